@@ -1,0 +1,53 @@
+/* Diagnostics about a text that a person wrote: all of them in one run, each with its place.
+ *
+ * Printed as
+ *     hello.jt:3:12: error: ARGUMENT is not a variable of a job template
+ *         3 | ARGUMENT = 5
+ *           | ^~~~~~~~
+ *     hello.jt: did you mean ARGUMENTS?                        (the hint, if there is one)
+ */
+#ifndef LIB_DIAG_H
+#define LIB_DIAG_H
+
+#include "lib/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum diag_severity { DIAG_ERROR, DIAG_WARNING };
+
+/* A place in a text: first line and column are 1; column and length count bytes. length 0 = the
+ * place between characters. line 0 = the text as a whole. */
+struct place {
+    unsigned line, column, length;
+};
+
+struct diag {
+    enum diag_severity severity;
+    struct place place;
+    char *text; /* one sentence without a full stop */
+    char *hint; /* or NULL */
+};
+
+struct diags {
+    char *file;         /* as the user named it */
+    char *source;       /* the whole text, for the lines shown; may be NULL */
+    struct diag *items; /* in the order of their places after diags_sort() */
+    size_t n, errors;
+};
+
+void diags_init(struct diags *d, const char *file, const char *source); /* copies both */
+void diags_clear(struct diags *d);
+void diags_add(struct diags *d, enum diag_severity severity, struct place at, const char *hint,
+               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void diags_sort(struct diags *d);
+
+/* Append the printed form of all. Columns shown are those of `place`; tabs keep the caret in its
+ * column; control characters of the source are shown as '?'. */
+void diags_print(const struct diags *d, bool has_colour, struct buf *out);
+
+/* The name of `names` (n of them) that `word` was most likely meant to be, or NULL: the smallest
+ * edit distance, at most a third of the word's length. Case counts half. */
+const char *diag_nearest(const char *word, const char *const *names, size_t n);
+
+#endif

@@ -1,0 +1,173 @@
+#include "lib/file.h"
+
+#include "lib/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_fd(int fd, const char *path, size_t max, struct buf *b, struct gw_err *err)
+{
+    size_t got = 0;
+    for (;;) {
+        buf_reserve(b, 65536);
+        ssize_t n = read(fd, b->data + b->len, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return gw_err_sys(err, errno, "reading %s", path);
+        if (n == 0)
+            return 0;
+        got += (size_t)n;
+        if (got > max)
+            return gw_err_set(err, GW_ENOSPC, "%s is larger than the %zu bytes allowed", path, max);
+        b->len += (size_t)n;
+        b->data[b->len] = '\0';
+    }
+}
+
+int file_read(const char *path, size_t max, struct buf *b, struct gw_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return gw_err_sys(err, errno, "opening %s", path);
+    struct stat st;
+    size_t before = b->len;
+    int r;
+    if (fstat(fd, &st) < 0)
+        r = gw_err_sys(err, errno, "looking at %s", path);
+    else if (!S_ISREG(st.st_mode))
+        r = gw_err_set(err, GW_EINVAL, "%s is not a regular file", path);
+    else
+        r = read_fd(fd, path, max, b, err);
+    close(fd);
+    if (r < 0)
+        b->len = before;
+    return r;
+}
+
+int file_write_all(int fd, const void *data, size_t len)
+{
+    const char *p = data;
+    while (len) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int sync_dir_of(const char *path)
+{
+    char *copy = xstrdup(path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    if (fd < 0)
+        return -errno;
+    int r = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return r;
+}
+
+static int write_and_sync(const char *path, const void *data, size_t len, mode_t mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return -errno;
+    int r = file_write_all(fd, data, len);
+    if (r == 0 && fchmod(fd, mode) < 0)
+        r = -errno;
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    return r;
+}
+
+int file_write(const char *path, const void *data, size_t len, mode_t mode, struct gw_err *err)
+{
+    char *tmp = xasprintf("%s.%ld.tmp", path, (long)getpid());
+    int r = write_and_sync(tmp, data, len, mode);
+    if (r == 0 && rename(tmp, path) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(tmp);
+    else
+        r = sync_dir_of(path);
+    free(tmp);
+    return r < 0 ? gw_err_sys(err, -r, "writing %s", path) : 0;
+}
+
+int file_mkdirs(const char *path, mode_t mode, struct gw_err *err)
+{
+    char *copy = xstrdup(path);
+    int r = 0;
+    for (char *p = copy + 1; r == 0; p++) {
+        if (*p && *p != '/')
+            continue;
+        char c = *p;
+        *p = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            r = gw_err_sys(err, errno, "making directory %s", copy);
+        *p = c;
+        if (!c)
+            break;
+    }
+    struct stat st;
+    if (r == 0 && (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)))
+        r = gw_err_set(err, GW_EINVAL, "%s is not a directory", path);
+    free(copy);
+    return r;
+}
+
+static int remove_at(int dirfd, const char *name);
+
+static int remove_entries(int fd)
+{
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        int e = errno;
+        close(fd);
+        return -e;
+    }
+    int r = 0;
+    struct dirent *e;
+    while (r == 0 && (e = readdir(dir)))
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            r = remove_at(fd, e->d_name);
+    closedir(dir);
+    return r;
+}
+
+static int remove_at(int dirfd, const char *name)
+{
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return -errno;
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int r = remove_entries(fd);
+    if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        r = -errno;
+    return r;
+}
+
+int file_remove_tree(const char *path, struct gw_err *err)
+{
+    int r = remove_at(AT_FDCWD, path);
+    return r < 0 && r != -ENOTDIR ? gw_err_sys(err, -r, "removing %s", path) : 0;
+}

@@ -1,0 +1,55 @@
+#include "lib/log.h"
+
+#include "lib/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *log_area = "gwd";
+static enum log_level log_least = LOG_INFO;
+
+void log_set(const char *area, enum log_level least)
+{
+    log_area = area;
+    log_least = least;
+}
+
+static void put_stamp(struct buf *line)
+{
+    struct timespec t;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &t);
+    gmtime_r(&t.tv_sec, &tm);
+    char day[32];
+    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
+    buf_printf(line, "%s.%03ldZ", day, t.tv_nsec / 1000000);
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+    static const char *const names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
+    if (level < log_least)
+        return;
+    struct buf text = BUF_INIT, line = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    put_stamp(&line);
+    buf_printf(&line, " %s %s: ", names[level], log_area);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < 0x20 || c == 0x7f)
+            buf_printf(&line, "\\x%02x", c);
+        else
+            buf_putc(&line, (char)c);
+    }
+    buf_putc(&line, '\n');
+    if (write(STDERR_FILENO, line.data, line.len) < 0) {
+        /* Nobody is left to tell. */
+    }
+    buf_clear(&text);
+    buf_clear(&line);
+}

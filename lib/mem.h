@@ -1,0 +1,19 @@
+/* Memory: out of memory ends the program (the journal makes a crash a tested path), so no caller
+ * tests a result. Everything is released with free(). */
+#ifndef LIB_MEM_H
+#define LIB_MEM_H
+
+#include <stddef.h>
+
+void *xmalloc(size_t size);
+void *xcalloc(size_t n, size_t size);
+void *xrealloc(void *p, size_t size);
+void *xreallocarray(void *p, size_t n, size_t size);
+char *xstrdup(const char *s); /* NULL gives NULL */
+char *xstrndup(const char *s, size_t n);
+char *xmemdup0(const void *p, size_t n); /* a copy with a NUL after it */
+char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#define GW_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif
