@@ -1,0 +1,124 @@
+/* From the match to attempts: each match becomes an event, takes its slot and begins its prolog. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+#include "lib/num.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A VM's UUID comes from instance, job, task and rank, so that the memory image of an earlier attempt still
+ * fits it. Version 8 (RFC 9562): our own derivation. */
+static void vm_uuid(const struct engine *e, const struct job *j, uint64_t task, uint64_t rank, char ret[37])
+{
+    char *seed = xasprintf("%s.%" PRIu64 ".%" PRIu64 ".%" PRIu64, e->state.instance, j->id, task, rank);
+    uint64_t high = num_fnv64(seed, strlen(seed));
+    char *again = xasprintf("%s#%016" PRIx64, seed, high);
+    uint64_t low = num_fnv64(again, strlen(again));
+    high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x8000);
+    low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
+    snprintf(ret, 37, "%08" PRIx32 "-%04x-%04x-%04x-%012" PRIx64, (uint32_t)(high >> 32),
+             (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xffff), (unsigned)(low >> 48),
+             low & UINT64_C(0xffffffffffff));
+    free(again);
+    free(seed);
+}
+
+/* STAGE_URL of the host, else GridWay's rule: GridFTP to the account's home. Without a final slash. */
+static char *stage_url(const struct host *h)
+{
+    const char *url = host_text(h, "STAGE_URL"), *se = host_text(h, "SE_HOSTNAME");
+    if (!*url)
+        return xasprintf("gsiftp://%s/~", *se ? se : h->name);
+    size_t len = strlen(url);
+    while (len && url[len - 1] == '/')
+        len--;
+    return xstrndup(url, len);
+}
+
+static void start_attempt(void *ctx, const struct match *m)
+{
+    struct engine *e = ctx;
+    struct task *known = job_task(m->job, m->task);
+    char *url = stage_url(m->host);
+    struct event ev = {.kind = EV_ATTEMPT_STARTED,
+                       .job = m->job->id,
+                       .task = m->task,
+                       .attempt = known ? known->n_attempts + 1 : 1,
+                       .epoch = e->state.epoch,
+                       .host = m->host->name,
+                       .queue = m->host->queues[m->queue].name,
+                       .lrms = host_text(m->host, "LRMS_NAME"),
+                       .im = m->host->im,
+                       .tm = m->host->tm,
+                       .em = m->host->em,
+                       .stage_url = url,
+                       .gwvm = host_text(m->host, "GWVM"),
+                       .match_rank = llround(m->rank * 1000)};
+    emit(e, &ev);
+    free(url);
+    if (m->job->spec->t->vm_image) {
+        char uuid[37];
+        vm_uuid(e, m->job, m->task, 0, uuid);
+        struct event vm = {.kind = EV_VM_CHANGED,
+                           .job = m->job->id,
+                           .task = m->task,
+                           .attempt = ev.attempt,
+                           .uuid = uuid,
+                           .node = m->host->name,
+                           .vm_state = VM_PLANNED};
+        emit(e, &vm);
+    }
+    struct flight *f = flight_create(e, m->job, job_task(m->job, m->task));
+    place_count(e, m->job, flight_attempt(f), 1);
+    prolog_begin(e, f);
+}
+
+static bool is_usable(const void *ctx, const struct host *h)
+{
+    const struct engine *e = ctx;
+    const struct driver *tm = driver_find(e, DRIVER_TM, h->tm), *em = driver_find(e, DRIVER_EM, h->em);
+    return tm && tm->is_up && em && em->is_up;
+}
+
+static uint64_t user_running(const void *ctx, uint64_t uid)
+{
+    const struct engine *e = ctx;
+    struct user_count *u;
+    HASH_FIND(hh, e->users, &uid, sizeof uid, u);
+    return u ? u->running : 0;
+}
+
+struct match_pass dispatch_pass(struct engine *e)
+{
+    return (struct match_pass){.state = &e->state,
+                               .hosts = e->hosts,
+                               .n_hosts = e->n_hosts,
+                               .limits = e->config->limits,
+                               .now_us = e->now_us,
+                               .user_running = user_running,
+                               .is_usable = is_usable,
+                               .take = start_attempt,
+                               .ctx = e};
+}
+
+void dispatch(struct engine *e)
+{
+    if (!e->wants_match)
+        return;
+    struct match_pass pass = dispatch_pass(e);
+    match_run(&pass);
+    e->wants_match = false;
+    /* A pass that was cut goes on in the next step, so that the loop can look up in between. */
+    int64_t wake = pass.is_cut ? 0 : pass.wake_us == INT64_MAX ? -1 : pass.wake_us - e->now_us;
+    if (wake >= 0)
+        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + wake, .kind = TIMER_MATCH});
+}
+
+struct match_place *engine_places(struct engine *e, const struct job_class *class, size_t *ret_n)
+{
+    struct match_pass pass = dispatch_pass(e);
+    return match_places(&pass, class, ret_n);
+}

@@ -1,0 +1,345 @@
+/* One step: an input goes to whom it concerns, then the scheduler looks whether something can start. */
+#include "gwd/engine/engine.h"
+
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims, size_t n_ims)
+{
+    struct engine *e = xcalloc(1, sizeof *e);
+    e->config = config;
+    e->ims = ims;
+    e->n_ims = n_ims;
+    state_init(&e->state);
+    return e;
+}
+
+void engine_destroy(struct engine *e)
+{
+    if (!e)
+        return;
+    struct output nowhere = {0};
+    e->out = &nowhere;
+    struct flight *f, *tmp;
+    HASH_ITER(hh, e->flights, f, tmp) {
+        f->step = STEP_IDLE;
+    }
+    struct fill *fill, *fill_tmp;
+    HASH_ITER(hh, e->fills, fill, fill_tmp) {
+        HASH_DEL(e->fills, fill);
+        free(fill->url);
+        free(fill);
+    }
+    HASH_ITER(hh, e->flights, f, tmp)
+        flight_destroy(e, f);
+    struct user_count *u, *u_tmp;
+    HASH_ITER(hh, e->users, u, u_tmp) {
+        HASH_DEL(e->users, u);
+        free(u);
+    }
+    for (size_t i = 0; i < e->n_hosts; i++)
+        host_destroy(e->hosts[i]);
+    free(e->hosts);
+    while (e->drivers) {
+        struct driver *d = e->drivers;
+        e->drivers = d->next;
+        free(d->name);
+        free(d->staging);
+        free(d);
+    }
+    timers_clear(&e->timers);
+    state_clear(&e->state);
+    free(e);
+}
+
+struct state *engine_state(struct engine *e)
+{
+    return &e->state;
+}
+
+int64_t engine_next_time(const struct engine *e)
+{
+    return timers_next(&e->timers);
+}
+
+enum em_state engine_em_state(const struct engine *e, const struct job *j, const struct task *t)
+{
+    struct attempt *a = task_attempt(t);
+    struct flight *f = a ? flight_find(e, (struct task_ref){j->id, t->index, a->number}) : NULL;
+    return f ? f->em : EM_NONE;
+}
+
+static void forget_later(struct engine *e, const struct job *j)
+{
+    int64_t age = e->now_us - job_ended_us(j);
+    int64_t rest = e->config->retention_us - (age > 0 ? age : 0);
+    timers_add(&e->timers,
+               (struct timer){.at_us = e->mono_us + (rest > 0 ? rest : 0), .kind = TIMER_FORGET, .job = j->id});
+}
+
+/* What is under way gets its flight and idles until its driver comes up. */
+static void start(struct engine *e)
+{
+    size_t it = 0;
+    for (struct job *j; (j = state_next_job(&e->state, &it));) {
+        if (job_is_final(j)) {
+            forget_later(e, j);
+            continue;
+        }
+        for (struct task *t = j->touched; t; t = t->hh.next) {
+            if (!task_attempt(t))
+                continue;
+            struct flight *f = flight_create(e, j, t);
+            f->is_redo = true;
+            f->may_be_submitted = true;
+            place_count(e, j, flight_attempt(f), 1);
+        }
+    }
+    for (size_t i = 0; i < e->n_ims; i++)
+        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->discovery_us,
+                                              .kind = TIMER_DISCOVER,
+                                              .job = i});
+    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
+    e->wants_match = true;
+}
+
+/* Begin the phase again that the attempt is in. */
+static void flight_continue(struct engine *e, struct flight *f)
+{
+    f->timer++;
+    f->is_tm_open = false;
+    switch ((int)f->task->phase) {
+    case PHASE_PROLOG:
+        f->is_redo = true;
+        if (f->failure.code || f->task->wish == WISH_GONE)
+            abort_begin(e, f);
+        else
+            prolog_begin(e, f);
+        break;
+    case PHASE_WRAPPER:
+        if (!flight_attempt(f)->contact && !f->may_be_submitted)
+            wrapper_begin(e, f);
+        else
+            wrapper_recover(e, f);
+        break;
+    default:
+        if (f->step >= ABO_STOP && f->step <= ABO_END)
+            abort_begin(e, f);
+        else
+            epilog_begin(e, f);
+        break;
+    }
+}
+
+static bool concerns(const struct flight *f, const struct driver *d)
+{
+    const struct attempt *a = flight_attempt(f);
+    if (f->task->phase == PHASE_WRAPPER)
+        return d->kind == DRIVER_EM && strcmp(a->em, d->name) == 0;
+    return d->kind == DRIVER_TM && strcmp(a->tm, d->name) == 0;
+}
+
+static struct driver *driver_add(struct engine *e, const struct input *in)
+{
+    struct driver *d = driver_find(e, in->driver.kind, in->driver.name);
+    if (!d) {
+        d = xcalloc(1, sizeof *d);
+        d->kind = in->driver.kind;
+        d->name = xstrdup(in->driver.name);
+        d->next = e->drivers;
+        e->drivers = d;
+    }
+    return d;
+}
+
+static void driver_up(struct engine *e, const struct input *in)
+{
+    struct driver *d = driver_add(e, in);
+    d->is_up = true;
+    d->features = in->driver.features;
+    free(d->staging);
+    d->staging = xstrdup(in->driver.staging);
+    if (d->kind == DRIVER_IM)
+        hosts_driver_up(e, d);
+    struct flight *f, *tmp;
+    HASH_ITER(hh, e->flights, f, tmp) {
+        if (concerns(f, d))
+            flight_continue(e, f);
+    }
+    e->wants_match = true;
+}
+
+static void driver_down(struct engine *e, const struct input *in)
+{
+    struct driver *d = driver_add(e, in);
+    d->is_up = false;
+    if (d->kind == DRIVER_IM)
+        hosts_driver_down(e, d, in->driver.why);
+    struct flight *f, *tmp;
+    HASH_ITER(hh, e->flights, f, tmp) {
+        if (concerns(f, d) && (f->step < ABO_STOP || f->step == STEP_BACKOFF)) {
+            f->step = STEP_IDLE;
+            f->timer++;
+            fills_wake(e, f);
+        }
+    }
+    e->wants_match = true;
+}
+
+static void tm_answer(struct engine *e, struct flight *f, const struct input *in)
+{
+    if (strcmp(in->answer.verb, "END") == 0)
+        f->is_tm_open = false;
+    if (f->step >= ABO_STOP && f->step <= ABO_END)
+        abort_answer(e, f, in);
+    else if (f->task->phase == PHASE_PROLOG)
+        prolog_answer(e, f, in);
+    else if (f->task->phase == PHASE_EPILOG)
+        epilog_answer(e, f, in);
+}
+
+static void answer(struct engine *e, const struct input *in)
+{
+    if (in->answer.kind == DRIVER_IM) {
+        hosts_answer(e, in);
+        return;
+    }
+    /* An answer of an attempt that is over, or for another driver's phase, is dropped here. */
+    struct flight *f = flight_find(e, in->answer.ref);
+    if (!f)
+        return;
+    const struct attempt *a = flight_attempt(f);
+    if (in->answer.kind == DRIVER_TM && strcmp(in->answer.driver, a->tm) == 0)
+        tm_answer(e, f, in);
+    else if (in->answer.kind == DRIVER_EM && strcmp(in->answer.driver, a->em) == 0)
+        wrapper_answer(e, f, in);
+}
+
+static void flight_time(struct engine *e, const struct timer *t)
+{
+    struct task_ref key = {.job = t->job, .task = t->task};
+    struct job *j = state_job(&e->state, t->job);
+    struct task *task = j ? job_task(j, t->task) : NULL;
+    struct attempt *a = task ? task_attempt(task) : NULL;
+    key.attempt = a ? a->number : 0;
+    struct flight *f = flight_find(e, key);
+    if (!f || f->timer != t->generation)
+        return;
+    enum step after = f->step == STEP_BACKOFF ? f->after : f->step;
+    if (after >= ABO_STOP && after <= ABO_END)
+        abort_resume(e, f);
+    else if (after >= EPI_START)
+        epilog_resume(e, f);
+    else if (after >= WRA_SUBMIT)
+        wrapper_resume(e, f);
+    else
+        prolog_resume(e, f);
+}
+
+/* A safety net under the drivers' own news. */
+static void poll_all(struct engine *e)
+{
+    for (struct driver *d = e->drivers; d; d = d->next)
+        if (d->kind == DRIVER_EM && d->is_up && d->features & FEATURE_POLL_ALL)
+            send_request(e, DRIVER_EM, d->name, "POLL", (struct task_ref){0}, 0, NULL, NULL, NULL);
+    struct flight *f, *tmp;
+    HASH_ITER(hh, e->flights, f, tmp) {
+        struct driver *d = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
+        if (f->step == WRA_RUN && d && d->is_up && !(d->features & FEATURE_POLL_ALL))
+            send_request(e, DRIVER_EM, d->name, "POLL", f->ref, 0, NULL, NULL, NULL);
+    }
+    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
+}
+
+static void forget(struct engine *e, uint64_t id)
+{
+    struct job *j = state_job(&e->state, id);
+    if (!j || !job_is_final(j))
+        return;
+    struct event ev = {.kind = EV_JOB_FORGOTTEN, .job = id};
+    emit(e, &ev);
+}
+
+static void time_came(struct engine *e)
+{
+    struct timer t;
+    while (timers_take(&e->timers, e->mono_us, &t)) {
+        switch (t.kind) {
+        case TIMER_FLIGHT:
+            flight_time(e, &t);
+            break;
+        case TIMER_DISCOVER: {
+            struct driver *d = driver_find(e, DRIVER_IM, e->ims[t.job].name);
+            if (d && d->is_up)
+                hosts_discover(e, t.job);
+            else
+                timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->discovery_us,
+                                                      .kind = TIMER_DISCOVER,
+                                                      .job = t.job});
+            break;
+        }
+        case TIMER_MONITOR:
+            hosts_monitor(e, t.job);
+            break;
+        case TIMER_POLL:
+            poll_all(e);
+            break;
+        case TIMER_MATCH:
+            e->wants_match = true;
+            break;
+        case TIMER_FORGET:
+            forget(e, t.job);
+            break;
+        case TIMER_LEASE:
+            lease_renew(e);
+            break;
+        }
+    }
+}
+
+void engine_step(struct engine *e, const struct input *in, struct output *out)
+{
+    e->now_us = in->now_us;
+    e->mono_us = in->mono_us;
+    e->out = out;
+    switch (in->kind) {
+    case IN_START:
+        start(e);
+        break;
+    case IN_TIME:
+        time_came(e);
+        break;
+    case IN_SUBMIT:
+        request_submit(e, in);
+        break;
+    case IN_WISH:
+        request_wish(e, in);
+        break;
+    case IN_DRAIN:
+        request_drain(e, in);
+        break;
+    case IN_PAUSE:
+        request_pause(e, in);
+        break;
+    case IN_DRIVER_UP:
+        driver_up(e, in);
+        break;
+    case IN_DRIVER_DOWN:
+        driver_down(e, in);
+        break;
+    case IN_ANSWER:
+        answer(e, in);
+        break;
+    case IN_STATUS: {
+        struct flight *f = flight_find(e, in->status.ref);
+        if (f)
+            epilog_status(e, f, &in->status.report);
+        break;
+    }
+    }
+    dispatch(e);
+    e->out = NULL;
+}

@@ -1,0 +1,216 @@
+/* The engine decides. Every driver's answer, timer and client's request is an input to one step, which
+ * applies events to the state and returns what to do once they are on disk: effects, in order.
+ *
+ * Pure: no file, clock or randomness. The daemon and the simulator drive it in the same way:
+ *     engine_step(e, &input, &out);  append and sync out.events;  perform out.effects;
+ * Recovery: fold the stored events into e->state, then give IN_START; drivers that come up (IN_DRIVER_UP)
+ * find out what became of what was under way. */
+#ifndef GWD_ENGINE_ENGINE_H
+#define GWD_ENGINE_ENGINE_H
+
+#include "gwd/model/host.h"
+#include "gwd/model/state.h"
+#include "gwd/sched/match.h"
+#include "lib/buf.h"
+
+enum driver_kind { DRIVER_IM, DRIVER_TM, DRIVER_EM, DRIVER_KINDS };
+
+/* What a driver took up in its INIT answer (docs/PROTOCOL). */
+enum driver_feature {
+    FEATURE_PCT = 1 << 0,
+    FEATURE_HANDLES = 1 << 1,
+    FEATURE_RECOVER_TOKEN = 1 << 2,
+    FEATURE_IDEMPOTENT = 1 << 3,
+    FEATURE_COMMIT = 1 << 4,
+    FEATURE_POLL_ALL = 1 << 5,
+    FEATURE_BLAME = 1 << 6,
+    FEATURE_STAT = 1 << 7,
+    FEATURE_ATOMIC = 1 << 8,
+    FEATURE_TAIL = 1 << 9,
+};
+
+/* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c). */
+struct task_ref {
+    uint64_t job, task, attempt;
+};
+
+/* Who asked: the daemon's number of the connection (0: nobody) and the request's id there. */
+struct asker {
+    uint64_t connection;
+    int64_t request;
+    uint64_t uid;
+    bool is_admin;
+};
+
+enum input_kind {
+    IN_START,       /* the state is loaded */
+    IN_TIME,        /* engine_next_time() has come */
+    IN_SUBMIT,
+    IN_WISH,
+    IN_DRAIN,
+    IN_PAUSE,
+    IN_DRIVER_UP,   /* INIT was answered */
+    IN_DRIVER_DOWN, /* its process ended; nothing that was asked of it will be answered */
+    IN_ANSWER,      /* a line of a driver */
+    IN_STATUS,      /* the answer to EFFECT_READ_STATUS */
+};
+
+/* A submission that the daemon has checked. All strings borrowed. */
+struct submission {
+    const char *source, *file, *home, *key;
+    struct principal owner;
+    uint64_t tasks;
+    bool is_array, is_held;
+    int64_t start, increment, priority;
+};
+
+/* What status the job directory's `status` file showed. */
+struct status_report {
+    bool is_there;   /* it exists, verifies, and has the attempt's token */
+    bool is_exited;  /* STATE=exited; else failed */
+    int exit_code, signal;
+    const char *reason; /* code, with blame and message, when failed */
+    enum blame blame;
+    const char *message;
+};
+
+struct input {
+    enum input_kind kind;
+    int64_t now_us;  /* wall clock, microseconds since 1970 */
+    int64_t mono_us; /* clock that no one sets and that runs on while the machine sleeps */
+    struct asker asker;
+    union {
+        const struct submission *submit;
+        struct {
+            enum wish wish;
+            bool is_hard;
+            const uint64_t *ids;
+            size_t n_ids;
+            uint64_t array_id;
+        } wish;
+        struct {
+            const char *host;
+            bool is_drained;
+        } drain;
+        bool is_paused;
+        struct {
+            enum driver_kind kind;
+            const char *name;
+            unsigned features;    /* IN_DRIVER_UP */
+            const char *staging;  /* TM's staging URL, or NULL */
+            const char *why;      /* IN_DRIVER_DOWN */
+        } driver;
+        struct {
+            enum driver_kind kind;
+            const char *driver;
+            const char *verb;
+            struct task_ref ref;   /* EM, TM */
+            uint64_t number;       /* TM: of the transfer; IM: host id */
+            bool is_success;
+            const char *text;      /* what follows SUCCESS or FAILURE, "" if nothing */
+        } answer;
+        struct {
+            struct task_ref ref;
+            struct status_report report;
+        } status;
+    };
+};
+
+enum effect_kind {
+    EFFECT_SEND,        /* a request to a driver */
+    EFFECT_RELEASE,     /* no driver will be asked about `ref` any more */
+    EFFECT_WRITE_FILE,  /* path, data, mode */
+    EFFECT_READ_STATUS, /* read path, verify it against text (the token), give IN_STATUS for ref */
+    EFFECT_WRITE_LEASE, /* path; text: the body of a lease file */
+    EFFECT_REMOVE,      /* a tree of the spool */
+    EFFECT_ARCHIVE,     /* the task is final: write it to the archive */
+    EFFECT_REPLY,
+};
+
+struct reply {
+    int code;   /* 0, or a gw_errc with text */
+    char *text;
+    uint64_t job, tasks, array_id; /* submit */
+    uint64_t *done, *pending;      /* wish: ids */
+    size_t n_done, n_pending;
+    struct refusal {
+        uint64_t id;
+        int code;
+        char *text;
+    } *refused;
+    size_t n_refused;
+};
+
+struct effect {
+    enum effect_kind kind;
+    struct task_ref ref;
+    struct asker asker;       /* EFFECT_REPLY */
+    struct reply *reply;
+    enum driver_kind driver_kind;
+    char *driver;             /* its configured name */
+    const char *verb;
+    uint64_t number;
+    char *args[3];            /* SEND: last fields of the line, NULL: "-" */
+    char *path, *text;
+    size_t len;
+    unsigned mode;
+};
+
+struct output {
+    struct buf events;  /* encoded, one after the other; their numbers are first_seq .. */
+    uint64_t first_seq, n_events;
+    struct effect *effects;
+    size_t n_effects, cap_effects;
+};
+
+void output_reset(struct output *out);
+void output_clear(struct output *out);
+
+/* What the operator configured, as far as decisions depend on it. Borrowed: outlives the engine. */
+struct engine_config {
+    const char *spool;      /* directory for files that are staged from here */
+    const char *wrapper;    /* gw_wrapper.sh */
+    const char *gwvm;       /* staged with VM jobs where the host has none */
+    const char *vm_uri;     /* libvirt URI for gwvm */
+    struct match_limits limits;
+    uint64_t attempts_max;
+    uint64_t jobs_max;      /* unfinished tasks; 0: no limit */
+    uint64_t array_max;     /* tasks of one array */
+    int64_t cancel_retry_us, retry_us, backoff_max_us, poll_us, lease_margin_us, retention_us;
+    int64_t discovery_us, monitoring_us;
+    uint64_t vm_cache_max_bytes, vm_cache_age_s;
+};
+
+/* An information driver as configured: where it sends jobs. */
+struct engine_im {
+    const char *name, *tm, *em;
+};
+
+struct engine;
+struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims, size_t n_ims);
+void engine_destroy(struct engine *e);
+
+/* The state; only engine_step changes it, and before IN_START who loads it. */
+struct state *engine_state(struct engine *e);
+
+void engine_step(struct engine *e, const struct input *in, struct output *out);
+
+/* When IN_TIME is due (mono_us), INT64_MAX: never. */
+int64_t engine_next_time(const struct engine *e);
+
+/* For those who show things; read only. */
+struct host *const *engine_hosts(const struct engine *e, size_t *ret_n);
+struct host *engine_host(const struct engine *e, const char *name);
+struct match_place *engine_places(struct engine *e, const struct job_class *class, size_t *ret_n);
+enum em_state { EM_NONE, EM_PENDING, EM_SUSPENDED, EM_ACTIVE };
+enum em_state engine_em_state(const struct engine *e, const struct job *j, const struct task *t);
+
+/* URL of a file in the job directory of an attempt; malloc'ed. */
+char *engine_job_url(const struct engine *e, const struct job *j, const struct task *t, const struct attempt *a,
+                     const char *name);
+
+/* Where the payload's streams go at the end: a URL; malloc'ed. */
+enum stream { STREAM_STDOUT, STREAM_STDERR };
+char *engine_stream_url(const struct engine *e, const struct job *j, uint64_t index, enum stream stream);
+
+#endif

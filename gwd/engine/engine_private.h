@@ -1,0 +1,201 @@
+/* Inside of the engine: the in-flight table and the pieces of a job's way. Nothing here is journalled: after a
+ * restart it is made again from the state. Only gwd/engine includes this. */
+#ifndef GWD_ENGINE_ENGINE_PRIVATE_H
+#define GWD_ENGINE_ENGINE_PRIVATE_H
+
+#include "gwd/engine/engine.h"
+#include "gwd/engine/timers.h"
+
+/* Where an attempt under way is. Each step but the waiting ones has requests out at one driver. */
+enum step {
+    STEP_IDLE, /* its driver is not up: goes on by IN_DRIVER_UP */
+    /* prolog.c */
+    PRO_START,
+    PRO_RMDIR,
+    PRO_MKDIR,
+    PRO_STAT,
+    PRO_EXISTS,
+    PRO_FILL,
+    PRO_FILL_WAIT, /* another attempt fills the cache entry */
+    PRO_COPY,
+    PRO_END,
+    /* wrapper.c */
+    WRA_SUBMIT,
+    WRA_COMMIT,
+    WRA_RUN,
+    WRA_RECOVER,
+    /* epilog.c */
+    EPI_START,
+    EPI_STATUS,
+    EPI_READ,
+    EPI_COPY,
+    EPI_RMDIR,
+    EPI_END,
+    /* abort.c: give the attempt up, leaving nothing */
+    ABO_STOP, /* END of what the prolog had open */
+    ABO_START,
+    ABO_RMDIR,
+    ABO_END,
+    STEP_BACKOFF, /* the timer goes on with `after` */
+};
+
+struct copy {
+    char *from, *to;
+    bool is_executable;
+    bool is_optional; /* a missing source is no failure */
+    bool is_open, is_done;
+};
+
+struct copies {
+    struct copy *items;
+    size_t n, n_open;
+};
+
+struct flight {
+    struct task_ref ref; /* first: the hash key is (job, task) */
+    struct job *job;
+    struct task *task;
+    enum step step, after;
+    bool is_redo;       /* the prolog was under way before: clean first */
+    struct copies copies;
+    unsigned tries;     /* of this step */
+    struct reason failure; /* what failed first; the attempt ends with it */
+    char *image_key;    /* of the image cache; "" when the image is not cached */
+    enum em_state em;
+    struct status_report status;
+    uint64_t timer;     /* generation: older timers of this flight mean nothing */
+    bool may_be_submitted;   /* a SUBMIT was sent, now or before a restart */
+    bool is_tm_open;         /* START was sent, END was not answered */
+    int64_t unknown_mono_us; /* since when its fate is unknown, on our clock */
+    UT_hash_handle hh;
+};
+
+/* A cache entry that is being filled, and who waits for it. */
+struct fill {
+    char *url;
+    struct task_ref by;
+    UT_hash_handle hh;
+};
+
+struct driver {
+    enum driver_kind kind;
+    char *name;
+    bool is_up;
+    unsigned features;
+    char *staging;
+    struct driver *next;
+};
+
+struct user_count {
+    uint64_t uid, running;
+    UT_hash_handle hh;
+};
+
+struct engine {
+    const struct engine_config *config;
+    const struct engine_im *ims;
+    size_t n_ims;
+    struct state state;
+    struct flight *flights;
+    struct fill *fills;
+    struct driver *drivers;
+    struct host **hosts; /* by id: hosts[i]->id == i */
+    size_t n_hosts;
+    struct user_count *users;
+    struct timers timers;
+    bool wants_match;
+    uint64_t lease_seq;
+    bool is_lease_timed; /* TIMER_LEASE is set */
+    /* Of the step in progress: */
+    int64_t now_us, mono_us;
+    struct output *out;
+};
+
+/* emit.c */
+void emit(struct engine *e, struct event *ev);             /* stamp, apply, append; a refusal is a broken invariant */
+void emit_attempt(struct engine *e, struct flight *f, enum event_kind kind);
+struct effect *effect_add(struct engine *e, enum effect_kind kind);
+void send_request(struct engine *e, enum driver_kind kind, const char *driver, const char *verb, struct task_ref ref,
+                  uint64_t number, const char *arg0, const char *arg1, const char *arg2);
+void write_file(struct engine *e, char *path, struct buf *data, unsigned mode); /* takes both over */
+void reply_error(struct engine *e, const struct asker *asker, enum gw_errc code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* flight.c */
+struct flight *flight_find(const struct engine *e, struct task_ref ref); /* also of the same attempt, else NULL */
+struct flight *flight_create(struct engine *e, struct job *j, struct task *t);
+void flight_destroy(struct engine *e, struct flight *f);
+struct attempt *flight_attempt(const struct flight *f);
+void flight_wait(struct engine *e, struct flight *f, int64_t delay_us, enum step after); /* back off */
+void flight_timer(struct engine *e, struct flight *f, int64_t delay_us);
+void flight_fail(struct flight *f, const char *code, enum blame blame, const char *text); /* the first one stays */
+void flight_end(struct engine *e, struct flight *f, enum outcome outcome); /* ATTEMPT_ENDED; f is gone */
+void flight_give_up(struct engine *e, struct flight *f);     /* flight_end by failure, blame and wish */
+int64_t backoff_us(const struct engine *e, unsigned tries);
+struct driver *driver_find(const struct engine *e, enum driver_kind kind, const char *name);
+bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number, const char *arg0,
+             const char *arg1, const char *arg2); /* false: driver not up, flight idles */
+void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign); /* slots, memory, users */
+void copies_clear(struct copies *c);
+void copies_add(struct copies *c, char *from, char *to, bool is_executable, bool is_optional); /* takes the names */
+void copies_send(struct engine *e, struct flight *f, enum step step); /* those not done */
+bool copies_answer(struct flight *f, const struct input *in); /* true: that was the last one open */
+
+/* prolog.c, wrapper.c, epilog.c, abort.c: begin, go on after an answer, go on after a timer */
+void prolog_begin(struct engine *e, struct flight *f);
+void prolog_answer(struct engine *e, struct flight *f, const struct input *in);
+void prolog_resume(struct engine *e, struct flight *f);
+void wrapper_begin(struct engine *e, struct flight *f);   /* first submission */
+void wrapper_recover(struct engine *e, struct flight *f); /* find out what became of it */
+void wrapper_answer(struct engine *e, struct flight *f, const struct input *in);
+void wrapper_resume(struct engine *e, struct flight *f);
+void wrapper_cancel(struct engine *e, struct flight *f);
+void epilog_begin(struct engine *e, struct flight *f);
+void epilog_answer(struct engine *e, struct flight *f, const struct input *in);
+void epilog_resume(struct engine *e, struct flight *f);
+void epilog_status(struct engine *e, struct flight *f, const struct status_report *report);
+void abort_begin(struct engine *e, struct flight *f); /* f->failure says why */
+void abort_answer(struct engine *e, struct flight *f, const struct input *in);
+void abort_resume(struct engine *e, struct flight *f);
+void fills_wake(struct engine *e, const struct flight *by);
+
+/* staging.c: names and URLs of an attempt; all malloc'ed */
+char *staging_token(const struct engine *e, const struct flight *f);
+char *staging_dir_url(const struct engine *e, const struct job *j, const struct task *t, const struct attempt *a);
+char *staging_site_path(const char *url); /* the path that the site's own programs use: absolute, or relative to the home */
+char *staging_expand(const struct engine *e, const struct job *j, uint64_t index, const char *text);
+int staging_words(const struct engine *e, const struct job *j, uint64_t index, const char *line, char ***ret_words,
+                  size_t *ret_n); /* as subst_words */
+bool staging_is_staged(const char *name); /* or is it on the host already? */
+bool staging_has_stdin(const struct template *t);
+char *staging_spool(const struct engine *e, const struct flight *f, const char *name);
+char *staging_image_url(const struct flight *f);
+void staging_inputs(struct engine *e, struct flight *f);  /* into f->copies: everything the prolog copies */
+void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only);
+
+/* jobfiles.c: the contents of the files that staging_inputs copies, and the job description */
+void jobfiles_write(struct engine *e, struct flight *f);
+char *jobfiles_description_path(const struct engine *e, const struct flight *f);
+
+/* request.c */
+void request_submit(struct engine *e, const struct input *in);
+void request_wish(struct engine *e, const struct input *in);
+void request_drain(struct engine *e, const struct input *in);
+void request_pause(struct engine *e, const struct input *in);
+void wish_serve(struct engine *e, struct flight *f); /* what an attempt under way does about wish GONE */
+
+/* hosts.c */
+void hosts_answer(struct engine *e, const struct input *in);
+void hosts_driver_up(struct engine *e, const struct driver *d);
+void hosts_driver_down(struct engine *e, const struct driver *d, const char *why);
+void hosts_discover(struct engine *e, size_t im);
+void hosts_monitor(struct engine *e, size_t host);
+
+/* dispatch.c */
+void dispatch(struct engine *e);
+struct match_pass dispatch_pass(struct engine *e);
+
+/* lease.c */
+void lease_renew(struct engine *e);
+
+#endif

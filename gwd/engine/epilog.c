@@ -1,0 +1,193 @@
+/* Stage out: the status file says how it ended, then the results come home, then the job directory goes.
+ *
+ *   START, CP status, [read it], CP outputs and streams, RESULTS_ACCEPTED, RMDIR, END, ATTEMPT_ENDED
+ *
+ * Interrupted before RESULTS_ACCEPTED it is begun anew, after it only the cleaning is. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void epilog_begin(struct engine *e, struct flight *f)
+{
+    copies_clear(&f->copies);
+    f->tries = 0;
+    if (f->task->wish == WISH_GONE && !flight_attempt(f)->is_accepted) {
+        reason_set(&f->failure, "killed", BLAME_NONE, NULL);
+        f->step = EPI_START;
+        abort_begin(e, f);
+        return;
+    }
+    tm_send(e, f, EPI_START, "START", 0, NULL, NULL, NULL);
+}
+
+static void remove_directory(struct engine *e, struct flight *f)
+{
+    char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
+    tm_send(e, f, EPI_RMDIR, "RMDIR", 0, NULL, url, NULL);
+    free(url);
+}
+
+static void fetch_status(struct engine *e, struct flight *f)
+{
+    char *from = engine_job_url(e, f->job, f->task, flight_attempt(f), "status");
+    char *path = staging_spool(e, f, "status");
+    char *to = xasprintf("file://%s", path);
+    tm_send(e, f, EPI_STATUS, "CP", 0, NULL, from, to);
+    free(from);
+    free(path);
+    free(to);
+}
+
+static void read_status(struct engine *e, struct flight *f)
+{
+    f->step = EPI_READ;
+    struct effect *effect = effect_add(e, EFFECT_READ_STATUS);
+    effect->ref = f->ref;
+    effect->path = staging_spool(e, f, "status");
+    effect->text = staging_token(e, f);
+}
+
+/* No result: the attempt failed by what the execution driver said, or because there is none. */
+static void no_status(struct engine *e, struct flight *f, const char *text)
+{
+    flight_fail(f, "no-status", BLAME_SITE, text);
+    remove_directory(e, f);
+}
+
+static void fetch(struct engine *e, struct flight *f, bool is_streams_only)
+{
+    copies_clear(&f->copies);
+    staging_outputs(e, f, is_streams_only);
+    f->tries = 0;
+    copies_send(e, f, EPI_COPY);
+}
+
+void epilog_status(struct engine *e, struct flight *f, const struct status_report *report)
+{
+    if (f->step != EPI_READ)
+        return;
+    if (!report->is_there) {
+        no_status(e, f, "the site left no valid status file of this attempt");
+        return;
+    }
+    f->status = *report;
+    f->status.reason = xstrdup(report->reason);
+    f->status.message = xstrdup(report->message);
+    /* What the job directory says is nearer to the truth than the batch system. */
+    reason_clear(&f->failure);
+    if (!report->is_exited)
+        flight_fail(f, report->reason ? report->reason : "internal", report->blame, report->message);
+    fetch(e, f, !report->is_exited);
+}
+
+static void fetched(struct engine *e, struct flight *f)
+{
+    bool is_site = f->failure.code && f->failure.blame != BLAME_JOB && f->status.is_exited;
+    if (is_site && f->tries < f->job->spec->t->retries) {
+        reason_clear(&f->failure);
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY);
+        return;
+    }
+    if (f->status.is_exited && !f->failure.code) {
+        struct event ev = {.kind = EV_RESULTS_ACCEPTED,
+                           .job = f->ref.job,
+                           .task = f->ref.task,
+                           .attempt = f->ref.attempt,
+                           .exit_code = f->status.exit_code,
+                           .signal = f->status.signal};
+        emit(e, &ev);
+    }
+    remove_directory(e, f);
+}
+
+static void failed(struct engine *e, struct flight *f, const char *text)
+{
+    struct reason r = {0};
+    reason_from_driver(&r, text);
+    if (f->step == EPI_STATUS && r.blame == BLAME_JOB) {
+        no_status(e, f, "the site left no status file");
+    } else if (f->tries < f->job->spec->t->retries) {
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), f->step);
+    } else if (f->step == EPI_RMDIR) {
+        /* The results are safe; what is left behind is told. */
+        tm_send(e, f, EPI_END, "END", 0, NULL, NULL, NULL);
+    } else {
+        flight_fail(f, r.code, r.blame, r.text);
+        remove_directory(e, f);
+    }
+    reason_clear(&r);
+}
+
+static void end(struct engine *e, struct flight *f)
+{
+    if (flight_attempt(f)->is_accepted)
+        flight_end(e, f, OUTCOME_DONE);
+    else
+        flight_give_up(e, f);
+}
+
+void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
+{
+    const char *verb = in->answer.verb;
+    bool is_ok = in->answer.is_success;
+    switch ((int)f->step) {
+    case EPI_START:
+        if (strcmp(verb, "START") != 0)
+            return;
+        if (!is_ok)
+            failed(e, f, in->answer.text);
+        else if (flight_attempt(f)->is_accepted)
+            remove_directory(e, f);
+        else
+            fetch_status(e, f);
+        return;
+    case EPI_STATUS:
+        if (strcmp(verb, "CP") != 0)
+            return;
+        if (is_ok)
+            read_status(e, f);
+        else
+            failed(e, f, in->answer.text);
+        return;
+    case EPI_COPY:
+        if (strcmp(verb, "CP") == 0 && copies_answer(f, in))
+            fetched(e, f);
+        return;
+    case EPI_RMDIR:
+        if (strcmp(verb, "RMDIR") != 0)
+            return;
+        if (is_ok)
+            tm_send(e, f, EPI_END, "END", 0, NULL, NULL, NULL);
+        else
+            failed(e, f, in->answer.text);
+        return;
+    case EPI_END:
+        if (strcmp(verb, "END") == 0)
+            end(e, f);
+        return;
+    default:
+        return;
+    }
+}
+
+void epilog_resume(struct engine *e, struct flight *f)
+{
+    switch ((int)f->after) {
+    case EPI_STATUS:
+        fetch_status(e, f);
+        break;
+    case EPI_COPY:
+        copies_send(e, f, EPI_COPY);
+        break;
+    case EPI_RMDIR:
+        remove_directory(e, f);
+        break;
+    default:
+        epilog_begin(e, f);
+        break;
+    }
+}

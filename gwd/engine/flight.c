@@ -1,0 +1,244 @@
+/* Attempts under way: the in-flight table and what all steps share. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FLIGHT_KEY_LEN (offsetof(struct task_ref, attempt))
+
+static struct flight *find(const struct engine *e, uint64_t job, uint64_t task)
+{
+    struct task_ref key = {.job = job, .task = task};
+    struct flight *f;
+    HASH_FIND(hh, e->flights, &key, FLIGHT_KEY_LEN, f);
+    return f;
+}
+
+struct flight *flight_find(const struct engine *e, struct task_ref ref)
+{
+    struct flight *f = find(e, ref.job, ref.task);
+    return f && f->ref.attempt == ref.attempt ? f : NULL;
+}
+
+struct attempt *flight_attempt(const struct flight *f)
+{
+    return task_attempt(f->task);
+}
+
+struct flight *flight_create(struct engine *e, struct job *j, struct task *t)
+{
+    struct flight *f = xcalloc(1, sizeof *f);
+    f->ref = (struct task_ref){.job = j->id, .task = t->index, .attempt = task_attempt(t)->number};
+    f->job = j;
+    f->task = t;
+    HASH_ADD(hh, e->flights, ref, FLIGHT_KEY_LEN, f);
+    return f;
+}
+
+static void status_clear(struct status_report *s)
+{
+    free((char *)s->reason);
+    free((char *)s->message);
+    *s = (struct status_report){0};
+}
+
+void flight_destroy(struct engine *e, struct flight *f)
+{
+    fills_wake(e, f);
+    HASH_DEL(e->flights, f);
+    copies_clear(&f->copies);
+    reason_clear(&f->failure);
+    status_clear(&f->status);
+    free(f->image_key);
+    free(f);
+}
+
+int64_t backoff_us(const struct engine *e, unsigned tries)
+{
+    int64_t delay = e->config->retry_us;
+    for (unsigned i = 1; i < tries && delay < e->config->backoff_max_us; i++)
+        delay *= 2;
+    return delay < e->config->backoff_max_us ? delay : e->config->backoff_max_us;
+}
+
+void flight_timer(struct engine *e, struct flight *f, int64_t delay_us)
+{
+    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + delay_us,
+                                          .kind = TIMER_FLIGHT,
+                                          .job = f->ref.job,
+                                          .task = f->ref.task,
+                                          .generation = ++f->timer});
+}
+
+void flight_wait(struct engine *e, struct flight *f, int64_t delay_us, enum step after)
+{
+    f->step = STEP_BACKOFF;
+    f->after = after;
+    flight_timer(e, f, delay_us);
+}
+
+void flight_fail(struct flight *f, const char *code, enum blame blame, const char *text)
+{
+    if (!f->failure.code)
+        reason_set(&f->failure, code, blame, text);
+}
+
+struct driver *driver_find(const struct engine *e, enum driver_kind kind, const char *name)
+{
+    struct driver *d = e->drivers;
+    while (d && (d->kind != kind || strcmp(d->name, name) != 0))
+        d = d->next;
+    return d;
+}
+
+bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number, const char *arg0,
+             const char *arg1, const char *arg2)
+{
+    const char *tm = flight_attempt(f)->tm;
+    struct driver *d = driver_find(e, DRIVER_TM, tm);
+    if (!d || !d->is_up) {
+        f->step = STEP_IDLE;
+        return false;
+    }
+    f->step = step;
+    if (strcmp(verb, "START") == 0)
+        f->is_tm_open = true;
+    send_request(e, DRIVER_TM, tm, verb, f->ref, number, arg0, arg1, arg2);
+    return true;
+}
+
+void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign)
+{
+    const struct template *t = j->spec->t;
+    uint64_t uid = j->spec->owner.uid;
+    struct user_count *u;
+    HASH_FIND(hh, e->users, &uid, sizeof uid, u);
+    if (!u) {
+        u = xcalloc(1, sizeof *u);
+        u->uid = uid;
+        HASH_ADD(hh, e->users, uid, sizeof u->uid, u);
+    }
+    u->running += (uint64_t)sign;
+    struct host *h = engine_host(e, a->host);
+    if (!h)
+        return;
+    h->running += (uint64_t)sign;
+    if (t->vm_image)
+        h->vm_memory_mib += (uint64_t)sign * t->vm_memory_mib;
+    struct host_queue *q = host_queue(h, a->queue ? a->queue : "");
+    if (!q && h->n_queues)
+        q = &h->queues[0];
+    if (q)
+        q->used += (uint64_t)sign * t->np;
+}
+
+/* The attempt is over: nothing of it is left here, and its slot is free. */
+void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
+{
+    struct attempt *a = flight_attempt(f);
+    struct event ev = {.kind = EV_ATTEMPT_ENDED,
+                       .job = f->ref.job,
+                       .task = f->ref.task,
+                       .attempt = f->ref.attempt,
+                       .outcome = outcome,
+                       .reason = f->failure.code,
+                       .blame = f->failure.blame,
+                       .text = f->failure.text,
+                       .exit_code = a->exit_code,
+                       .signal = a->signal};
+    if (f->status.is_there && f->status.is_exited) {
+        ev.exit_code = f->status.exit_code;
+        ev.signal = f->status.signal;
+    }
+    if (outcome == OUTCOME_REQUEUE)
+        ev.not_before_us = e->now_us + backoff_us(e, (unsigned)f->task->n_attempts);
+    char *spool = staging_spool(e, f, "");
+    struct job *j = f->job;
+    place_count(e, j, a, -1);
+    emit(e, &ev);
+    struct effect *release = effect_add(e, EFFECT_RELEASE);
+    release->ref = f->ref;
+    struct effect *remove = effect_add(e, EFFECT_REMOVE);
+    remove->path = spool;
+    if (outcome != OUTCOME_REQUEUE) {
+        struct effect *archive = effect_add(e, EFFECT_ARCHIVE);
+        archive->ref = f->ref;
+    }
+    if (job_is_final(j))
+        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->retention_us,
+                                              .kind = TIMER_FORGET,
+                                              .job = j->id});
+    flight_destroy(e, f);
+    e->wants_match = true;
+}
+
+void flight_give_up(struct engine *e, struct flight *f)
+{
+    const struct template *t = f->job->spec->t;
+    if (f->task->wish == WISH_GONE) {
+        reason_set(&f->failure, "killed", BLAME_NONE, NULL);
+        flight_end(e, f, OUTCOME_FAILED);
+        return;
+    }
+    bool can_retry = f->failure.blame != BLAME_JOB && t->reschedule_on_failure &&
+                     f->task->n_attempts < e->config->attempts_max;
+    flight_end(e, f, can_retry ? OUTCOME_REQUEUE : OUTCOME_FAILED);
+}
+
+void copies_clear(struct copies *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        free(c->items[i].from);
+        free(c->items[i].to);
+    }
+    free(c->items);
+    *c = (struct copies){0};
+}
+
+void copies_add(struct copies *c, char *from, char *to, bool is_executable, bool is_optional)
+{
+    c->items = xreallocarray(c->items, c->n + 1, sizeof *c->items);
+    c->items[c->n++] = (struct copy){
+        .from = from, .to = to, .is_executable = is_executable, .is_optional = is_optional};
+}
+
+void copies_send(struct engine *e, struct flight *f, enum step step)
+{
+    f->copies.n_open = 0;
+    for (size_t i = 0; i < f->copies.n; i++) {
+        struct copy *c = &f->copies.items[i];
+        if (c->is_done)
+            continue;
+        if (!tm_send(e, f, step, "CP", i, c->is_executable ? "X" : NULL, c->from, c->to))
+            return;
+        c->is_open = true;
+        f->copies.n_open++;
+    }
+}
+
+bool copies_answer(struct flight *f, const struct input *in)
+{
+    uint64_t n = in->answer.number;
+    struct copy *c = n < f->copies.n ? &f->copies.items[n] : NULL;
+    if (!c || !c->is_open)
+        return false;
+    c->is_open = false;
+    f->copies.n_open--;
+    if (in->answer.is_success) {
+        c->is_done = true;
+    } else {
+        struct reason r = {0};
+        reason_from_driver(&r, in->answer.text);
+        if (c->is_optional && r.blame == BLAME_JOB) {
+            c->is_done = true;
+        } else {
+            /* A copy that fails for the job's sake decides over one that may be tried again. */
+            if (r.blame == BLAME_JOB)
+                reason_clear(&f->failure);
+            flight_fail(f, r.code, r.blame, r.text);
+        }
+        reason_clear(&r);
+    }
+    return f->copies.n_open == 0;
+}

@@ -1,0 +1,153 @@
+/* What the information drivers say: which hosts there are and how they are. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOSTS_MAX = 100000, HOST_NAME_MAX_LEN = 255 };
+
+struct host *const *engine_hosts(const struct engine *e, size_t *ret_n)
+{
+    *ret_n = e->n_hosts;
+    return e->hosts;
+}
+
+struct host *engine_host(const struct engine *e, const char *name)
+{
+    for (size_t i = 0; i < e->n_hosts; i++)
+        if (strcmp(e->hosts[i]->name, name) == 0)
+            return e->hosts[i];
+    return NULL;
+}
+
+void hosts_discover(struct engine *e, size_t im)
+{
+    send_request(e, DRIVER_IM, e->ims[im].name, "DISCOVER", (struct task_ref){0}, 0, NULL, NULL, NULL);
+    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->discovery_us,
+                                          .kind = TIMER_DISCOVER,
+                                          .job = im});
+}
+
+void hosts_monitor(struct engine *e, size_t host)
+{
+    struct host *h = e->hosts[host];
+    struct driver *d = driver_find(e, DRIVER_IM, h->im);
+    if (d && d->is_up)
+        send_request(e, DRIVER_IM, h->im, "MONITOR", (struct task_ref){0}, h->id, h->name, NULL, NULL);
+    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->monitoring_us,
+                                          .kind = TIMER_MONITOR,
+                                          .job = host});
+}
+
+static const struct engine_im *im_of(const struct engine *e, const char *name)
+{
+    for (size_t i = 0; i < e->n_ims; i++)
+        if (strcmp(e->ims[i].name, name) == 0)
+            return &e->ims[i];
+    return NULL;
+}
+
+static bool name_is_good(const char *name, size_t len)
+{
+    if (len == 0 || len > HOST_NAME_MAX_LEN || name[0] == '-')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)name[i] <= ' ' || name[i] == '/' || name[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* A new host counts what our attempts hold there already: after a restart they come before it. */
+static void count_attempts(struct engine *e, struct host *h)
+{
+    struct flight *f, *tmp;
+    HASH_ITER(hh, e->flights, f, tmp) {
+        const struct attempt *a = flight_attempt(f);
+        if (strcmp(a->host, h->name) != 0)
+            continue;
+        const struct template *t = f->job->spec->t;
+        struct host_queue *q = host_queue(h, a->queue ? a->queue : "");
+        h->running++;
+        if (t->vm_image)
+            h->vm_memory_mib += t->vm_memory_mib;
+        if (!q && h->n_queues)
+            q = &h->queues[0];
+        if (q)
+            q->used += t->np;
+    }
+}
+
+static void discovered(struct engine *e, const struct engine_im *im, const char *text)
+{
+    for (const char *p = text + strspn(text, " "); *p; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " ");
+        char *name = xstrndup(p, len);
+        if (name_is_good(p, len) && strcmp(name, "-") != 0 && !engine_host(e, name) && e->n_hosts < HOSTS_MAX) {
+            e->hosts = xreallocarray(e->hosts, e->n_hosts + 1, sizeof *e->hosts);
+            e->hosts[e->n_hosts] = host_create(e->n_hosts, name, im->name, im->tm, im->em);
+            hosts_monitor(e, e->n_hosts++);
+        }
+        free(name);
+        p += len;
+    }
+}
+
+static void host_down(struct engine *e, struct host *h, const char *code, enum blame blame, const char *text)
+{
+    h->is_up = false;
+    reason_set(&h->reason, code, blame, text);
+    e->wants_match = true; /* for the reasons shown */
+}
+
+static void monitored(struct engine *e, struct host *h, const struct input *in)
+{
+    struct gw_err err;
+    bool is_changed = false, is_new = h->n_queues == 0;
+    if (!in->answer.is_success) {
+        struct reason r = {0};
+        reason_from_driver(&r, in->answer.text);
+        host_down(e, h, r.code, r.blame, r.text);
+        reason_clear(&r);
+    } else if (host_sample(h, in->answer.text, &is_changed, &err) < 0) {
+        host_down(e, h, "bad-sample", BLAME_SITE, err.text);
+    } else {
+        h->sampled_us = e->now_us;
+        if (is_new)
+            count_attempts(e, h);
+        e->wants_match |= is_changed;
+    }
+}
+
+void hosts_answer(struct engine *e, const struct input *in)
+{
+    const struct engine_im *im = im_of(e, in->answer.driver);
+    if (!im)
+        return;
+    if (strcmp(in->answer.verb, "DISCOVER") == 0) {
+        if (in->answer.is_success)
+            discovered(e, im, in->answer.text);
+    } else if (strcmp(in->answer.verb, "MONITOR") == 0 && in->answer.number < e->n_hosts) {
+        struct host *h = e->hosts[in->answer.number];
+        if (strcmp(h->im, im->name) == 0)
+            monitored(e, h, in);
+    }
+}
+
+void hosts_driver_up(struct engine *e, const struct driver *d)
+{
+    for (size_t i = 0; i < e->n_ims; i++)
+        if (strcmp(e->ims[i].name, d->name) == 0)
+            send_request(e, DRIVER_IM, d->name, "DISCOVER", (struct task_ref){0}, 0, NULL, NULL, NULL);
+    for (size_t i = 0; i < e->n_hosts; i++)
+        if (strcmp(e->hosts[i]->im, d->name) == 0)
+            send_request(e, DRIVER_IM, d->name, "MONITOR", (struct task_ref){0}, i, e->hosts[i]->name, NULL, NULL);
+}
+
+void hosts_driver_down(struct engine *e, const struct driver *d, const char *why)
+{
+    for (size_t i = 0; i < e->n_hosts; i++)
+        if (strcmp(e->hosts[i]->im, d->name) == 0)
+            host_down(e, e->hosts[i], "driver-down", BLAME_US, why);
+}

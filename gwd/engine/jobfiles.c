@@ -1,0 +1,242 @@
+/* The files that gwd writes for an attempt: job.ctl, job.env, vm.conf (docs/jobdir.md), and the job description
+ * for the execution driver (docs/PROTOCOL section 2). */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+#include "spec/rsl.h"
+#include "spec/subst.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_shell(struct buf *b, const char *prefix, const char *name, const char *value)
+{
+    buf_printf(b, "%s%s=", prefix, name);
+    subst_shell_quote(b, value);
+    buf_putc(b, '\n');
+}
+
+static void put_shell_u64(struct buf *b, const char *prefix, const char *name, uint64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    put_shell(b, prefix, name, text);
+}
+
+static char *executable_name(const struct engine *e, const struct flight *f)
+{
+    const char *name = f->job->spec->t->executable;
+    char *expanded = staging_expand(e, f->job, f->ref.task, name);
+    if (!staging_is_staged(name))
+        return expanded;
+    const char *slash = strrchr(expanded, '/');
+    char *local = xasprintf("./%s", slash ? slash + 1 : expanded);
+    free(expanded);
+    return local;
+}
+
+static const char *gwvm_path(const struct attempt *a)
+{
+    return a->gwvm && *a->gwvm ? a->gwvm : "./gwvm";
+}
+
+static void put_ctl(struct engine *e, struct flight *f, struct buf *b)
+{
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    char *token = staging_token(e, f), *executable = executable_name(e, f);
+    char *lease = xasprintf("../.gw_lease_%s", e->state.instance);
+    put_shell(b, "", "GW_TOKEN", token);
+    put_shell(b, "", "GW_INSTANCE", e->state.instance);
+    put_shell_u64(b, "", "GW_EPOCH", a->epoch);
+    put_shell(b, "", "GW_EXECUTABLE", executable);
+    put_shell(b, "", "GW_STDIN", staging_has_stdin(t) ? "stdin.execution" : "/dev/null");
+    put_shell(b, "", "GW_VM", t->vm_image ? "yes" : "no");
+    put_shell(b, "", "GWVM", t->vm_image ? gwvm_path(a) : "");
+    put_shell_u64(b, "", "GW_LEASE_S", t->lease_s);
+    put_shell(b, "", "GW_LEASE_FILE", lease);
+    put_shell_u64(b, "", "GW_WALLTIME_S", t->walltime_s);
+    free(token);
+    free(executable);
+    free(lease);
+}
+
+static void put_expanded(struct engine *e, struct flight *f, struct buf *b, const char *name, const char *text)
+{
+    char *value = staging_expand(e, f->job, f->ref.task, text);
+    put_shell(b, "export ", name, value);
+    free(value);
+}
+
+static void put_names(struct engine *e, struct flight *f, struct buf *b)
+{
+    static const char *const numbers[] = {"JOB_ID", "ARRAY_ID", "TASK_ID", "TOTAL_TASKS", "PARAM", "MAX_PARAM", "ARCH"};
+    for (size_t i = 0; i < GW_COUNT(numbers); i++) {
+        char *ask = xasprintf("${%s}", numbers[i]), *name = xasprintf("GW_%s", numbers[i]);
+        put_expanded(e, f, b, name, ask);
+        free(ask);
+        free(name);
+    }
+}
+
+static void put_env(struct engine *e, struct flight *f, struct buf *b)
+{
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    put_names(e, f, b);
+    put_shell(b, "export ", "GW_USER", f->job->spec->owner.user);
+    put_shell(b, "export ", "GW_HOSTNAME", a->host);
+    put_shell_u64(b, "export ", "GW_RESTARTED", a->number - 1);
+    put_shell_u64(b, "export ", "GW_NP", t->np);
+    put_shell(b, "export ", "GW_JOB_HOME", f->job->spec->home);
+    for (size_t i = 0; i < t->n_env; i++)
+        put_expanded(e, f, b, t->env[i].name, t->env[i].value);
+    char **words;
+    size_t n;
+    if (staging_words(e, f->job, f->ref.task, t->arguments, &words, &n) < 0)
+        return; /* the template's check refuses such a line before it gets here */
+    buf_puts(b, "set --");
+    for (size_t i = 0; i < n; i++) {
+        buf_putc(b, ' ');
+        subst_shell_quote(b, words[i]);
+    }
+    buf_putc(b, '\n');
+    subst_words_free(words);
+}
+
+/* A value of a KEY = VALUE file, quoted so that lib/kv gives it back as it is. */
+static void put_kv(struct buf *b, const char *key, const char *value)
+{
+    buf_printf(b, "%s = \"", key);
+    for (const char *p = value; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            buf_putc(b, '\\');
+        buf_putc(b, *p);
+    }
+    buf_puts(b, "\"\n");
+}
+
+static void put_kv_u64(struct buf *b, const char *key, uint64_t value)
+{
+    buf_printf(b, "%s = %" PRIu64 "\n", key, value);
+}
+
+static void put_vm_files(struct engine *e, struct flight *f, struct buf *b)
+{
+    const struct template *t = f->job->spec->t;
+    if (staging_is_staged(t->executable)) {
+        char *name = executable_name(e, f);
+        put_kv(b, "INPUT", name + 2);
+        free(name);
+    }
+    for (size_t i = 0; i < t->n_inputs; i++) {
+        const struct file_pair *p = &t->inputs[i];
+        if (!staging_is_staged(p->from))
+            continue;
+        const char *slash = strrchr(p->from, '/');
+        char *name = staging_expand(e, f->job, f->ref.task, p->to ? p->to : slash ? slash + 1 : p->from);
+        put_kv(b, "INPUT", name);
+        free(name);
+    }
+    for (size_t i = 0; i < t->n_outputs; i++) {
+        char *name = staging_expand(e, f->job, f->ref.task, t->outputs[i].from);
+        put_kv(b, "OUTPUT", name);
+        free(name);
+    }
+}
+
+static void put_vm(struct engine *e, struct flight *f, struct buf *b)
+{
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    char *token = staging_token(e, f), *executable = executable_name(e, f);
+    char *image = f->image_key && *f->image_key ? xasprintf("../.gw_cache/%s/image", f->image_key) : xstrdup("image");
+    put_kv(b, "TOKEN", token);
+    put_kv(b, "NAME", t->name);
+    if (a->n_vms)
+        put_kv(b, "UUID", a->vms[0].uuid);
+    put_kv(b, "URI", e->config->vm_uri);
+    put_kv(b, "IMAGE", image);
+    if (t->vm_checksum)
+        put_kv(b, "IMAGE_CHECKSUM", t->vm_checksum);
+    put_kv_u64(b, "CPUS", t->vm_cpus);
+    put_kv_u64(b, "MEMORY_MIB", t->vm_memory_mib);
+    if (t->n_vm_disks) {
+        buf_puts(b, "DISK = \"");
+        for (size_t i = 0; i < t->n_vm_disks; i++)
+            buf_printf(b, "%s%" PRIu64, i ? " " : "", t->vm_disks[i]);
+        buf_puts(b, "\"\n");
+    }
+    put_kv_u64(b, "RESULT_BYTES", t->vm_result_bytes);
+    put_kv(b, "EXECUTABLE", executable);
+    put_vm_files(e, f, b);
+    put_kv(b, "STDIN", staging_has_stdin(t) ? "yes" : "no");
+    put_kv_u64(b, "WALLTIME_S", t->walltime_s);
+    put_kv_u64(b, "BOOT_TIMEOUT_S", t->vm_boot_timeout_s);
+    put_kv_u64(b, "CACHE_MAX_BYTES", e->config->vm_cache_max_bytes);
+    put_kv_u64(b, "CACHE_MAX_AGE_S", e->config->vm_cache_age_s);
+    free(token);
+    free(executable);
+    free(image);
+}
+
+static void put_description(struct engine *e, struct flight *f, struct buf *b)
+{
+    static const char *const types[] = {"single", "multiple", "mpi"};
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    char *url = staging_dir_url(e, f->job, f->task, a), *dir = staging_site_path(url);
+    char *names[] = {xasprintf("%s/.wrapper", dir), xasprintf("%s/stdout.wrapper", dir),
+                     xasprintf("%s/stderr.wrapper", dir)};
+    char *token = staging_token(e, f), *count = xasprintf("%u", t->np);
+    const char *env[] = {"GW_TOKEN", token, "GW_HOSTNAME", a->host};
+    struct rsl rsl = {0};
+    rsl_add_one(&rsl, "executable", names[0]);
+    rsl_add_one(&rsl, "directory", dir);
+    rsl_add_one(&rsl, "stdin", "/dev/null");
+    rsl_add_one(&rsl, "stdout", names[1]);
+    rsl_add_one(&rsl, "stderr", names[2]);
+    rsl_add(&rsl, "environment", env, GW_COUNT(env));
+    rsl_add_one(&rsl, "count", count);
+    rsl_add_one(&rsl, "jobtype", types[t->type]);
+    if (a->queue && *a->queue)
+        rsl_add_one(&rsl, "queue", a->queue);
+    if (t->walltime_s) {
+        char *minutes = xasprintf("%" PRIu64, (t->walltime_s + 59) / 60);
+        rsl_add_one(&rsl, "maxWallTime", minutes);
+        free(minutes);
+    }
+    rsl_encode(&rsl, b);
+    rsl_clear(&rsl);
+    for (size_t i = 0; i < GW_COUNT(names); i++)
+        free(names[i]);
+    free(token);
+    free(count);
+    free(dir);
+    free(url);
+}
+
+char *jobfiles_description_path(const struct engine *e, const struct flight *f)
+{
+    return staging_spool(e, f, "job.rsl");
+}
+
+void jobfiles_write(struct engine *e, struct flight *f)
+{
+    static const struct {
+        const char *name;
+        void (*put)(struct engine *e, struct flight *f, struct buf *b);
+        bool is_vm_only;
+    } files[] = {{"job.ctl", put_ctl, false},
+                 {"job.env", put_env, false},
+                 {"job.rsl", put_description, false},
+                 {"vm.conf", put_vm, true}};
+    for (size_t i = 0; i < GW_COUNT(files); i++) {
+        if (files[i].is_vm_only && !f->job->spec->t->vm_image)
+            continue;
+        struct buf b = BUF_INIT;
+        files[i].put(e, f, &b);
+        write_file(e, staging_spool(e, f, files[i].name), &b, 0600);
+    }
+}

@@ -1,0 +1,236 @@
+/* Stage in: the job directory, the image into the site's cache, the files; then the intent to submit.
+ *
+ *   START, [RMDIR], MKDIR, [STAT image, EXISTS entry, CP image], CP all files, END
+ *
+ * A prolog that was interrupted by anything is begun anew: until ATTEMPT_STAGED nothing has run. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+#include "lib/num.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void prolog_begin(struct engine *e, struct flight *f)
+{
+    copies_clear(&f->copies);
+    free(f->image_key);
+    f->image_key = NULL;
+    f->tries = 0;
+    tm_send(e, f, PRO_START, "START", 0, NULL, NULL, NULL);
+}
+
+static void make_directory(struct engine *e, struct flight *f)
+{
+    char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
+    bool cleans = f->is_redo && f->step == PRO_START;
+    tm_send(e, f, cleans ? PRO_RMDIR : PRO_MKDIR, cleans ? "RMDIR" : "MKDIR", 0, NULL, url, NULL);
+    free(url);
+}
+
+static void copy_files(struct engine *e, struct flight *f)
+{
+    jobfiles_write(e, f);
+    copies_clear(&f->copies);
+    staging_inputs(e, f);
+    f->tries = 0;
+    copies_send(e, f, PRO_COPY);
+}
+
+static char *cache_url(const struct flight *f, const char *name)
+{
+    return xasprintf("%s/.gw_cache/%s/%s", flight_attempt(f)->stage_url, f->image_key, name);
+}
+
+static void ask_cache(struct engine *e, struct flight *f)
+{
+    char *url = cache_url(f, "image");
+    tm_send(e, f, PRO_EXISTS, "EXISTS", 0, NULL, url, NULL);
+    free(url);
+}
+
+/* With a checksum the entry's name is known; without one it comes from URL, size and time, if the driver can
+ * tell them; else the image goes into the job directory, for this attempt alone. */
+static void stage_image(struct engine *e, struct flight *f)
+{
+    const struct template *t = f->job->spec->t;
+    struct driver *d = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
+    f->tries = 0;
+    if (!t->vm_image) {
+        copy_files(e, f);
+    } else if (!d || !(d->features & FEATURE_STAT) || !(d->features & FEATURE_ATOMIC)) {
+        f->image_key = xstrdup("");
+        copy_files(e, f);
+    } else if (t->vm_checksum) {
+        f->image_key = xasprintf("sha256-%s", t->vm_checksum + strlen("sha256:"));
+        ask_cache(e, f);
+    } else {
+        char *url = staging_image_url(f);
+        tm_send(e, f, PRO_STAT, "STAT", 0, NULL, url, NULL);
+        free(url);
+    }
+}
+
+/* One attempt copies an image to a site; those that want the same one wait for it. */
+static void fill_cache(struct engine *e, struct flight *f)
+{
+    char *to = cache_url(f, "image");
+    struct fill *fill;
+    HASH_FIND_STR(e->fills, to, fill);
+    if (fill) {
+        f->step = PRO_FILL_WAIT;
+        free(to);
+        return;
+    }
+    char *from = staging_image_url(f);
+    if (tm_send(e, f, PRO_FILL, "CP", 0, NULL, from, to)) {
+        fill = xcalloc(1, sizeof *fill);
+        fill->url = xstrdup(to);
+        fill->by = f->ref;
+        HASH_ADD_KEYPTR(hh, e->fills, fill->url, strlen(fill->url), fill);
+    }
+    free(from);
+    free(to);
+}
+
+/* `by` no longer fills what it was filling: those who waited ask the cache again. */
+void fills_wake(struct engine *e, const struct flight *by)
+{
+    struct fill *fill, *tmp;
+    HASH_ITER(hh, e->fills, fill, tmp) {
+        if (memcmp(&fill->by, &by->ref, sizeof by->ref) != 0)
+            continue;
+        HASH_DEL(e->fills, fill);
+        struct flight *f, *next;
+        HASH_ITER(hh, e->flights, f, next) {
+            if (f->step != PRO_FILL_WAIT)
+                continue;
+            char *url = cache_url(f, "image");
+            if (strcmp(url, fill->url) == 0)
+                ask_cache(e, f);
+            free(url);
+        }
+        free(fill->url);
+        free(fill);
+    }
+}
+
+static void fail(struct engine *e, struct flight *f, const char *text)
+{
+    struct reason r = {0};
+    reason_from_driver(&r, text);
+    bool can_retry = r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries;
+    if (can_retry) {
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), f->step);
+    } else {
+        flight_fail(f, r.code, r.blame, r.text);
+        abort_begin(e, f);
+    }
+    reason_clear(&r);
+}
+
+static void know_image(struct engine *e, struct flight *f, const struct input *in)
+{
+    if (!in->answer.is_success) {
+        fail(e, f, in->answer.text);
+        return;
+    }
+    char *url = staging_image_url(f);
+    uint64_t size = 0, mtime = 0;
+    char *end;
+    size = strtoull(in->answer.text, &end, 10);
+    mtime = strtoull(end, NULL, 10);
+    f->image_key = xasprintf("u-%016" PRIx64 "-%" PRIu64 "-%" PRIu64, num_fnv64(url, strlen(url)), size, mtime);
+    free(url);
+    ask_cache(e, f);
+}
+
+static void copied(struct engine *e, struct flight *f, const struct input *in)
+{
+    if (!copies_answer(f, in))
+        return;
+    if (!f->failure.code) {
+        tm_send(e, f, PRO_END, "END", 0, NULL, NULL, NULL);
+    } else if (f->failure.blame != BLAME_JOB && f->tries < f->job->spec->t->retries) {
+        reason_clear(&f->failure);
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), PRO_COPY);
+    } else {
+        abort_begin(e, f);
+    }
+}
+
+static void staged(struct engine *e, struct flight *f)
+{
+    emit_attempt(e, f, EV_ATTEMPT_STAGED);
+    if (f->job->spec->t->lease_s && !e->is_lease_timed)
+        lease_renew(e);
+    wrapper_begin(e, f);
+}
+
+void prolog_answer(struct engine *e, struct flight *f, const struct input *in)
+{
+    static const struct {
+        enum step step;
+        const char *verb;
+    } expected[] = {{PRO_START, "START"}, {PRO_RMDIR, "RMDIR"},   {PRO_MKDIR, "MKDIR"},
+                    {PRO_STAT, "STAT"},   {PRO_EXISTS, "EXISTS"}, {PRO_FILL, "CP"},
+                    {PRO_COPY, "CP"},     {PRO_END, "END"}};
+    size_t i = 0;
+    while (i < GW_COUNT(expected) && expected[i].step != f->step)
+        i++;
+    if (i == GW_COUNT(expected) || strcmp(in->answer.verb, expected[i].verb) != 0)
+        return;
+    if (f->step == PRO_COPY) {
+        copied(e, f, in);
+        return;
+    }
+    if (f->step == PRO_STAT) {
+        know_image(e, f, in);
+        return;
+    }
+    if (!in->answer.is_success && f->step != PRO_EXISTS && f->step != PRO_RMDIR) {
+        if (f->step == PRO_FILL)
+            fills_wake(e, f);
+        fail(e, f, in->answer.text);
+        return;
+    }
+    switch ((int)f->step) {
+    case PRO_START:
+    case PRO_RMDIR:
+        make_directory(e, f);
+        break;
+    case PRO_MKDIR:
+        stage_image(e, f);
+        break;
+    case PRO_EXISTS:
+        if (in->answer.is_success)
+            copy_files(e, f);
+        else
+            fill_cache(e, f);
+        break;
+    case PRO_FILL:
+        fills_wake(e, f);
+        copy_files(e, f);
+        break;
+    default:
+        staged(e, f);
+        break;
+    }
+}
+
+void prolog_resume(struct engine *e, struct flight *f)
+{
+    switch ((int)f->after) {
+    case PRO_COPY:
+        copies_send(e, f, PRO_COPY);
+        break;
+    case PRO_FILL:
+        ask_cache(e, f);
+        break;
+    default:
+        prolog_begin(e, f);
+        break;
+    }
+}

@@ -1,0 +1,301 @@
+/* What clients ask for. Each request is answered exactly once, after its cause is on disk. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct reply *reply_add(struct engine *e, const struct asker *asker)
+{
+    struct effect *f = effect_add(e, EFFECT_REPLY);
+    f->asker = *asker;
+    return f->reply = xcalloc(1, sizeof *f->reply);
+}
+
+static uint64_t n_unfinished(const struct state *s)
+{
+    uint64_t n = 0;
+    for (int phase = 0; phase < PHASE_COUNT; phase++)
+        if (!phase_is_final((enum phase)phase))
+            n += s->n_tasks[phase];
+    return n;
+}
+
+static void reply_submitted(struct engine *e, const struct input *in, const struct job *j)
+{
+    if (!in->asker.connection)
+        return;
+    struct reply *r = reply_add(e, &in->asker);
+    r->job = j->id;
+    r->tasks = j->tasks;
+    r->array_id = j->array_id;
+}
+
+/* The key is the submitter's own: another user's equal key is another key. */
+static char *stored_key(const struct submission *sub)
+{
+    return sub->key ? xasprintf("%" PRIu64 ":%s", sub->owner.uid, sub->key) : NULL;
+}
+
+void request_submit(struct engine *e, const struct input *in)
+{
+    const struct submission *sub = in->submit;
+    const struct engine_config *c = e->config;
+    char *key = stored_key(sub);
+    struct job *known = key ? state_job_by_key(&e->state, key) : NULL;
+    if (known) {
+        reply_submitted(e, in, known);
+    } else if (sub->tasks == 0 || (c->array_max && sub->tasks > c->array_max)) {
+        reply_error(e, &in->asker, GW_EINVAL, "%" PRIu64 " tasks; an array has 1 to %" PRIu64, sub->tasks,
+                    c->array_max);
+    } else if (c->jobs_max && n_unfinished(&e->state) + sub->tasks > c->jobs_max) {
+        reply_error(e, &in->asker, GW_ENOSPC,
+                    "NUMBER_OF_JOBS allows %" PRIu64 " unfinished jobs; there are %" PRIu64, c->jobs_max,
+                    n_unfinished(&e->state));
+    } else {
+        struct event ev = {.kind = EV_JOB_SUBMITTED,
+                           .job = e->state.next_job,
+                           .tasks = sub->tasks,
+                           .array_id = sub->is_array ? e->state.next_array : 0,
+                           .array_start = sub->start,
+                           .array_increment = sub->increment,
+                           .wish = sub->is_held ? WISH_HELD : WISH_RUN,
+                           .source = sub->source,
+                           .file = sub->file,
+                           .home = sub->home,
+                           .user = sub->owner.user,
+                           .uid = sub->owner.uid,
+                           .gid = sub->owner.gid,
+                           .credential = sub->owner.credential,
+                           .project = sub->owner.project,
+                           .key = key,
+                           .priority = sub->priority};
+        emit(e, &ev);
+        reply_submitted(e, in, state_job(&e->state, ev.job));
+        e->wants_match = true;
+    }
+    free(key);
+}
+
+static void refuse(struct reply *r, uint64_t id, enum gw_errc code, const char *text)
+{
+    r->refused = xreallocarray(r->refused, r->n_refused + 1, sizeof *r->refused);
+    r->refused[r->n_refused++] = (struct refusal){.id = id, .code = (int)code, .text = xstrdup(text)};
+}
+
+static void accept(struct reply *r, uint64_t id, bool is_done)
+{
+    uint64_t **list = is_done ? &r->done : &r->pending;
+    size_t *n = is_done ? &r->n_done : &r->n_pending;
+    *list = xreallocarray(*list, *n + 1, sizeof **list);
+    (*list)[(*n)++] = id;
+}
+
+static void wish_event(struct engine *e, const struct job *j, uint64_t task, enum wish wish)
+{
+    struct event ev = {.kind = EV_WISHED, .job = j->id, .task = task, .wish = wish};
+    emit(e, &ev);
+}
+
+/* A waiting task goes at once. */
+static void end_waiting(struct engine *e, struct job *j, uint64_t task)
+{
+    struct event ev = {.kind = EV_TASK_ENDED,
+                       .job = j->id,
+                       .task = task,
+                       .outcome = OUTCOME_FAILED,
+                       .reason = "killed"};
+    emit(e, &ev);
+    struct effect *archive = effect_add(e, EFFECT_ARCHIVE);
+    archive->ref = (struct task_ref){.job = j->id, .task = task};
+    if (job_is_final(j))
+        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->retention_us,
+                                              .kind = TIMER_FORGET,
+                                              .job = j->id});
+}
+
+/* Without waiting for the site: what it still does there is asked to stop, and not waited for. */
+static void end_hard(struct engine *e, struct flight *f)
+{
+    struct driver *em = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
+    if (f->task->phase == PHASE_WRAPPER && em && em->is_up)
+        send_request(e, DRIVER_EM, em->name, "CANCEL", f->ref, 0, NULL, NULL, NULL);
+    reason_set(&f->failure, "killed-hard", BLAME_NONE, "what may be left at the site was not waited for");
+    flight_end(e, f, OUTCOME_FAILED);
+}
+
+/* What an attempt under way does about a wish that it be gone. */
+void wish_serve(struct engine *e, struct flight *f)
+{
+    if (f->task->wish != WISH_GONE)
+        return;
+    switch ((int)f->task->phase) {
+    case PHASE_PROLOG:
+        if (f->step < ABO_STOP || f->step == STEP_BACKOFF) {
+            reason_set(&f->failure, "killed", BLAME_NONE, NULL);
+            abort_begin(e, f);
+        }
+        break;
+    case PHASE_WRAPPER:
+        wrapper_cancel(e, f);
+        break;
+    default:
+        if (!flight_attempt(f)->is_accepted && f->step != EPI_RMDIR && f->step != EPI_END && f->step < ABO_STOP) {
+            reason_set(&f->failure, "killed", BLAME_NONE, NULL);
+            abort_begin(e, f);
+        }
+        break;
+    }
+}
+
+static void wish_gone(struct engine *e, struct job *j, uint64_t task, bool is_hard, struct reply *r)
+{
+    uint64_t id = j->id + task;
+    enum phase phase = job_task_phase(j, task);
+    if (phase_is_final(phase)) {
+        accept(r, id, true);
+        return;
+    }
+    if (job_task_wish(j, task) != WISH_GONE)
+        wish_event(e, j, task, WISH_GONE);
+    if (phase == PHASE_PENDING || phase == PHASE_SLEEPING) {
+        end_waiting(e, j, task);
+        accept(r, id, true);
+        return;
+    }
+    struct task *t = job_task(j, task);
+    struct flight *f = flight_find(e, (struct task_ref){j->id, task, task_attempt(t)->number});
+    if (f && is_hard)
+        end_hard(e, f);
+    else if (f)
+        wish_serve(e, f);
+    accept(r, id, phase_is_final(t->phase));
+}
+
+static void wish_waiting(struct engine *e, struct job *j, uint64_t task, enum wish wish, struct reply *r)
+{
+    uint64_t id = j->id + task;
+    enum wish old = job_task_wish(j, task);
+    if (job_task_phase(j, task) != PHASE_PENDING) {
+        refuse(r, id, GW_ESTATE, wish == WISH_HELD ? "only a pending job can be held" : "only a held job can be released");
+        return;
+    }
+    if (old != wish)
+        wish_event(e, j, task, wish);
+    accept(r, id, true);
+    e->wants_match = true;
+}
+
+static void wish_one(struct engine *e, const struct input *in, struct job *j, uint64_t task, struct reply *r)
+{
+    uint64_t id = j->id + task;
+    if (in->asker.uid != j->spec->owner.uid && !in->asker.is_admin) {
+        refuse(r, id, GW_EPERM, "the job belongs to another user");
+        return;
+    }
+    switch (in->wish.wish) {
+    case WISH_GONE:
+        wish_gone(e, j, task, in->wish.is_hard, r);
+        break;
+    case WISH_HELD:
+    case WISH_RUN:
+        wish_waiting(e, j, task, in->wish.wish, r);
+        break;
+    case WISH_ASLEEP:
+    case WISH_COUNT:
+        refuse(r, id, GW_ESTATE, "this job cannot sleep: it has no snapshot");
+        break;
+    }
+}
+
+/* A whole array: its untouched tasks by one event, whatever their number. */
+static void wish_array(struct engine *e, const struct input *in, struct job *j, struct reply *r)
+{
+    bool may = in->asker.uid == j->spec->owner.uid || in->asker.is_admin;
+    if (!may) {
+        refuse(r, j->id, GW_EPERM, "the array belongs to another user");
+        return;
+    }
+    uint64_t *under_way = NULL;
+    size_t n = 0;
+    for (struct task *t = j->touched; t; t = t->hh.next)
+        if (task_attempt(t)) {
+            under_way = xreallocarray(under_way, n + 1, sizeof *under_way);
+            under_way[n++] = t->index;
+        }
+    if (in->wish.wish == WISH_GONE) {
+        wish_event(e, j, TASK_ALL, WISH_GONE);
+        end_waiting(e, j, TASK_ALL);
+        for (size_t i = 0; i < n; i++)
+            wish_gone(e, j, under_way[i], in->wish.is_hard, r);
+    } else if (in->wish.wish != WISH_ASLEEP) {
+        wish_event(e, j, TASK_ALL, in->wish.wish);
+        e->wants_match = true;
+    } else {
+        refuse(r, j->id, GW_ESTATE, "this array cannot sleep: it has no snapshots");
+    }
+    for (uint64_t i = 0; i < j->tasks; i++)
+        if (!job_task(j, i) || phase_is_final(job_task_phase(j, i)) || job_task_phase(j, i) == PHASE_PENDING)
+            accept(r, j->id + i, true);
+    free(under_way);
+}
+
+void request_wish(struct engine *e, const struct input *in)
+{
+    struct reply *r = xcalloc(1, sizeof *r);
+    if (in->wish.array_id) {
+        struct job *j = state_array(&e->state, in->wish.array_id);
+        if (j)
+            wish_array(e, in, j, r);
+        else
+            refuse(r, in->wish.array_id, GW_ENOENT, "no such array");
+    }
+    for (size_t i = 0; i < in->wish.n_ids; i++) {
+        uint64_t id = in->wish.ids[i];
+        struct job *j = state_job_of(&e->state, id);
+        if (j)
+            wish_one(e, in, j, id - j->id, r);
+        else
+            refuse(r, id, GW_ENOENT, "no such job");
+    }
+    struct effect *f = effect_add(e, EFFECT_REPLY);
+    f->asker = in->asker;
+    f->reply = r;
+}
+
+static bool is_admin(struct engine *e, const struct input *in)
+{
+    if (!in->asker.is_admin)
+        reply_error(e, &in->asker, GW_EPERM, "only an administrator of this daemon may do this");
+    return in->asker.is_admin;
+}
+
+void request_drain(struct engine *e, const struct input *in)
+{
+    if (!is_admin(e, in))
+        return;
+    bool is_known = engine_host(e, in->drain.host) || state_site_is_drained(&e->state, in->drain.host);
+    if (!is_known) {
+        reply_error(e, &in->asker, GW_ENOENT, "no host is named %s", in->drain.host);
+        return;
+    }
+    if (state_site_is_drained(&e->state, in->drain.host) != in->drain.is_drained) {
+        struct event ev = {.kind = EV_SITE_DRAINED, .host = in->drain.host, .flag = in->drain.is_drained};
+        emit(e, &ev);
+        e->wants_match = true;
+    }
+    reply_add(e, &in->asker);
+}
+
+void request_pause(struct engine *e, const struct input *in)
+{
+    if (!is_admin(e, in))
+        return;
+    if (e->state.is_paused != in->is_paused) {
+        struct event ev = {.kind = EV_DISPATCH_PAUSED, .flag = in->is_paused};
+        emit(e, &ev);
+        e->wants_match = true;
+    }
+    reply_add(e, &in->asker);
+}

@@ -1,0 +1,281 @@
+/* Run: submit to the execution driver, follow, cancel, and find again what a crash cut off.
+ *
+ * ATTEMPT_STAGED, the intent, is on disk before the first SUBMIT. What the site then says is believed only
+ * as far as it goes: that the job is over is looked up in its `status` file, and "unknown" is not "failed". */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct driver *em_of(const struct engine *e, const struct flight *f)
+{
+    struct driver *d = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
+    return d && d->is_up ? d : NULL;
+}
+
+static bool em_send(struct engine *e, struct flight *f, enum step step, const char *verb, const char *arg0,
+                    const char *arg1)
+{
+    if (!em_of(e, f)) {
+        f->step = STEP_IDLE;
+        return false;
+    }
+    f->step = step;
+    send_request(e, DRIVER_EM, flight_attempt(f)->em, verb, f->ref, 0, arg0, arg1, NULL);
+    return true;
+}
+
+static void submit(struct engine *e, struct flight *f)
+{
+    const struct attempt *a = flight_attempt(f);
+    char *description = jobfiles_description_path(e, f);
+    char *where = a->lrms && *a->lrms ? xasprintf("%s/%s", a->host, a->lrms) : xstrdup(a->host);
+    f->may_be_submitted = em_send(e, f, WRA_SUBMIT, "SUBMIT", where, description);
+    free(where);
+    free(description);
+}
+
+void wrapper_begin(struct engine *e, struct flight *f)
+{
+    f->tries = 0;
+    f->em = EM_NONE;
+    f->may_be_submitted = false;
+    if (f->task->wish == WISH_GONE)
+        wrapper_cancel(e, f);
+    else
+        submit(e, f);
+}
+
+static void exited(struct engine *e, struct flight *f, const char *code, enum blame blame, const char *text)
+{
+    struct event ev = {.kind = EV_ATTEMPT_EXITED,
+                       .job = f->ref.job,
+                       .task = f->ref.task,
+                       .attempt = f->ref.attempt,
+                       .reason = code,
+                       .blame = blame,
+                       .text = text};
+    emit(e, &ev);
+    f->timer++;
+    if (code)
+        flight_fail(f, code, blame, text);
+    epilog_begin(e, f);
+}
+
+/* Nobody can say what became of it. The owner chose how long to wait for an answer. */
+static void unknown(struct engine *e, struct flight *f, const char *text)
+{
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    if (!a->unknown_since_us) {
+        struct event ev = {.kind = EV_ATTEMPT_LOST,
+                           .job = f->ref.job,
+                           .task = f->ref.task,
+                           .attempt = f->ref.attempt,
+                           .reason = "unknown",
+                           .blame = BLAME_SITE,
+                           .text = text};
+        emit(e, &ev);
+        /* Counted on our own clock: what was before a restart does not count. */
+        f->unknown_mono_us = 0;
+    }
+    if (!f->unknown_mono_us)
+        f->unknown_mono_us = e->mono_us;
+    int64_t patience = INT64_MAX;
+    if (t->on_lost == ON_LOST_RETRY_NOW)
+        patience = 0;
+    else if (t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
+        patience = (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us;
+    if (e->mono_us - f->unknown_mono_us >= patience) {
+        flight_fail(f, "lost", BLAME_SITE, text);
+        flight_give_up(e, f);
+        return;
+    }
+    f->tries++;
+    int64_t delay = backoff_us(e, f->tries), rest = patience - (e->mono_us - f->unknown_mono_us);
+    flight_wait(e, f, delay < rest ? delay : rest, WRA_RECOVER);
+}
+
+static void found(struct engine *e, struct flight *f)
+{
+    f->unknown_mono_us = 0;
+    f->tries = 0;
+    if (flight_attempt(f)->unknown_since_us)
+        emit_attempt(e, f, EV_ATTEMPT_FOUND);
+}
+
+void wrapper_recover(struct engine *e, struct flight *f)
+{
+    const struct attempt *a = flight_attempt(f);
+    struct driver *d = em_of(e, f);
+    if (!d) {
+        f->step = STEP_IDLE;
+        return;
+    }
+    bool by_token = d->features & FEATURE_RECOVER_TOKEN;
+    if (!a->contact && !by_token) {
+        /* It may or may not have been submitted, and this driver cannot tell. */
+        unknown(e, f, "the driver cannot say whether the job was submitted");
+        return;
+    }
+    char *description = by_token ? jobfiles_description_path(e, f) : NULL;
+    em_send(e, f, WRA_RECOVER, "RECOVER", a->contact, description);
+    free(description);
+}
+
+static void running(struct engine *e, struct flight *f)
+{
+    f->step = WRA_RUN;
+    f->tries = 0;
+    if (f->task->wish == WISH_GONE)
+        wrapper_cancel(e, f);
+}
+
+static void set_active(struct engine *e, struct flight *f)
+{
+    f->em = EM_ACTIVE;
+    if (flight_attempt(f)->active_us)
+        return;
+    emit_attempt(e, f, EV_ATTEMPT_ACTIVE);
+    const struct attempt *a = flight_attempt(f);
+    for (size_t i = 0; i < a->n_vms; i++) {
+        struct event ev = {.kind = EV_VM_CHANGED,
+                           .job = f->ref.job,
+                           .task = f->ref.task,
+                           .attempt = f->ref.attempt,
+                           .vm_rank = a->vms[i].rank,
+                           .uuid = a->vms[i].uuid,
+                           .node = a->vms[i].node,
+                           .vm_state = VM_RUNNING};
+        emit(e, &ev);
+    }
+}
+
+/* PENDING, SUSPENDED, ACTIVE, DONE[:code], FAILED; anything else says nothing. */
+static void take_state(struct engine *e, struct flight *f, const char *state)
+{
+    static const char *const words[] = {"PENDING", "SUSPENDED", "ACTIVE", "DONE", "FAILED"};
+    size_t len = strcspn(state, ": "), i = 0;
+    while (i < GW_COUNT(words) && (strlen(words[i]) != len || strncmp(state, words[i], len) != 0))
+        i++;
+    if (i == GW_COUNT(words))
+        return;
+    found(e, f);
+    if (strncmp(state, "DONE", 4) == 0) {
+        exited(e, f, NULL, BLAME_NONE, NULL);
+    } else if (strncmp(state, "FAILED", 6) == 0) {
+        exited(e, f, "lost", BLAME_SITE, "the site's batch system says that the job failed");
+    } else {
+        if (strncmp(state, "ACTIVE", 6) == 0)
+            set_active(e, f);
+        else
+            f->em = strncmp(state, "SUSPENDED", 9) == 0 ? EM_SUSPENDED : EM_PENDING;
+        if (f->step != WRA_RUN)
+            running(e, f);
+    }
+}
+
+static void submitted(struct engine *e, struct flight *f, const struct input *in)
+{
+    struct driver *d = em_of(e, f);
+    if (in->answer.is_success) {
+        struct event ev = {.kind = EV_ATTEMPT_SUBMITTED,
+                           .job = f->ref.job,
+                           .task = f->ref.task,
+                           .attempt = f->ref.attempt,
+                           .contact = in->answer.text};
+        emit(e, &ev);
+        if (f->em == EM_NONE)
+            f->em = EM_PENDING;
+        if (d && d->features & FEATURE_COMMIT && f->task->wish != WISH_GONE)
+            em_send(e, f, WRA_COMMIT, "COMMIT", NULL, NULL);
+        else
+            running(e, f);
+        return;
+    }
+    struct reason r = {0};
+    reason_from_driver(&r, in->answer.text);
+    bool can_retry = r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries && f->task->wish != WISH_GONE;
+    if (can_retry) {
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), WRA_SUBMIT);
+    } else {
+        f->may_be_submitted = false;
+        exited(e, f, r.code, r.blame, r.text);
+    }
+    reason_clear(&r);
+}
+
+static void failed_answer(struct engine *e, struct flight *f, const struct input *in)
+{
+    struct reason r = {0};
+    reason_from_driver(&r, in->answer.text);
+    if (r.code && strcmp(r.code, "lost") == 0) {
+        exited(e, f, "lost", BLAME_SITE, r.text);
+    } else if (r.code && strcmp(r.code, "not-found") == 0 && strcmp(in->answer.verb, "RECOVER") == 0) {
+        /* Certainly never started: the intent still stands. */
+        found(e, f);
+        wrapper_begin(e, f);
+    } else {
+        unknown(e, f, r.text);
+    }
+    reason_clear(&r);
+}
+
+void wrapper_answer(struct engine *e, struct flight *f, const struct input *in)
+{
+    const char *verb = in->answer.verb;
+    bool is_news = strcmp(verb, "CALLBACK") == 0 || strcmp(verb, "POLL") == 0;
+    if (f->task->phase != PHASE_WRAPPER)
+        return;
+    if (strcmp(verb, "SUBMIT") == 0 && f->step == WRA_SUBMIT) {
+        submitted(e, f, in);
+    } else if (strcmp(verb, "COMMIT") == 0 && f->step == WRA_COMMIT) {
+        if (in->answer.is_success)
+            running(e, f);
+        else
+            failed_answer(e, f, in);
+    } else if (is_news && (f->step == WRA_SUBMIT || f->step == WRA_COMMIT)) {
+        /* Faster than the answer to SUBMIT: an end counts, the contact is no longer needed then. */
+        if (in->answer.is_success)
+            take_state(e, f, in->answer.text);
+    } else if (strcmp(verb, "RECOVER") == 0 ? f->step == WRA_RECOVER : is_news) {
+        if (in->answer.is_success)
+            take_state(e, f, in->answer.text);
+        else
+            failed_answer(e, f, in);
+    }
+    /* CANCEL only says that the request was taken; the end is told by CALLBACK or POLL. */
+}
+
+/* The wish is on disk; it is repeated until the site says that the job is over. */
+void wrapper_cancel(struct engine *e, struct flight *f)
+{
+    const struct attempt *a = flight_attempt(f);
+    bool is_asking = f->step == WRA_SUBMIT || f->step == WRA_COMMIT || f->step == WRA_RECOVER ||
+                     (f->step == STEP_BACKOFF && f->after == WRA_RECOVER);
+    if (is_asking)
+        return; /* the answer comes back here */
+    if (!a->contact && !f->may_be_submitted) {
+        /* Staged, never submitted. */
+        reason_set(&f->failure, "killed", BLAME_NONE, NULL);
+        exited(e, f, "killed", BLAME_NONE, NULL);
+        return;
+    }
+    if (!em_send(e, f, WRA_RUN, "CANCEL", NULL, NULL))
+        return;
+    flight_timer(e, f, e->config->cancel_retry_us);
+}
+
+void wrapper_resume(struct engine *e, struct flight *f)
+{
+    if (f->step == WRA_RUN) {
+        if (f->task->wish == WISH_GONE)
+            wrapper_cancel(e, f);
+    } else if (f->after == WRA_SUBMIT) {
+        submit(e, f);
+    } else {
+        wrapper_recover(e, f);
+    }
+}

@@ -1,0 +1,262 @@
+/* The state as events: state_dump() writes them, checkpoint_apply() reads them. One is the mirror of the
+ * other; a test folds dumps of random states. */
+#include "gwd/model/jobspec.h"
+#include "gwd/model/state_private.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+
+typedef void (*emit_fn)(void *ctx, const struct event *ev);
+
+static void dump_attempt(const struct job *j, const struct task *t, const struct attempt *a, emit_fn emit,
+                         void *ctx)
+{
+    struct event ev = {.kind = EV_CK_ATTEMPT,
+                       .job = j->id,
+                       .task = t->index,
+                       .attempt = a->number,
+                       .epoch = a->epoch,
+                       .host = a->host,
+                       .queue = a->queue,
+                       .lrms = a->lrms,
+                       .im = a->im,
+                       .tm = a->tm,
+                       .em = a->em,
+                       .stage_url = a->stage_url,
+                       .gwvm = a->gwvm,
+                       .match_rank = a->match_rank,
+                       .contact = a->contact,
+                       .reason = a->reason.code,
+                       .blame = a->reason.blame,
+                       .text = a->reason.text,
+                       .exit_code = a->exit_code,
+                       .signal = a->signal,
+                       .flag = a->is_accepted,
+                       .started_us = a->started_us,
+                       .staged_us = a->staged_us,
+                       .active_us = a->active_us,
+                       .exited_us = a->exited_us,
+                       .ended_us = a->ended_us,
+                       .unknown_since_us = a->unknown_since_us};
+    emit(ctx, &ev);
+}
+
+static void dump_vms(const struct job *j, const struct task *t, const struct attempt *a, emit_fn emit,
+                     void *ctx)
+{
+    for (size_t i = 0; i < a->n_vms; i++) {
+        struct event ev = {.kind = EV_VM_CHANGED,
+                           .job = j->id,
+                           .task = t->index,
+                           .attempt = a->number,
+                           .vm_rank = a->vms[i].rank,
+                           .uuid = a->vms[i].uuid,
+                           .node = a->vms[i].node,
+                           .vm_state = a->vms[i].state};
+        emit(ctx, &ev);
+    }
+}
+
+static void dump_task(const struct job *j, const struct task *t, emit_fn emit, void *ctx)
+{
+    struct event ev = {.kind = EV_CK_TASK,
+                       .job = j->id,
+                       .task = t->index,
+                       .phase = t->phase,
+                       .wish = t->wish,
+                       .reason = t->reason.code,
+                       .blame = t->reason.blame,
+                       .text = t->reason.text,
+                       .not_before_us = t->not_before_us,
+                       .ended_us = t->ended_us,
+                       /* EV_REQUESTED below counts the one that is under way. */
+                       .number = t->request_number - (t->request != REQUEST_NONE)};
+    emit(ctx, &ev);
+    for (size_t i = 0; i < t->n_attempts; i++)
+        dump_attempt(j, t, &t->attempts[i], emit, ctx);
+}
+
+/* What ordinary events say as well as special ones would: written after the attempts they speak of. */
+static void dump_rest(const struct job *j, const struct task *t, emit_fn emit, void *ctx)
+{
+    for (size_t i = 0; i < t->n_attempts; i++)
+        dump_vms(j, t, &t->attempts[i], emit, ctx);
+    if (t->request != REQUEST_NONE) {
+        struct event ev = {.kind = EV_REQUESTED,
+                           .job = j->id,
+                           .task = t->index,
+                           .number = t->request_number,
+                           .request = t->request};
+        emit(ctx, &ev);
+    }
+}
+
+static void dump_job(const struct job *j, emit_fn emit, void *ctx)
+{
+    const struct job_spec *spec = j->spec;
+    struct event ev = {.kind = EV_CK_JOB,
+                       .at_us = j->submitted_us,
+                       .job = j->id,
+                       .tasks = j->tasks,
+                       .array_id = j->array_id,
+                       .array_start = j->array_start,
+                       .array_increment = j->array_increment,
+                       .wish = j->wish,
+                       .source = spec->source,
+                       .file = spec->file,
+                       .home = spec->home,
+                       .user = spec->owner.user,
+                       .uid = spec->owner.uid,
+                       .gid = spec->owner.gid,
+                       .credential = spec->owner.credential,
+                       .project = spec->owner.project,
+                       .key = j->key,
+                       .priority = j->priority,
+                       .flag = j->is_rest_ended,
+                       .ended_us = j->rest_ended_us};
+    emit(ctx, &ev);
+    for (const struct task *t = j->touched; t; t = t->hh.next)
+        dump_task(j, t, emit, ctx);
+}
+
+static void dump_after(const struct state *s, emit_fn emit, void *ctx)
+{
+    size_t it = 0;
+    for (const struct job *j; (j = state_next_job(s, &it));) {
+        for (const struct task *t = j->touched; t; t = t->hh.next)
+            dump_rest(j, t, emit, ctx);
+    }
+    for (const struct site_record *site = s->sites; site; site = site->hh.next) {
+        struct event ev = {.kind = EV_SITE_DRAINED, .host = site->host, .flag = site->is_drained};
+        emit(ctx, &ev);
+    }
+}
+
+void state_dump(const struct state *s, void (*emit)(void *ctx, const struct event *ev), void *ctx)
+{
+    struct event head = {.kind = EV_CK_STATE,
+                         .instance = s->instance,
+                         .epoch = s->epoch,
+                         .number = s->next_job,
+                         .array_number = s->next_array,
+                         .flag = s->is_paused,
+                         .seq_next = s->seq};
+    emit(ctx, &head);
+    size_t it = 0;
+    for (const struct job *j; (j = state_next_job(s, &it));)
+        dump_job(j, emit, ctx);
+    struct event end = {.kind = EV_CK_END};
+    emit(ctx, &end);
+    dump_after(s, emit, ctx);
+}
+
+static int refuse(struct gw_err *err, const char *why)
+{
+    return gw_err_set(err, GW_ECORRUPT, "checkpoint: %s", why);
+}
+
+static int load_state(struct state *s, const struct event *ev, struct gw_err *err)
+{
+    if (s->instance || !ev->instance || ev->epoch == 0 || ev->number == 0 || ev->array_number == 0)
+        return refuse(err, "its head is impossible");
+    s->instance = xstrdup(ev->instance);
+    s->epoch = ev->epoch;
+    s->is_paused = ev->flag != 0;
+    s->seq = ev->seq_next;
+    /* Jobs are checked to rise by id; the next id to give is put in at the end. */
+    s->next_job = 1;
+    s->is_loading = true;
+    s->ck_next_job = ev->number;
+    s->next_array = ev->array_number;
+    return 0;
+}
+
+static int load_job(struct state *s, const struct event *ev, struct gw_err *err)
+{
+    struct job *j;
+    int r = job_of_event(s, ev, &j, err);
+    if (r < 0)
+        return r;
+    s->next_job = ev->job + ev->tasks;
+    state_add_job(s, j);
+    if (ev->flag) {
+        j->is_rest_ended = true;
+        j->rest_ended_us = ev->ended_us;
+        s->n_tasks[PHASE_PENDING] -= j->tasks;
+        s->n_tasks[PHASE_FAILED] += j->tasks;
+    }
+    state_requeue(j);
+    return 0;
+}
+
+static int load_task(struct state *s, const struct event *ev, struct gw_err *err)
+{
+    struct job *j = state_job(s, ev->job);
+    if (!j || ev->task >= j->tasks || job_task(j, ev->task) || ev->phase >= PHASE_COUNT ||
+        ev->wish >= WISH_COUNT || ev->blame > BLAME_US)
+        return refuse(err, "a task is impossible");
+    bool is_under_way = ev->phase >= PHASE_PROLOG && ev->phase <= PHASE_EPILOG;
+    struct task *t = state_touch(s, j, ev->task);
+    state_set(s, j, t, is_under_way ? PHASE_PENDING : (enum phase)ev->phase, (enum wish)ev->wish);
+    if (ev->reason)
+        reason_set(&t->reason, ev->reason, (enum blame)ev->blame, ev->text);
+    t->not_before_us = ev->not_before_us;
+    t->ended_us = ev->ended_us;
+    t->request_number = ev->number;
+    return 0;
+}
+
+/* The phase of a task under way follows from how far its last attempt is. */
+static enum phase phase_of(const struct attempt *a)
+{
+    if (a->exited_us)
+        return PHASE_EPILOG;
+    return a->staged_us ? PHASE_WRAPPER : PHASE_PROLOG;
+}
+
+static int load_attempt(struct state *s, const struct event *ev, struct gw_err *err)
+{
+    struct job *j = state_job(s, ev->job);
+    struct task *t = j ? job_task(j, ev->task) : NULL;
+    if (!t || ev->attempt != t->n_attempts + 1 || !ev->host || !ev->tm || !ev->em || !ev->stage_url ||
+        ev->blame > BLAME_US || ev->epoch == 0 || ev->epoch > s->epoch)
+        return refuse(err, "an attempt is impossible");
+    if (t->n_attempts && !t->attempts[t->n_attempts - 1].ended_us)
+        return refuse(err, "an attempt comes after one that has not ended");
+    struct attempt *a = attempt_of_event(t, ev);
+    a->contact = xstrdup(ev->contact);
+    if (ev->reason)
+        reason_set(&a->reason, ev->reason, (enum blame)ev->blame, ev->text);
+    a->exit_code = (int)ev->exit_code;
+    a->signal = (int)ev->signal;
+    a->is_accepted = ev->flag != 0;
+    a->started_us = ev->started_us;
+    a->staged_us = ev->staged_us;
+    a->active_us = ev->active_us;
+    a->exited_us = ev->exited_us;
+    a->ended_us = ev->ended_us;
+    a->unknown_since_us = ev->unknown_since_us;
+    if (!a->ended_us && t->phase == PHASE_PENDING)
+        state_set(s, j, t, phase_of(a), t->wish);
+    return 0;
+}
+
+int checkpoint_apply(struct state *s, const struct event *ev, struct gw_err *err)
+{
+    switch ((int)ev->kind) {
+    case EV_CK_STATE:
+        return load_state(s, ev, err);
+    case EV_CK_JOB:
+        return load_job(s, ev, err);
+    case EV_CK_TASK:
+        return load_task(s, ev, err);
+    case EV_CK_ATTEMPT:
+        return load_attempt(s, ev, err);
+    default:
+        if (s->ck_next_job < s->next_job)
+            return refuse(err, "a job has an id that was not given yet");
+        s->next_job = s->ck_next_job;
+        s->is_loading = false;
+        return 0;
+    }
+}

@@ -1,0 +1,118 @@
+#include "gwd/model/job.h"
+
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <utlist.h>
+
+static const char *const phase_names[PHASE_COUNT] = {"PENDING",  "PROLOG", "WRAPPER", "EPILOG",
+                                                     "SLEEPING", "DONE",   "FAILED"};
+static const char *const wish_names[WISH_COUNT] = {"run", "held", "asleep", "gone"};
+
+bool phase_is_final(enum phase phase)
+{
+    return phase == PHASE_DONE || phase == PHASE_FAILED;
+}
+
+const char *phase_name(enum phase phase)
+{
+    return phase_names[phase];
+}
+
+const char *wish_name(enum wish wish)
+{
+    return wish_names[wish];
+}
+
+bool wish_of_name(const char *name, enum wish *ret)
+{
+    for (size_t i = 0; i < WISH_COUNT; i++)
+        if (strcmp(name, wish_names[i]) == 0) {
+            *ret = (enum wish)i;
+            return true;
+        }
+    return false;
+}
+
+struct task *job_task(const struct job *j, uint64_t index)
+{
+    struct task *t;
+    HASH_FIND(hh, j->touched, &index, sizeof index, t);
+    return t;
+}
+
+enum phase job_task_phase(const struct job *j, uint64_t index)
+{
+    struct task *t = job_task(j, index);
+    if (t)
+        return t->phase;
+    return j->is_rest_ended ? PHASE_FAILED : PHASE_PENDING;
+}
+
+enum wish job_task_wish(const struct job *j, uint64_t index)
+{
+    struct task *t = job_task(j, index);
+    return t ? t->wish : j->wish;
+}
+
+uint64_t job_ready(const struct job *j)
+{
+    uint64_t rest = j->wish == WISH_RUN && !j->is_rest_ended ? j->tasks - j->n_touched : 0;
+    return rest + j->n_ready;
+}
+
+bool job_is_final(const struct job *j)
+{
+    return j->n_final == j->n_touched && (j->is_rest_ended || j->n_touched == j->tasks);
+}
+
+int64_t job_ended_us(const struct job *j)
+{
+    if (!job_is_final(j))
+        return 0;
+    int64_t last = j->rest_ended_us;
+    for (struct task *t = j->touched; t; t = t->hh.next)
+        last = t->ended_us > last ? t->ended_us : last;
+    return last;
+}
+
+bool job_next_ready(const struct job *j, int64_t now_us, uint64_t *ret_index, int64_t *ret_wait_us)
+{
+    const struct task *t;
+    DL_FOREACH(j->ready, t) {
+        if (t->not_before_us <= now_us) {
+            *ret_index = t->index;
+            return true;
+        }
+        if (t->not_before_us < *ret_wait_us)
+            *ret_wait_us = t->not_before_us;
+    }
+    if (j->wish != WISH_RUN || j->is_rest_ended)
+        return false;
+    uint64_t index = j->fresh;
+    while (index < j->tasks && job_task(j, index))
+        index++;
+    if (index >= j->tasks)
+        return false;
+    *ret_index = index;
+    return true;
+}
+
+struct attempt *task_attempt(const struct task *t)
+{
+    bool is_under_way = t->phase == PHASE_PROLOG || t->phase == PHASE_WRAPPER || t->phase == PHASE_EPILOG;
+    return is_under_way ? &t->attempts[t->n_attempts - 1] : NULL;
+}
+
+struct attempt *task_attempt_number(const struct task *t, uint64_t number)
+{
+    return number >= 1 && number <= t->n_attempts ? &t->attempts[number - 1] : NULL;
+}
+
+char *attempt_token(const char *instance, const struct job *j, const struct task *t,
+                    const struct attempt *a)
+{
+    return xasprintf("%s.%" PRIu64 ".%" PRIu64 ".%" PRIu64 ".%" PRIu64, instance, a->epoch, j->id,
+                     t->index, a->number);
+}

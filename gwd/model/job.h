@@ -1,0 +1,154 @@
+/* Jobs as gwd knows them durably. A job is a record of one or more tasks with the ids id .. id+tasks-1;
+ * a task gets a struct of its own when it first differs from its siblings. An attempt is one try of a
+ * task at one host.
+ *
+ * Only state_apply() (gwd/model/state.h) writes these structs. */
+#ifndef GWD_MODEL_JOB_H
+#define GWD_MODEL_JOB_H
+
+#include "gwd/model/reason.h"
+#include "spec/template.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+/* Stored numbers: keep them. */
+enum phase {
+    PHASE_PENDING = 0,
+    PHASE_PROLOG = 1,
+    PHASE_WRAPPER = 2,
+    PHASE_EPILOG = 3,
+    PHASE_SLEEPING = 4,
+    PHASE_DONE = 5,
+    PHASE_FAILED = 6,
+    PHASE_COUNT
+};
+enum wish { WISH_RUN = 0, WISH_HELD = 1, WISH_ASLEEP = 2, WISH_GONE = 3, WISH_COUNT };
+enum outcome { OUTCOME_DONE = 1, OUTCOME_FAILED = 2, OUTCOME_REQUEUE = 3 };
+enum request_kind { REQUEST_NONE = 0, REQUEST_CHECKPOINT = 1, REQUEST_RELOCATE = 2 };
+enum vm_state { VM_PLANNED = 0, VM_RUNNING = 1, VM_SAVED = 2, VM_GONE = 3 };
+
+/* Who a job belongs to and on whose behalf it runs. */
+struct principal {
+    char *user;
+    uint64_t uid, gid;
+    char *credential; /* DN and VO, or NULL */
+    char *project;    /* or NULL */
+};
+
+/* Jobs that the scheduler cannot tell apart: equal requirements, rank, user and resources. */
+struct job_class {
+    char *key;
+    uint64_t id; /* order of appearance */
+    uint64_t uid;
+    unsigned np;
+    bool needs_vm;
+    unsigned vm_cpus;
+    uint64_t vm_memory_mib;
+    char *requirements_text, *rank_text;
+    struct expr *requirements, *rank;
+    struct match_why *why; /* of the last scheduling pass; freed with the class */
+    unsigned refs;
+    struct job *queue; /* jobs with tasks ready to run: by priority, then id */
+    UT_hash_handle hh;
+};
+
+/* What equal submissions share. */
+struct job_spec {
+    char *key;
+    char *source, *file, *home;
+    struct principal owner;
+    struct template *t;
+    struct job_class *class;
+    unsigned refs;
+    UT_hash_handle hh;
+};
+
+struct vm_record {
+    uint64_t rank;
+    char *uuid, *node;
+    enum vm_state state;
+};
+
+struct attempt {
+    uint64_t number; /* from 1 */
+    uint64_t epoch;  /* of the state when it was started: part of its token */
+    char *host, *queue, *lrms, *im, *tm, *em, *stage_url, *gwvm;
+    int64_t match_rank; /* thousandths */
+    char *contact; /* NULL until the site has given one */
+    int64_t started_us, staged_us, active_us, exited_us, ended_us; /* 0: not yet */
+    int64_t unknown_since_us;                                      /* 0: known */
+    bool is_accepted; /* results are home: exit_code and signal are final */
+    int exit_code, signal;
+    struct reason reason; /* why it ended as it did */
+    struct vm_record *vms;
+    size_t n_vms;
+};
+
+struct task {
+    uint64_t index;
+    enum phase phase;
+    enum wish wish;
+    int64_t not_before_us; /* back-off: not matched earlier; 0: none */
+    int64_t ended_us;
+    struct reason reason;  /* of the end, or of the last requeue */
+    struct attempt *attempts; /* oldest first; the last one is current unless the task is pending or final */
+    size_t n_attempts;
+    uint64_t request_number; /* of the last request */
+    enum request_kind request; /* under way, or REQUEST_NONE */
+    struct task *prev, *next; /* in job->ready */
+    UT_hash_handle hh;
+};
+
+struct job {
+    uint64_t id, tasks;
+    uint64_t array_id; /* 0: not an array */
+    int64_t array_start, array_increment;
+    struct job_spec *spec;
+    char *key; /* submission key, or NULL */
+    int64_t submitted_us;
+    int64_t priority;
+    enum wish wish;         /* of the tasks without a struct */
+    bool is_rest_ended;     /* those ended without ever having had a struct: killed while pending */
+    int64_t rest_ended_us;
+    uint64_t fresh;         /* tasks below have a struct */
+    uint64_t n_touched, n_final; /* tasks with a struct; of these, DONE or FAILED */
+    uint64_t n_ready;       /* of these, PENDING with wish RUN: the list `ready` */
+    struct task *ready;
+    struct task *touched;   /* hash by index */
+    struct job *prev, *next; /* in class->queue while job_ready() */
+    bool is_queued;
+    UT_hash_handle hh_key;
+};
+
+bool phase_is_final(enum phase phase);
+const char *phase_name(enum phase phase);
+const char *wish_name(enum wish wish);
+bool wish_of_name(const char *name, enum wish *ret);
+
+/* The task's struct, or NULL while it is like the rest (or out of range). */
+struct task *job_task(const struct job *j, uint64_t index);
+
+/* Phase and wish of any task of the job. */
+enum phase job_task_phase(const struct job *j, uint64_t index);
+enum wish job_task_wish(const struct job *j, uint64_t index);
+
+/* Tasks that could start now as far as wishes go. */
+uint64_t job_ready(const struct job *j);
+bool job_is_final(const struct job *j);
+int64_t job_ended_us(const struct job *j); /* of the last task; 0 while not final */
+
+/* The next task to try: of those ready at `now_us`, one that comes back first, then the lowest fresh
+ * one. False when there is none. *ret_wait_us is lowered to the earliest not_before that stood in the way. */
+bool job_next_ready(const struct job *j, int64_t now_us, uint64_t *ret_index, int64_t *ret_wait_us);
+
+/* The current attempt: NULL when the task is pending, sleeping or final. */
+struct attempt *task_attempt(const struct task *t);
+struct attempt *task_attempt_number(const struct task *t, uint64_t number);
+
+/* "instance.epoch.job.task.attempt"; malloc'ed. */
+char *attempt_token(const char *instance, const struct job *j, const struct task *t,
+                    const struct attempt *a);
+
+#endif

@@ -1,0 +1,146 @@
+/* Reading: the state from checkpoint and journal, and events for those who watch. */
+#include "gwd/store/store_private.h"
+
+#include <inttypes.h>
+
+/* Go through the events of one blob. `seq` of the first, 0 for a checkpoint's, which have none. */
+static int each_event(const void *data, size_t len, uint64_t seq, uint64_t n, bool (*each)(void *ctx, struct event *ev),
+                      void *ctx, struct gw_err *err)
+{
+    const char *p = data, *end = p + len;
+    uint64_t i = 0;
+    for (; p < end; i++) {
+        struct event ev;
+        struct event_arena arena = {0};
+        long used = event_decode(p, (size_t)(end - p), &ev, &arena, err);
+        if (used < 0) {
+            event_arena_clear(&arena);
+            return (int)used;
+        }
+        ev.seq = seq ? seq + i : 0;
+        bool goes_on = each(ctx, &ev);
+        event_arena_clear(&arena);
+        if (!goes_on)
+            return 1;
+        p += used;
+    }
+    if (seq && i != n)
+        return gw_err_set(err, GW_ECORRUPT, "it has %" PRIu64 " events instead of %" PRIu64, i, n);
+    return 0;
+}
+
+struct folding {
+    struct state *state;
+    struct gw_err *err;
+    int result;
+};
+
+static bool fold(void *ctx, struct event *ev)
+{
+    struct folding *f = ctx;
+    f->result = state_apply(f->state, ev, f->err);
+    return f->result == 0;
+}
+
+static int load_row(struct state *state, sqlite3_stmt *q, const char *table, struct gw_err *err)
+{
+    uint64_t number = (uint64_t)sqlite3_column_int64(q, 0), n = (uint64_t)sqlite3_column_int64(q, 1);
+    const void *data = sqlite3_column_blob(q, 2);
+    long len = unseal(data, (size_t)sqlite3_column_bytes(q, 2), number);
+    bool is_journal = table[0] == 'j';
+    struct folding f = {state, err, 0};
+    int r;
+    if (len < 0)
+        r = gw_err_set(err, GW_ECORRUPT, "its checksum does not fit");
+    else if (is_journal && number != state->seq + 1)
+        r = gw_err_set(err, GW_ECORRUPT, "the events before it, from %" PRIu64 " on, are missing", state->seq + 1);
+    else
+        r = each_event(data, (size_t)len, is_journal ? number : 0, n, fold, &f, err);
+    if (r >= 0 && f.result < 0)
+        r = f.result;
+    return r < 0 ? gw_err_context(err, "%s row %" PRIu64, table, number) : 0;
+}
+
+static int load_rows(struct store *s, struct state *state, const char *sql, uint64_t from, const char *table,
+                     uint64_t *ret_n, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, sql, &q, err);
+    if (r < 0)
+        return r;
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)from);
+    int step;
+    while (r == 0 && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        r = load_row(state, q, table, err);
+        ++*ret_n;
+    }
+    if (r == 0 && step != SQLITE_DONE)
+        r = sql_error(s->state, table, err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+int store_load(struct store *s, struct state *state, struct gw_err *err)
+{
+    uint64_t n = 0;
+    int r = load_rows(s, state, "SELECT part, 0, data FROM checkpoint WHERE part >= ? ORDER BY part", 0, "checkpoint",
+                      &n, err);
+    s->rows = 0;
+    if (r == 0)
+        r = load_rows(s, state, "SELECT seq, n, data FROM journal WHERE seq > ? ORDER BY seq", state->seq, "journal",
+                      &s->rows, err);
+    if (r == 0 && state->is_loading)
+        r = gw_err_set(err, GW_ECORRUPT, "the checkpoint has no end");
+    return r < 0 ? gw_err_context(err, "%s/state.db", s->dir) : 0;
+}
+
+struct reading {
+    uint64_t from;
+    bool (*each)(void *ctx, const struct event *ev);
+    void *ctx;
+};
+
+static bool pass_on(void *ctx, struct event *ev)
+{
+    struct reading *r = ctx;
+    return ev->seq < r->from || r->each(r->ctx, ev);
+}
+
+static int oldest_event(struct store *s, uint64_t *ret, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, "SELECT min(seq) FROM journal", &q, err);
+    if (r < 0)
+        return r;
+    *ret = sqlite3_step(q) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
+    sqlite3_finalize(q);
+    return 0;
+}
+
+int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const struct event *ev), void *ctx,
+               uint64_t *ret_oldest, struct gw_err *err)
+{
+    int r = oldest_event(s, ret_oldest, err);
+    if (r < 0)
+        return r;
+    if (*ret_oldest && from < *ret_oldest)
+        return gw_err_set(err, GW_ENOENT, "events before %" PRIu64 " are no longer kept", *ret_oldest);
+    sqlite3_stmt *q;
+    r = sql_prepare(s->state,
+                    "SELECT seq, n, data FROM journal WHERE seq >= "
+                    "coalesce((SELECT max(seq) FROM journal WHERE seq <= ?1), ?1) ORDER BY seq",
+                    &q, err);
+    if (r < 0)
+        return r;
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)from);
+    struct reading reading = {from, each, ctx};
+    while (r == 0 && sqlite3_step(q) == SQLITE_ROW) {
+        uint64_t seq = (uint64_t)sqlite3_column_int64(q, 0);
+        long len = unseal(sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2), seq);
+        r = len < 0 ? gw_err_set(err, GW_ECORRUPT, "journal row %" PRIu64 ": its checksum does not fit", seq)
+                    : each_event(sqlite3_column_blob(q, 2), (size_t)len, seq, (uint64_t)sqlite3_column_int64(q, 1),
+                                 pass_on, &reading, err);
+    }
+    sqlite3_finalize(q);
+    return r < 0 ? r : 0;
+}
