@@ -1,15 +1,31 @@
-# gwd: make, make check, make demo, make install. HACKING.md says what is where.
+# gwd: make, make demo, make check, make install. Needs nothing but make until a rule runs, so that
+# `make demo` can install the compiler. HACKING.md says what is where.
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 DESTDIR ?=
 B := build
 
-CC ?= gcc
-CFLAGS ?= -O2 -g
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wwrite-strings -Wformat=2
+# make check SAN=1: everything with the address and undefined behaviour sanitizers, in its own directory.
+ifdef SAN
+B := build-san
+CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DGW_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(CFLAGS_EXTRA)
-LDFLAGS_ALL = -Wl,--as-needed $(LDFLAGS)
+LDFLAGS_ALL = -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
+
+ifeq (,$(filter -j%,$(MAKEFLAGS)))
+MAKEFLAGS += -j$(shell nproc)
+endif
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1) $(2)")
 
 # Each program: the file with its main, and the libraries that it needs beside our own objects.
 PROGRAMS := bin/gwd bin/gw libexec/gw_im_static libexec/gw_tm_local libexec/gw_em_fork \
@@ -33,6 +49,7 @@ LIBS_libexec/gwvm := -lvirt -Wl,-Bstatic -larchive -lexpat -luuid -lz -lcrypto -
 LIBS_TEST := -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lexpat -lcrypto
 
 COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs
+SCRIPTS := libexec/gw_wrapper.sh
 
 MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
 SOURCES := $(wildcard lib/*.c wire/*.c spec/*.c vm/*.c gwd/*/*.c client/*.c cli/*.c drivers/*.c im/*.c \
@@ -40,18 +57,30 @@ SOURCES := $(wildcard lib/*.c wire/*.c spec/*.c vm/*.c gwd/*/*.c client/*.c cli/
 OBJECTS := $(SOURCES:%.c=$(B)/obj/%.o)
 PARTS := $(filter-out $(MAINS:%.c=$(B)/obj/%.o),$(OBJECTS))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tools/* tests/*.sh tests/*/*.sh \
+                      wrappers/*.sh guest/* 2>/dev/null)
 
-all: $(PROGRAMS:%=$(B)/%) $(COMMANDS:%=$(B)/bin/%) $(B)/libexec/gw_wrapper.sh
+all: $(PROGRAMS:%=$(B)/%) $(COMMANDS:%=$(B)/bin/%) $(SCRIPTS:%=$(B)/%)
+
+# What the objects were made with, and of which: when either changes, everything is made again. The
+# warnings that only `make check` turns into errors do not count.
+$(B)/made-with: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(SOURCES)' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # Only what a program uses is taken from the archive.
-$(B)/libgw.a: $(PARTS)
+$(B)/libgw.a: $(PARTS) $(B)/made-with
+	$(call say,AR,$@)
 	@rm -f $@
-	@ar rcs $@ $^
+	$(Q)ar rcs $@ $(PARTS)
 
 .SECONDEXPANSION:
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/obj/$$(basename $$(MAIN_$$*)).o $(B)/libgw.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_$*) -lpthread
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_$*) -lpthread
 
 $(COMMANDS:%=$(B)/bin/%): $(B)/bin/gw
 	@ln -sf gw $@
@@ -60,18 +89,110 @@ $(B)/libexec/gw_wrapper.sh: wrappers/gw_wrapper.sh
 	@mkdir -p $(@D)
 	@install -m 755 $< $@
 
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c $(B)/made-with
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) -MMD -MP -c -o $@ $<
 
 $(B)/tests/%: tests/unit/%.c $(B)/libgw.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) -lpthread
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) -lpthread
 
 tests: $(UNIT_TESTS)
 
-clean:
-	rm -rf $(B)
+deps:
+	@tools/deps
 
+deps-run:
+	@tools/deps run
+
+# A small guest that boots; made once, and again when what it is made of changes.
+image:
+	@mkdir -p build
+	@guest/gw-mkimage build/guest.qcow2
+
+demo:
+	@tools/deps build run
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory image
+	@tools/demo
+
+check:
+	@tools/deps build run test
+	@$(MAKE) --no-print-directory WERROR=-Werror all tests
+	@$(MAKE) --no-print-directory image
+	@BUILD=$(B) tests/run
+
+# Apart from `make check`, because they take long: a Debian cloud image made and booted; the README's two
+# commands in a fresh Debian.
+check-cloudimg: all image
+	@BUILD=$(B) tests/system/cloudimg.sh
+
+check-chroot:
+	@tests/system/bare-chroot.sh
+
+layers:
+	@tests/layers
+
+# Parsers against invented input; FUZZ_S seconds each.
+FUZZ_S ?= 60
+$(B)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.[ch] spec/*.[ch] wire/*.[ch])
+	@mkdir -p $(@D)
+	$(Q)clang -std=c11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -o $@ \
+	    $< $(filter-out $<,$(filter %.c,$^)) -ljansson
+
+fuzz: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+	    mkdir -p $$f.corpus && echo "== $$f" && $$f -max_total_time=$(FUZZ_S) -verbosity=0 -artifact_prefix=$$f. $$f.corpus || exit 1; \
+	done
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+lint: layers
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@if command -v cppcheck >/dev/null; then \
+	    cppcheck --quiet --std=c11 -I. -D_GNU_SOURCE --enable=warning,portability --inline-suppr --error-exitcode=1 \
+	        --suppress=missingIncludeSystem $(SOURCES); \
+	else echo "cppcheck is not installed: not run"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_FILES); \
+	else echo "shellcheck is not installed: not run"; fi
+
+D_BIN = $(DESTDIR)$(PREFIX)/bin
+D_LIBEXEC = $(DESTDIR)$(PREFIX)/libexec/gwd
+D_SHARE = $(DESTDIR)$(PREFIX)/share
+D_DOC = $(D_SHARE)/doc/gwd
+D_COMPLETION = $(D_SHARE)/bash-completion/completions
+
+install: all
+	install -d $(D_BIN) $(D_LIBEXEC) $(D_SHARE)/gwd/guest $(D_SHARE)/gwd/examples $(D_DOC)/schema $(D_COMPLETION) \
+	    $(DESTDIR)$(SYSCONFDIR)/gwd
+	install -m 755 $(filter $(B)/bin/%,$(PROGRAMS:%=$(B)/%)) $(D_BIN)
+	for c in $(COMMANDS); do ln -sf gw $(D_BIN)/$$c || exit 1; done
+	install -m 755 $(filter $(B)/libexec/%,$(PROGRAMS:%=$(B)/%) $(SCRIPTS:%=$(B)/%)) $(D_LIBEXEC)
+	for f in guest/*; do [ -f $$f ] || continue; m=644; [ ! -x $$f ] || m=755; install -m $$m $$f $(D_SHARE)/gwd/guest || exit 1; done
+	install -m 644 examples/* $(D_SHARE)/gwd/examples
+	install -m 644 README.md NEWS.md LICENSE docs/*.md docs/PROTOCOL $(D_DOC)
+	install -m 644 docs/schema/* $(D_DOC)/schema
+	for p in docs/man/*.[1-8]; do install -D -m 644 $$p $(D_SHARE)/man/man$${p##*.}/$${p##*/} || exit 1; done
+	install -m 644 cli/completion.bash $(D_COMPLETION)/gwsubmit
+	for c in $(filter-out gwsubmit,$(COMMANDS)); do ln -sf gwsubmit $(D_COMPLETION)/$$c || exit 1; done
+	[ -e $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf ] || install -m 644 etc/gwd.conf $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf
+
+# What install puts somewhere is what is taken away again; the configuration is its owner's and stays.
+uninstall:
+	@rm -rf $(B)/installed
+	@$(MAKE) -s --no-print-directory install DESTDIR=$(CURDIR)/$(B)/installed
+	@cd $(B)/installed && find . ! -type d ! -path './$(SYSCONFDIR:/%=%)/*' | \
+	    while read -r f; do rm -f "$(DESTDIR)/$$f"; done
+	@cd $(B)/installed && find . -depth -type d -name gwd ! -path './$(SYSCONFDIR:/%=%)/*' | \
+	    while read -r d; do find "$(DESTDIR)/$$d" -depth -type d -empty -delete 2>/dev/null; done; true
+	@rm -rf $(B)/installed
+
+clean:
+	rm -rf build build-san
+
+FORCE:
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
-.PHONY: all tests clean
+.PHONY: all tests deps deps-run image demo check check-cloudimg check-chroot layers fuzz format lint install uninstall clean FORCE
