@@ -1,0 +1,75 @@
+/* What all our drivers share: request lines from stdin, answers to stdout, the INIT and FINALIZE of
+ * docs/PROTOCOL with its features, and the loop that a driver's own descriptors and timers live in.
+ *
+ * Answers are buffered and go out as the reader takes them, so the loop never blocks on them; while
+ * more than 1 MiB waits, no requests are read. Under GridWay's own daemon, which offers nothing, no
+ * feature is on. */
+#ifndef DRIVERS_KIT_H
+#define DRIVERS_KIT_H
+
+#include "drivers/fields.h"
+#include "drivers/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum kit_kind { KIT_IM, KIT_TM, KIT_EM };
+
+enum kit_feature {
+    KIT_PCT = 1 << 0,
+    KIT_HANDLES = 1 << 1,
+    KIT_RECOVER_TOKEN = 1 << 2,
+    KIT_IDEMPOTENT = 1 << 3,
+    KIT_BLAME = 1 << 4,
+    KIT_STAT = 1 << 5,
+    KIT_ATOMIC = 1 << 6,
+    KIT_TAIL = 1 << 7,
+};
+
+struct kit;
+
+struct kit_verb {
+    const char *verb;
+    unsigned needs; /* a feature that has to be agreed on, or 0 */
+    void (*handle)(struct kit *k, const struct fields *f, void *ctx); /* f lives for the call */
+};
+
+struct kit_driver {
+    const char *name; /* in the log */
+    enum kit_kind kind;
+    unsigned features;
+    const struct kit_verb *verbs;
+    size_t n_verbs;
+    /* Before the answer to FINALIZE, and at end of file: stop what must not outlive the driver. May
+     * be NULL. */
+    void (*stop)(struct kit *k, void *ctx);
+    /* Instead of all of the above: every line, for a driver that is its own protocol. May be NULL.
+     */
+    void (*line)(struct kit *k, const char *line, size_t len, void *ctx);
+    void *ctx;
+};
+
+struct kit *kit_create(const struct kit_driver *d); /* d is borrowed until kit_destroy */
+void kit_destroy(struct kit *k);
+struct loop *kit_loop(struct kit *k);
+
+/* Serve until FINALIZE, end of file on stdin, or nobody reads stdout. Returns the exit code. */
+int kit_run(struct kit *k);
+
+bool kit_has(const struct kit *k, unsigned feature);
+bool kit_is_extended(const struct kit *k); /* the daemon offered something: it is not GridWay's */
+
+/* Answer a request. `number` is the TM's transfer number; NULL and all other drivers: "-". Control
+ * characters become '?', texts are cut so that the line fits. */
+void kit_succeed(struct kit *k, const char *verb, const char *handle, const char *number,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* `reason` is a row of docs/PROTOCOL section 5, "io:site"; it is sent only where `blame` was agreed
+ * on. */
+void kit_fail(struct kit *k, const char *verb, const char *handle, const char *number,
+              const char *reason, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+void kit_send(struct kit *k, const void *data, size_t len); /* bytes as they are */
+void kit_finish(struct kit *k);                             /* send what waits, then end kit_run */
+
+#endif
