@@ -1,0 +1,238 @@
+#include "em/process.h"
+
+#include "lib/file.h"
+#include "lib/mem.h"
+#include "lib/num.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+int process_stat(pid_t pid, struct process_stat *ret, struct gw_err *err)
+{
+    char path[64];
+    struct buf text = BUF_INIT;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    int r = file_read(path, 8192, &text, err);
+    if (r < 0)
+        return r;
+    /* The name, in parentheses, may hold anything, also blanks and parentheses. */
+    const char *after = strrchr(buf_str(&text), ')');
+    char state = 'Z';
+    long session = 0;
+    unsigned long long start = 0;
+    if (!after || sscanf(after,
+                         ") %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+                         "%*d %llu",
+                         &state, &session, &start) != 3)
+        r = gw_err_set(err, GW_EPROTO, "%s is not understood", path);
+    else
+        *ret = (struct process_stat){
+            .is_zombie = state == 'Z' || state == 'X', .session = (pid_t)session, .start = start};
+    buf_clear(&text);
+    return r;
+}
+
+static const char *boot_id(void)
+{
+    static char id[BOOT_ID_MAX];
+    if (!id[0]) {
+        struct buf text = BUF_INIT;
+        file_read("/proc/sys/kernel/random/boot_id", 256, &text, NULL);
+        snprintf(id, sizeof id, "%.*s", (int)strcspn(buf_str(&text), "\n"), buf_str(&text));
+        buf_clear(&text);
+    }
+    return id;
+}
+
+int process_identify(pid_t pid, struct process_id *ret, struct gw_err *err)
+{
+    struct process_stat st;
+    int r = process_stat(pid, &st, err);
+    if (r < 0)
+        return r;
+    *ret = (struct process_id){.pid = pid, .start = st.start};
+    snprintf(ret->boot, sizeof ret->boot, "%s", boot_id());
+    return 0;
+}
+
+static bool is_same_process(const struct process_id *id)
+{
+    struct process_stat st;
+    return strcmp(id->boot, boot_id()) == 0 && process_stat(id->pid, &st, NULL) == 0 &&
+           st.start == id->start && !st.is_zombie;
+}
+
+int process_open(const struct process_id *id)
+{
+    if (id->pid <= 0)
+        return -1;
+    int fd = pidfd_open(id->pid, 0);
+    /* Asked after the pidfd was had: the number cannot change hands in between. */
+    if (fd >= 0 && !is_same_process(id)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static int decode(const char *text, const char *prefix, char separator, struct process_id *ret,
+                  struct gw_err *err)
+{
+    struct process_id id = {0};
+    uint64_t pid = 0;
+    char *copy = xstrdup(text), *p = copy;
+    size_t skip = strlen(prefix);
+    char *start = NULL, *boot = NULL;
+    bool is_good = strncmp(copy, prefix, skip) == 0;
+    if (is_good && (start = strchr(p += skip, separator)))
+        *start++ = '\0';
+    if (start && (boot = strchr(start, separator)))
+        *boot++ = '\0';
+    is_good = boot && strlen(boot) < sizeof id.boot && boot[0] &&
+              strspn(boot, "0123456789abcdef-") == strlen(boot) &&
+              num_parse_u64(p, 0, INT32_MAX, &pid, NULL) == 0 &&
+              num_parse_u64(start, 0, UINT64_MAX, &id.start, NULL) == 0;
+    if (is_good) {
+        id.pid = (pid_t)pid;
+        memcpy(id.boot, boot, strlen(boot) + 1);
+        *ret = id;
+    }
+    free(copy);
+    return is_good ? 0
+                   : gw_err_set(err, GW_EINVAL, "\"%s\" is not %sPID%cSTARTTIME%cBOOT_ID", text,
+                                prefix, separator, separator);
+}
+
+int process_decode_claim(const char *text, struct process_id *ret, struct gw_err *err)
+{
+    char *line = xstrndup(text, strcspn(text, "\n"));
+    int r = decode(line, "", ' ', ret, err);
+    free(line);
+    return r;
+}
+
+int process_decode_contact(const char *text, struct process_id *ret, struct gw_err *err)
+{
+    return decode(text, "fork:", ':', ret, err);
+}
+
+void process_encode_contact(const struct process_id *id, struct buf *out)
+{
+    buf_printf(out, "fork:%ld:%llu:%s", (long)id->pid, (unsigned long long)id->start,
+               id->boot[0] ? id->boot : boot_id());
+}
+
+/* The sessions of an attempt, as they are found. */
+struct sessions {
+    pid_t *ids;
+    size_t n;
+};
+
+static bool sessions_have(const struct sessions *s, pid_t id)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->ids[i] == id)
+            return true;
+    return false;
+}
+
+static void sessions_add(struct sessions *s, pid_t id)
+{
+    if (id <= 1 || sessions_have(s, id))
+        return;
+    s->ids = xreallocarray(s->ids, s->n + 1, sizeof *s->ids);
+    s->ids[s->n++] = id;
+}
+
+static bool has_token(pid_t pid, const char *token)
+{
+    char path[64];
+    struct buf env = BUF_INIT;
+    bool has = false;
+    char *wanted = xasprintf("GW_TOKEN=%s", token);
+    snprintf(path, sizeof path, "/proc/%ld/environ", (long)pid);
+    if (file_read(path, 4 << 20, &env, NULL) == 0)
+        for (size_t at = 0; !has && at < env.len; at += strlen(env.data + at) + 1)
+            has = strcmp(env.data + at, wanted) == 0;
+    free(wanted);
+    buf_clear(&env);
+    return has;
+}
+
+typedef bool each_fn(pid_t pid, const struct process_stat *st, const char *token,
+                     struct sessions *s);
+
+/* Call fn for all processes but ourselves; those it says yes to are signalled. */
+static size_t each_process(each_fn *fn, const char *token, struct sessions *s, int signal)
+{
+    DIR *dir = opendir("/proc");
+    size_t n = 0;
+    struct dirent *e;
+    while (dir && (e = readdir(dir))) {
+        uint64_t pid;
+        if (num_parse_u64(e->d_name, 2, INT32_MAX, &pid, NULL) < 0 || (pid_t)pid == getpid())
+            continue;
+        int fd = pidfd_open((pid_t)pid, 0);
+        struct process_stat st;
+        /* A process that is not ours to signal (a set-user-ID program) does not count: nobody could
+         * wait for it. */
+        if (fd >= 0 && process_stat((pid_t)pid, &st, NULL) == 0 && !st.is_zombie &&
+            fn((pid_t)pid, &st, token, s) && pidfd_send_signal(fd, signal, NULL, 0) == 0)
+            n++;
+        if (fd >= 0)
+            close(fd);
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static bool note_session(pid_t pid, const struct process_stat *st, const char *token,
+                         struct sessions *s)
+{
+    bool has = has_token(pid, token);
+    /* Each attempt was started in a session of its own, so a session with one such process is the
+     * attempt's, unless it is ours: a driver may itself run in the environment of a job. */
+    if (has && st->session != getsid(0))
+        sessions_add(s, st->session);
+    return false;
+}
+
+static bool is_member(pid_t pid, const struct process_stat *st, const char *token,
+                      struct sessions *s)
+{
+    (void)pid;
+    (void)token;
+    return sessions_have(s, st->session);
+}
+
+/* While a session has members its number is not given to another process. So when a process has it
+ * that is not the leader we know, the session is over. */
+static void add_leader(struct sessions *s, const struct process_id *leader)
+{
+    struct process_stat st;
+    if (leader->pid <= 0 || strcmp(leader->boot, boot_id()) != 0)
+        return;
+    if (process_stat(leader->pid, &st, NULL) == 0 && st.start != leader->start)
+        return;
+    if (leader->pid != getsid(0))
+        sessions_add(s, leader->pid);
+}
+
+size_t process_signal_attempt(const char *token, const struct process_id *leaders, size_t n_leaders,
+                              int signal)
+{
+    struct sessions s = {0};
+    for (size_t i = 0; i < n_leaders; i++)
+        add_leader(&s, &leaders[i]);
+    if (token)
+        each_process(note_session, token, &s, 0);
+    size_t n = s.n ? each_process(is_member, token, &s, signal) : 0;
+    free(s.ids);
+    return n;
+}
