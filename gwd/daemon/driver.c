@@ -1,0 +1,551 @@
+/* Driver processes: started, spoken with, watched, started again. What they send is hostile: bounded lines, a
+ * table of what may come when, unknown things counted and dropped. */
+#include "gwd/daemon/daemon.h"
+#include "gwd/daemon/driver_line.h"
+#include "gwd/daemon/settings.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum {
+    INIT_TIMEOUT_MS = 10000,
+    REQUEST_TIMEOUT_S = 600, /* a request, other than a copy, that is not answered for so long: the driver hangs */
+    WATCHDOG_MS = 5000,
+    BACKOFF_MAX_S = 60,
+    BAD_LINES_MAX = 1000, /* in BAD_LINES_WINDOW_S */
+    BAD_LINES_WINDOW_S = 10,
+    OUTPUT_MAX = 64 << 20,
+    SHORT_HANDLE_MAX = 99999,
+    STOP_TIMEOUT_MS = 3000,
+};
+
+enum driver_state { DRIVER_STARTING, DRIVER_UP, DRIVER_DOWN, DRIVER_STOPPED };
+
+struct handle {
+    uint64_t number;
+    struct task_ref ref;
+    UT_hash_handle hh, hh_ref;
+};
+
+/* A request that was sent and has to be answered. */
+struct pending {
+    char verb[16];
+    uint64_t handle;
+    int64_t sent_us;
+    struct pending *prev, *next;
+};
+
+struct driver_process {
+    struct daemon *daemon;
+    const struct driver_settings *settings;
+    enum driver_state state;
+    uv_process_t process;
+    uv_pipe_t in, out; /* its standard input and output */
+    int open_handles;  /* libuv handles of this run not yet closed */
+    uv_timer_t timer;  /* INIT answer, back-off, end */
+    unsigned features;
+    struct buf line;
+    uint64_t next_handle;
+    struct handle *by_number, *by_ref;
+    struct pending *pending;
+    unsigned starts_failed;
+    uint64_t bad_lines;
+    int64_t bad_since_us, bad_logged_us;
+    char *why; /* it is down */
+    struct driver_process *next;
+};
+
+
+static void driver_start(struct driver_process *p);
+
+static const char *label(const struct driver_process *p, char buf[64])
+{
+    snprintf(buf, 64, "%s driver %s", driver_kind_name(p->settings->kind), p->settings->name);
+    return buf;
+}
+#define LABEL(p) label(p, (char[64]){0})
+
+static void handles_clear(struct driver_process *p)
+{
+    struct handle *h, *tmp;
+    HASH_ITER(hh, p->by_number, h, tmp) {
+        HASH_DEL(p->by_number, h);
+        HASH_DELETE(hh_ref, p->by_ref, h);
+        free(h);
+    }
+    struct pending *q, *q_tmp;
+    DL_FOREACH_SAFE(p->pending, q, q_tmp) {
+        DL_DELETE(p->pending, q);
+        free(q);
+    }
+    p->next_handle = 1;
+}
+
+static struct handle *handle_of(struct driver_process *p, struct task_ref ref)
+{
+    struct handle *h;
+    HASH_FIND(hh_ref, p->by_ref, &ref, sizeof ref, h);
+    if (h)
+        return h;
+    h = xcalloc(1, sizeof *h);
+    h->number = p->next_handle++;
+    h->ref = ref;
+    HASH_ADD(hh, p->by_number, number, sizeof h->number, h);
+    HASH_ADD(hh_ref, p->by_ref, ref, sizeof h->ref, h);
+    return h;
+}
+
+static void tell_engine(struct driver_process *p, enum input_kind kind, const char *staging)
+{
+    struct input in = {.kind = kind,
+                       .driver = {.kind = p->settings->kind,
+                                  .name = p->settings->name,
+                                  .features = p->features,
+                                  .staging = staging,
+                                  .why = p->why}};
+    turn_input(p->daemon, &in);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    driver_start(timer->data);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct driver_process *p = handle->data;
+    if (--p->open_handles || p->daemon->is_stopping || p->state == DRIVER_STOPPED)
+        return;
+    unsigned shift = p->starts_failed < 6 ? p->starts_failed : 6;
+    uint64_t delay_s = UINT64_C(1) << shift;
+    if (delay_s > BACKOFF_MAX_S)
+        delay_s = BACKOFF_MAX_S;
+    p->starts_failed++;
+    uv_timer_start(&p->timer, on_retry, delay_s * 1000, 0);
+}
+
+static void stop_when_all_ended(struct daemon *d)
+{
+    struct driver_process *p = d->drivers;
+    while (p && p->state == DRIVER_STOPPED)
+        p = p->next;
+    if (!p)
+        uv_stop(d->loop);
+}
+
+/* The end of one run of the driver, for whatever reason; its process is killed if it still lives. */
+static void driver_down(struct driver_process *p, const char *why)
+{
+    if (p->state == DRIVER_DOWN || p->state == DRIVER_STOPPED)
+        return;
+    bool was_up = p->state == DRIVER_UP;
+    p->state = p->daemon->is_stopping ? DRIVER_STOPPED : DRIVER_DOWN;
+    free(p->why);
+    p->why = xstrdup(why);
+    p->features = 0;
+    if (!p->daemon->is_stopping)
+        log_warn("%s: %s", LABEL(p), why);
+    uv_timer_stop(&p->timer);
+    if (uv_is_active((uv_handle_t *)&p->process))
+        uv_process_kill(&p->process, SIGKILL);
+    uv_close((uv_handle_t *)&p->in, on_closed);
+    uv_close((uv_handle_t *)&p->out, on_closed);
+    uv_close((uv_handle_t *)&p->process, on_closed);
+    buf_reset(&p->line);
+    handles_clear(p);
+    if (p->daemon->is_stopping)
+        stop_when_all_ended(p->daemon);
+    else if (was_up)
+        tell_engine(p, IN_DRIVER_DOWN, NULL);
+}
+
+static void on_init_late(uv_timer_t *timer)
+{
+    driver_down(timer->data, "no answer to INIT in time");
+}
+
+static void on_process_end(uv_process_t *process, int64_t status, int signal)
+{
+    struct driver_process *p = process->data;
+    char why[80];
+    if (signal)
+        snprintf(why, sizeof why, "its process was ended by signal %d", signal);
+    else
+        snprintf(why, sizeof why, "its process ended with status %" PRId64, status);
+    driver_down(p, why);
+}
+
+/* --- what it says --- */
+
+static void bad_line(struct driver_process *p, const char *why, const char *line)
+{
+    int64_t now = clock_mono_us();
+    if (now - p->bad_since_us > INT64_C(1000000) * BAD_LINES_WINDOW_S) {
+        p->bad_since_us = now;
+        p->bad_lines = 0;
+    }
+    if (now - p->bad_logged_us > 1000000) {
+        p->bad_logged_us = now;
+        log_warn("%s: dropped \"%.80s\": %s", LABEL(p), line, why);
+    }
+    if (++p->bad_lines > BAD_LINES_MAX)
+        driver_down(p, "it babbles: too many lines that mean nothing");
+}
+
+static void init_answer(struct driver_process *p, const struct driver_line *l)
+{
+    if (p->state != DRIVER_STARTING)
+        return;
+    if (!l->is_success) {
+        char *why = xasprintf("it refused to start: %s", l->text);
+        driver_down(p, why);
+        free(why);
+        return;
+    }
+    uv_timer_stop(&p->timer);
+    p->state = DRIVER_UP;
+    p->starts_failed = 0;
+    p->features = driver_line_features(l->text);
+    free(p->why);
+    p->why = NULL;
+    char *staging = xstrndup(l->text, strcspn(l->text, " "));
+    log_info("%s is up", LABEL(p));
+    tell_engine(p, IN_DRIVER_UP, strstr(staging, "://") ? staging : NULL);
+    free(staging);
+}
+
+static void settle(struct driver_process *p, const char *verb, uint64_t handle)
+{
+    struct pending *q, *tmp;
+    DL_FOREACH_SAFE(p->pending, q, tmp) {
+        if (q->handle == handle && strcmp(q->verb, verb) == 0) {
+            DL_DELETE(p->pending, q);
+            free(q);
+            return;
+        }
+    }
+}
+
+static bool verb_is_known(enum driver_kind kind, const char *verb)
+{
+    static const char *const verbs[DRIVER_KINDS][12] = {
+        [DRIVER_IM] = {"DISCOVER", "MONITOR", "FINALIZE"},
+        [DRIVER_TM] = {"START", "MKDIR", "RMDIR", "EXISTS", "CP", "END", "STAT", "TAIL", "FINALIZE"},
+        [DRIVER_EM] = {"SUBMIT", "COMMIT", "POLL", "CANCEL", "RECOVER", "CALLBACK", "FINALIZE"},
+    };
+    for (const char *const *v = verbs[kind]; *v; v++)
+        if (strcmp(*v, verb) == 0)
+            return true;
+    return false;
+}
+
+static void answer(struct driver_process *p, const struct driver_line *l, const char *line)
+{
+    struct input in = {.kind = IN_ANSWER,
+                       .answer = {.kind = p->settings->kind,
+                                  .driver = p->settings->name,
+                                  .verb = l->verb,
+                                  .number = l->number,
+                                  .is_success = l->is_success,
+                                  .text = l->text}};
+    char *end;
+    uint64_t number = strtoull(l->handle, &end, 10);
+    bool has_handle = *l->handle != '-' && !*end;
+    settle(p, l->verb, has_handle ? number : 0);
+    if (p->settings->kind == DRIVER_IM) {
+        in.answer.number = number;
+        turn_input(p->daemon, &in);
+        return;
+    }
+    struct handle *h = NULL;
+    if (has_handle)
+        HASH_FIND(hh, p->by_number, &number, sizeof number, h);
+    if (!h) {
+        /* The end of a POLL of all, or something about an attempt that is over. */
+        if (has_handle && number >= p->next_handle)
+            bad_line(p, "no such job handle was given", line);
+        return;
+    }
+    in.answer.ref = h->ref;
+    if (h->ref.job == LOGS_REF_JOB)
+        logs_answer(p->daemon, h->ref.task, l->is_success, l->text);
+    else
+        turn_input(p->daemon, &in);
+}
+
+static void take_line(struct driver_process *p, char *line)
+{
+    struct driver_line l;
+    struct gw_err err;
+    char *copy = xstrdup(line);
+    if (driver_line_decode(p->settings->kind, line, &l, &err) < 0)
+        bad_line(p, err.text, copy);
+    else if (strcmp(l.verb, "INIT") == 0)
+        init_answer(p, &l);
+    else if (!verb_is_known(p->settings->kind, l.verb))
+        bad_line(p, "no such verb", copy);
+    else if (p->state == DRIVER_UP && strcmp(l.verb, "FINALIZE") != 0)
+        answer(p, &l, copy);
+    free(copy);
+}
+
+static void take_bytes(struct driver_process *p, const char *data, size_t len)
+{
+    while (len && p->state != DRIVER_DOWN && p->state != DRIVER_STOPPED) {
+        const char *newline = memchr(data, '\n', len);
+        size_t n = newline ? (size_t)(newline - data) : len;
+        if (p->line.len + n >= DRIVER_LINE_MAX) {
+            driver_down(p, "it sent a line that is too long");
+            return;
+        }
+        buf_put(&p->line, data, n);
+        if (!newline)
+            return;
+        data += n + 1;
+        len -= n + 1;
+        char *line = buf_take(&p->line);
+        if (*line)
+            take_line(p, line);
+        free(line);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct driver_process *p = stream->data;
+    if (n > 0)
+        take_bytes(p, buf->base, (size_t)n);
+    else if (n < 0)
+        driver_down(p, "it closed its output");
+    free(buf->base);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)handle;
+    *buf = uv_buf_init(xmalloc(suggested), (unsigned)suggested);
+}
+
+/* --- what we say --- */
+
+struct write_request {
+    uv_write_t request;
+    char *data;
+};
+
+static void on_written(uv_write_t *request, int status)
+{
+    (void)status; /* a broken pipe shows at the process's end */
+    struct write_request *w = (struct write_request *)request;
+    free(w->data);
+    free(w);
+}
+
+static void say(struct driver_process *p, struct buf *text)
+{
+    struct write_request *w = xcalloc(1, sizeof *w);
+    uv_buf_t part = uv_buf_init(NULL, (unsigned)text->len);
+    w->data = part.base = buf_take(text);
+    if (uv_write(&w->request, (uv_stream_t *)&p->in, &part, 1, on_written) < 0) {
+        free(w->data);
+        free(w);
+        return;
+    }
+    if (uv_stream_get_write_queue_size((uv_stream_t *)&p->in) > OUTPUT_MAX)
+        driver_down(p, "it does not read what it is told");
+}
+
+static void say_init(struct driver_process *p)
+{
+    struct buf text = BUF_INIT;
+    buf_puts(&text, "INIT 100000 ");
+    driver_line_offer(p->settings->kind, &text);
+    buf_puts(&text, p->settings->kind == DRIVER_TM ? " - - -\n" : " -\n");
+    say(p, &text);
+}
+
+static void driver_start(struct driver_process *p)
+{
+    uv_stdio_container_t stdio[3];
+    uv_pipe_init(p->daemon->loop, &p->in, 0);
+    uv_pipe_init(p->daemon->loop, &p->out, 0);
+    p->in.data = p->out.data = p->process.data = p;
+    stdio[0] = (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&p->in};
+    stdio[1] = (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->out};
+    stdio[2] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = 2};
+    uv_process_options_t options = {.file = p->settings->argv[0],
+                                    .args = p->settings->argv,
+                                    .stdio = stdio,
+                                    .stdio_count = 3,
+                                    .exit_cb = on_process_end};
+    p->open_handles = 3;
+    p->state = DRIVER_STARTING;
+    handles_clear(p);
+    int r = uv_spawn(p->daemon->loop, &p->process, &options);
+    if (r < 0) {
+        char *why = xasprintf("cannot start %s: %s", p->settings->argv[0], uv_strerror(r));
+        driver_down(p, why);
+        free(why);
+        return;
+    }
+    uv_read_start((uv_stream_t *)&p->out, on_alloc, on_read);
+    uv_timer_start(&p->timer, on_init_late, INIT_TIMEOUT_MS, 0);
+    say_init(p);
+}
+
+static struct driver_process *find(const struct daemon *d, enum driver_kind kind, const char *name)
+{
+    struct driver_process *p = d->drivers;
+    while (p && (p->settings->kind != kind || strcmp(p->settings->name, name) != 0))
+        p = p->next;
+    return p;
+}
+
+unsigned driver_features(const struct daemon *d, enum driver_kind kind, const char *name)
+{
+    struct driver_process *p = find(d, kind, name);
+    return p && p->state == DRIVER_UP ? p->features : 0;
+}
+
+/* A request that this driver cannot be sent is answered here, as its failure. */
+static void refuse(struct driver_process *p, const char *verb, struct task_ref ref, uint64_t number, const char *text)
+{
+    char *full = xasprintf("bad-url:job %s", text);
+    struct input in = {.kind = IN_ANSWER,
+                       .answer = {.kind = p->settings->kind,
+                                  .driver = p->settings->name,
+                                  .verb = verb,
+                                  .ref = ref,
+                                  .number = number,
+                                  .text = full}};
+    turn_input(p->daemon, &in);
+    free(full);
+}
+
+void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb, struct task_ref ref,
+                    uint64_t number, char *const args[3])
+{
+    struct driver_process *p = find(d, kind, name);
+    if (!p || p->state != DRIVER_UP)
+        return; /* the engine hears that it is down, and asks again when it is up */
+    bool has_task = kind != DRIVER_IM && (ref.job || ref.attempt);
+    uint64_t handle = has_task ? handle_of(p, ref)->number : kind == DRIVER_IM ? number : 0;
+    bool is_numbered = has_task || (kind == DRIVER_IM && strcmp(verb, "MONITOR") == 0);
+    if (has_task && handle > SHORT_HANDLE_MAX && !(p->features & FEATURE_HANDLES)) {
+        driver_down(p, "its job handles are used up; starting it anew");
+        return;
+    }
+    char text[32] = "-";
+    if (is_numbered)
+        snprintf(text, sizeof text, "%" PRIu64, handle);
+    struct buf line = BUF_INIT;
+    struct gw_err err;
+    if (driver_line_encode(kind, verb, text, number, args, p->features & FEATURE_PCT, &line, &err) < 0) {
+        buf_clear(&line);
+        refuse(p, verb, ref, number, err.text);
+        return;
+    }
+    if (strcmp(verb, "CP") != 0) {
+        struct pending *q = xcalloc(1, sizeof *q);
+        snprintf(q->verb, sizeof q->verb, "%s", verb);
+        q->handle = is_numbered ? handle : 0;
+        q->sent_us = clock_mono_us();
+        DL_APPEND(p->pending, q);
+    }
+    say(p, &line);
+}
+
+void driver_release(struct daemon *d, struct task_ref ref)
+{
+    for (struct driver_process *p = d->drivers; p; p = p->next) {
+        struct handle *h;
+        HASH_FIND(hh_ref, p->by_ref, &ref, sizeof ref, h);
+        if (!h)
+            continue;
+        HASH_DEL(p->by_number, h);
+        HASH_DELETE(hh_ref, p->by_ref, h);
+        free(h);
+    }
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    int64_t oldest = clock_mono_us() - INT64_C(1000000) * REQUEST_TIMEOUT_S;
+    for (struct driver_process *p = d->drivers; p; p = p->next)
+        if (p->state == DRIVER_UP && p->pending && p->pending->sent_us < oldest)
+            driver_down(p, "it leaves a request unanswered");
+}
+
+int drivers_start(struct daemon *d, struct gw_err *err)
+{
+    size_t n;
+    const struct driver_settings *settings = settings_drivers(d->settings, &n);
+    if (n == 0)
+        return gw_err_set(err, GW_EINVAL, "no driver is configured");
+    for (size_t i = 0; i < n; i++) {
+        struct driver_process *p = xcalloc(1, sizeof *p);
+        p->daemon = d;
+        p->settings = &settings[i];
+        uv_timer_init(d->loop, &p->timer);
+        p->timer.data = p;
+        p->next = d->drivers;
+        d->drivers = p;
+        driver_start(p);
+    }
+    uv_timer_init(d->loop, &d->driver_watchdog);
+    d->driver_watchdog.data = d;
+    uv_timer_start(&d->driver_watchdog, on_watchdog, WATCHDOG_MS, WATCHDOG_MS);
+    return 0;
+}
+
+static void on_stop_late(uv_timer_t *timer)
+{
+    driver_down(timer->data, "it did not end in time");
+}
+
+void drivers_stop(struct daemon *d)
+{
+    uv_timer_stop(&d->driver_watchdog);
+    for (struct driver_process *p = d->drivers; p; p = p->next) {
+        if (p->state == DRIVER_DOWN || p->state == DRIVER_STOPPED) {
+            p->state = DRIVER_STOPPED;
+            uv_timer_stop(&p->timer);
+            continue;
+        }
+        struct buf text = BUF_INIT;
+        buf_puts(&text, p->settings->kind == DRIVER_TM ? "FINALIZE - - - - -\n" : "FINALIZE - - -\n");
+        say(p, &text);
+        uv_timer_start(&p->timer, on_stop_late, STOP_TIMEOUT_MS, 0);
+    }
+    stop_when_all_ended(d);
+}
+
+void drivers_free(struct daemon *d)
+{
+    while (d->drivers) {
+        struct driver_process *p = d->drivers;
+        d->drivers = p->next;
+        handles_clear(p);
+        buf_clear(&p->line);
+        free(p->why);
+        free(p);
+    }
+}
+
+json_t *drivers_json(const struct daemon *d)
+{
+    static const char *const states[] = {"starting", "up", "down", "stopped"};
+    json_t *list = json_array();
+    for (struct driver_process *p = d->drivers; p; p = p->next)
+        json_array_append_new(list, json_pack("{ss ss ss sI ss*}", "kind", driver_kind_name(p->settings->kind), "name",
+                                              p->settings->name, "state", states[p->state], "pid",
+                                              (json_int_t)(p->state <= DRIVER_UP ? p->process.pid : 0), "reason",
+                                              p->why));
+    return list;
+}

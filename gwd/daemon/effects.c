@@ -1,0 +1,154 @@
+#include "gwd/daemon/effects.h"
+
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/num.h"
+#include "wire/status.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A staged file: made in the spool, read by a driver soon after. It need not survive a power cut: whoever
+ * recovers an attempt that has not been submitted writes it again. */
+static int spool_write(const char *path, const void *data, size_t len, unsigned mode, struct gw_err *err)
+{
+    char *dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    int r = file_mkdirs(dir, 0700, err);
+    free(dir);
+    return r < 0 ? r : file_write(path, data, len, mode, err);
+}
+
+static void write_effect_file(struct effect *f)
+{
+    struct gw_err err;
+    if (spool_write(f->path, f->text, f->len, f->mode, &err) < 0)
+        log_error("%s", err.text); /* the copy that needs it will say so to the job */
+}
+
+static void write_lease(struct effect *f)
+{
+    struct buf b = BUF_INIT;
+    char *save, *line = strtok_r(f->text, "\n", &save);
+    status_begin(&b, "GWLEASE", 1);
+    for (; line; line = strtok_r(NULL, "\n", &save)) {
+        char *equals = strchr(line, '=');
+        *equals = '\0';
+        status_put(&b, line, equals + 1);
+    }
+    status_end(&b);
+    struct gw_err err;
+    if (spool_write(f->path, b.data, b.len, 0600, &err) < 0)
+        log_error("%s", err.text);
+    buf_clear(&b);
+}
+
+/* What a verified status file of this attempt says; the strings live as long as `file`. */
+static void report_from(const struct status_file *file, const char *token, struct status_report *ret)
+{
+    const char *of = status_get(file, "TOKEN"), *state = status_get(file, "STATE");
+    const char *code = status_get(file, "EXIT_CODE"), *signal = status_get(file, "SIGNAL");
+    const char *reason = status_get(file, "REASON"), *blame = status_get(file, "BLAME");
+    uint64_t number;
+    if (!of || strcmp(of, token) != 0 || !state)
+        return;
+    if (strcmp(state, "exited") == 0) {
+        if (!code || num_parse_u64(code, 0, 255, &number, NULL) < 0)
+            return;
+        ret->exit_code = (int)number;
+        if (signal && num_parse_u64(signal, 1, 64, &number, NULL) == 0)
+            ret->signal = (int)number;
+        ret->is_exited = true;
+    } else if (strcmp(state, "failed") != 0) {
+        return;
+    }
+    ret->reason = reason && reason_code_is_valid(reason) ? reason : "internal";
+    if (!blame || !blame_of_name(blame, &ret->blame))
+        ret->blame = BLAME_SITE;
+    ret->message = status_get(file, "MESSAGE");
+    ret->is_there = true;
+}
+
+static void read_status(struct daemon *d, const struct effect *f)
+{
+    struct input in = {.kind = IN_STATUS, .status = {.ref = f->ref}};
+    struct status_file file = {0};
+    struct buf text = BUF_INIT;
+    struct gw_err err = {0};
+    int r = file_read(f->path, STATUS_FILE_MAX, &text, &err);
+    if (r == 0)
+        r = status_decode(buf_str(&text), text.len, "GWSTATUS", &file, &err);
+    if (r == 0)
+        report_from(&file, f->text, &in.status.report);
+    if (!in.status.report.is_there)
+        log_warn("job %" PRIu64 " task %" PRIu64 " attempt %" PRIu64 ": status file: %s", f->ref.job, f->ref.task,
+                 f->ref.attempt, r < 0 ? err.text : "not of this attempt");
+    turn_input(d, &in);
+    status_clear(&file);
+    buf_clear(&text);
+}
+
+static void archive_task(struct daemon *d, const struct job *j, uint64_t index)
+{
+    json_t *job = view_job(d, j, index), *history = view_history(d, j, index);
+    char *job_text = json_dumps(job, JSON_COMPACT), *history_text = json_dumps(history, JSON_COMPACT);
+    struct task *t = job_task(j, index);
+    struct gw_err err;
+    if (store_archive(d->store, j->id + index, j->spec->owner.uid, j->spec->owner.user,
+                      t ? t->ended_us : j->rest_ended_us, job_text, history_text, &err) < 0)
+        log_error("job %" PRIu64 ": %s", j->id + index, err.text);
+    free(job_text);
+    free(history_text);
+    json_decref(job);
+    json_decref(history);
+}
+
+static void archive(struct daemon *d, const struct effect *f)
+{
+    struct job *j = state_job(engine_state(d->engine), f->ref.job);
+    if (!j)
+        return;
+    if (f->ref.task != TASK_ALL) {
+        archive_task(d, j, f->ref.task);
+        return;
+    }
+    for (uint64_t i = 0; i < j->tasks; i++)
+        if (phase_is_final(job_task_phase(j, i)))
+            archive_task(d, j, i);
+}
+
+void effect_perform(struct daemon *d, struct effect *f)
+{
+    struct gw_err err;
+    switch (f->kind) {
+    case EFFECT_SEND:
+        driver_request(d, f->driver_kind, f->driver, f->verb, f->ref, f->number, f->args);
+        break;
+    case EFFECT_RELEASE:
+        driver_release(d, f->ref);
+        break;
+    case EFFECT_WRITE_FILE:
+        write_effect_file(f);
+        break;
+    case EFFECT_WRITE_LEASE:
+        write_lease(f);
+        break;
+    case EFFECT_READ_STATUS:
+        read_status(d, f);
+        break;
+    case EFFECT_REMOVE:
+        if (file_remove_tree(f->path, &err) < 0)
+            log_warn("%s", err.text);
+        break;
+    case EFFECT_ARCHIVE:
+        archive(d, f);
+        break;
+    case EFFECT_REPLY:
+        ops_reply(d, &f->asker, f->reply);
+        break;
+    }
+}

@@ -1,0 +1,230 @@
+/* The payload's output: while it runs through the transfer driver's TAIL, a long poll; afterwards from the file
+ * that the epilog wrote. */
+#include "gwd/daemon/daemon.h"
+#include "gwd/daemon/settings.h"
+#include "lib/file.h"
+#include "lib/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { CHUNK_BYTES = 1 << 20 };
+
+struct log_stream {
+    struct connection *connection;
+    json_int_t id;
+    uint64_t serial;
+    uint64_t job, task;
+    enum stream stream;
+    uint64_t offset;
+    bool follows;
+    bool is_asked; /* a TAIL is out */
+    char *path;    /* where the driver puts what it read */
+    struct log_stream *prev, *next;
+};
+
+static void destroy(struct daemon *d, struct log_stream *s)
+{
+    DL_DELETE(d->logs, s);
+    driver_release(d, (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial});
+    unlink(s->path);
+    free(s->path);
+    free(s);
+}
+
+static char *base64(const unsigned char *data, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *text = xmalloc((len + 2) / 3 * 4 + 1), *p = text;
+    for (size_t i = 0; i < len; i += 3) {
+        unsigned v = (unsigned)data[i] << 16;
+        v |= i + 1 < len ? (unsigned)data[i + 1] << 8 : 0;
+        v |= i + 2 < len ? data[i + 2] : 0;
+        *p++ = digits[v >> 18];
+        *p++ = digits[v >> 12 & 63];
+        *p++ = i + 1 < len ? digits[v >> 6 & 63] : '=';
+        *p++ = i + 2 < len ? digits[v & 63] : '=';
+    }
+    *p = '\0';
+    return text;
+}
+
+static void send_bytes(struct log_stream *s, const char *data, size_t len)
+{
+    if (len == 0)
+        return;
+    char *text = base64((const unsigned char *)data, len);
+    connection_send(s->connection, json_pack("{sI ss sI}", "id", s->id, "data", text, "offset", (json_int_t)s->offset));
+    free(text);
+    s->offset += len;
+}
+
+static void finish(struct daemon *d, struct log_stream *s)
+{
+    connection_send(s->connection, json_pack("{sI sb sb}", "id", s->id, "ok", 1, "end", 1));
+    destroy(d, s);
+}
+
+static void fail(struct daemon *d, struct log_stream *s, enum gw_errc code, const char *text)
+{
+    connection_error(s->connection, s->id, code, text, NULL);
+    destroy(d, s);
+}
+
+/* The epilog's file, from the offset to its end. */
+static void send_final(struct daemon *d, struct log_stream *s, const struct job *j)
+{
+    char *url = engine_stream_url(d->engine, j, s->task, s->stream);
+    if (strncmp(url, "file://", 7) != 0) {
+        char *text = xasprintf("the output is at %s", url);
+        fail(d, s, GW_EUNAVAIL, text);
+        free(text);
+        free(url);
+        return;
+    }
+    int fd = open(url + 7, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        char *chunk = xmalloc(CHUNK_BYTES);
+        ssize_t n;
+        while ((n = pread(fd, chunk, CHUNK_BYTES, (off_t)s->offset)) > 0)
+            send_bytes(s, chunk, (size_t)n);
+        free(chunk);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(url);
+    finish(d, s);
+}
+
+static void ask(struct daemon *d, struct log_stream *s, const struct job *j, const struct task *t)
+{
+    static const char *const files[] = {"stdout.execution", "stderr.execution"};
+    const struct attempt *a = task_attempt(t);
+    if (!(driver_features(d, DRIVER_TM, a->tm) & FEATURE_TAIL)) {
+        if (!s->follows)
+            fail(d, s, GW_EUNAVAIL, "this site shows the output only when the job has ended");
+        return;
+    }
+    char *url = engine_job_url(d->engine, j, t, a, files[s->stream]);
+    char *offset = xasprintf("%" PRIu64, s->offset);
+    char *args[3] = {offset, url, s->path};
+    s->is_asked = true;
+    driver_request(d, DRIVER_TM, a->tm, "TAIL", (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0, args);
+    free(offset);
+    free(url);
+}
+
+static void advance(struct daemon *d, struct log_stream *s)
+{
+    struct job *j = state_job(engine_state(d->engine), s->job);
+    if (!j) {
+        fail(d, s, GW_ENOENT, "the job has left the daemon's memory");
+        return;
+    }
+    if (s->is_asked)
+        return;
+    enum phase phase = job_task_phase(j, s->task);
+    struct task *t = job_task(j, s->task);
+    if (phase_is_final(phase))
+        send_final(d, s, j);
+    else if (phase == PHASE_WRAPPER)
+        ask(d, s, j, t);
+    else if (!s->follows)
+        finish(d, s); /* nothing is there yet, or it is on its way home */
+}
+
+void logs_answer(struct daemon *d, uint64_t serial, bool is_success, const char *text)
+{
+    struct log_stream *s;
+    struct buf b = BUF_INIT;
+    (void)text;
+    DL_SEARCH_SCALAR(d->logs, s, serial, serial);
+    if (!s)
+        return;
+    s->is_asked = false;
+    if (is_success && file_read(s->path, CHUNK_BYTES, &b, NULL) == 0)
+        send_bytes(s, buf_str(&b), b.len);
+    bool is_idle = !is_success || b.len == 0;
+    buf_clear(&b);
+    unlink(s->path);
+    if (is_idle && !s->follows)
+        finish(d, s);
+    else if (is_success)
+        advance(d, s);
+    /* Else the file is not there yet, or no more: the job's next event goes on. */
+}
+
+void logs_event(struct daemon *d, const struct event *ev)
+{
+    struct log_stream *s, *tmp;
+    DL_FOREACH_SAFE(d->logs, s, tmp) {
+        bool is_its = ev->job == s->job && (ev->task == s->task || ev->task == TASK_ALL);
+        if (!is_its)
+            continue;
+        if (ev->kind == EV_ATTEMPT_EXITED)
+            s->is_asked = false; /* the driver may still be waiting for more; its answer will be dropped or used */
+        if (ev->kind == EV_ATTEMPT_STARTED)
+            s->offset = 0; /* a new attempt writes anew */
+        advance(d, s);
+    }
+}
+
+void logs_add(struct connection *c, json_int_t id, json_t *request)
+{
+    struct daemon *d = connection_daemon(c);
+    uint64_t job = (uint64_t)json_integer_value(json_object_get(request, "job"));
+    const char *name = json_string_value(json_object_get(request, "stream"));
+    bool is_stderr = name && strcmp(name, "stderr") == 0;
+    struct job *j = state_job_of(engine_state(d->engine), job);
+    struct asker asker = connection_asker(c, id);
+    if (name && !is_stderr && strcmp(name, "stdout") != 0) {
+        connection_error(c, id, GW_EINVAL, "stream is stdout or stderr", NULL);
+        return;
+    }
+    if (!j) {
+        connection_error(c, id, GW_ENOENT, "no such job", NULL);
+        return;
+    }
+    if (asker.uid != j->spec->owner.uid && !asker.is_admin) {
+        connection_error(c, id, GW_EPERM, "the job belongs to another user", NULL);
+        return;
+    }
+    struct log_stream *s = xcalloc(1, sizeof *s);
+    *s = (struct log_stream){.connection = c,
+                             .id = id,
+                             .serial = ++d->next_log,
+                             .job = j->id,
+                             .task = job - j->id,
+                             .stream = is_stderr ? STREAM_STDERR : STREAM_STDOUT,
+                             .offset = (uint64_t)json_integer_value(json_object_get(request, "offset")),
+                             .follows = json_is_true(json_object_get(request, "follow"))};
+    s->path = xasprintf("%s/log.%" PRIu64, settings_engine(d->settings)->spool, s->serial);
+    DL_APPEND(d->logs, s);
+    advance(d, s);
+}
+
+void logs_remove(struct connection *c, json_int_t id)
+{
+    struct daemon *d = connection_daemon(c);
+    struct log_stream *s, *tmp;
+    DL_FOREACH_SAFE(d->logs, s, tmp) {
+        if (s->connection == c && s->id == id)
+            destroy(d, s);
+    }
+}
+
+void logs_gone(struct daemon *d, const struct connection *c)
+{
+    struct log_stream *s, *tmp;
+    DL_FOREACH_SAFE(d->logs, s, tmp) {
+        if (s->connection == c)
+            destroy(d, s);
+    }
+}

@@ -1,0 +1,206 @@
+/* gwd: options, start, stop. */
+#include "gwd/daemon/daemon.h"
+#include "gwd/daemon/dev.h"
+#include "gwd/daemon/settings.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#include <argp.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+/* sysexits.h */
+enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_OS = 71, EXIT_IO = 74, EXIT_TEMPORARY = 75, EXIT_CONFIG = 78 };
+
+struct options {
+    const char *config, *dev, *check;
+    bool is_verbose;
+};
+
+const char *argp_program_version = "gwd " GW_VERSION;
+static const char doc[] =
+    "Run the gwd daemon in the foreground.\v"
+    "It prints \"ready\" on its standard output once clients can connect, and logs to its standard error.\n\n"
+    "Examples:\n"
+    "  gwd --dev /tmp/grid        a private daemon with this machine as its grid\n"
+    "  gwd -c /etc/gwd/gwd.conf   the daemon of a configuration file\n";
+static const struct argp_option option_table[] = {
+    {"config", 'c', "FILE", 0, "the configuration, gwd.conf(5)", 0},
+    {"dev", 'd', "DIR", 0, "a private daemon: all state in DIR, DIR/gwd.sock, this machine as its grid", 0},
+    {"check-config", 'C', "FILE", 0, "check FILE, print all that is wrong with it, and exit", 0},
+    {"verbose", 'v', 0, 0, "log everything", 0},
+    {0}};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case 'c':
+        o->config = arg;
+        return 0;
+    case 'd':
+        o->dev = arg;
+        return 0;
+    case 'C':
+        o->check = arg;
+        return 0;
+    case 'v':
+        o->is_verbose = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (!!o->config + !!o->dev + !!o->check != 1)
+            argp_error(state, "give one of -c FILE, --dev DIR, --check-config FILE");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int fail(const struct gw_err *err, int code)
+{
+    fprintf(stderr, "gwd: %s\n", err->text);
+    return code;
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    log_info("signal %d: stopping", number);
+    daemon_stop(handle->data, 0);
+}
+
+static void watch_signals(struct daemon *d)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < GW_COUNT(numbers); i++) {
+        uv_signal_init(d->loop, &d->signals[i]);
+        d->signals[i].data = d;
+        uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+    }
+}
+
+void daemon_stop(struct daemon *d, int exit_code)
+{
+    if (d->is_stopping)
+        return;
+    turn_end(d);
+    d->is_stopping = true;
+    d->exit_code = exit_code;
+    server_stop(d);
+    drivers_stop(d);
+}
+
+/* A state that was never used begins with its identity. */
+static int create_state(struct daemon *d, struct gw_err *err)
+{
+    struct state *s = engine_state(d->engine);
+    uuid_t uuid;
+    char text[37];
+    struct buf events = BUF_INIT;
+    uuid_generate_random(uuid);
+    uuid_unparse_lower(uuid, text);
+    struct event ev = {.kind = EV_STATE_CREATED, .seq = 1, .at_us = clock_wall_us(), .instance = text, .epoch = 1};
+    event_encode(&ev, &events);
+    int r = store_append(d->store, 1, 1, &events, err);
+    buf_clear(&events);
+    return r < 0 ? r : state_apply(s, &ev, err);
+}
+
+static int load_state(struct daemon *d, struct gw_err *err)
+{
+    int r = store_open(settings_state_dir(d->settings), &d->store, err);
+    if (r < 0)
+        return r;
+    struct state *s = engine_state(d->engine);
+    r = store_load(d->store, s, err);
+    if (r == 0 && !s->instance)
+        r = create_state(d, err);
+    if (r == 0)
+        log_info("instance %s, epoch %" PRIu64 ", %" PRIu64 " events", s->instance, s->epoch, s->seq);
+    return r;
+}
+
+static void close_handle(uv_handle_t *handle, void *ctx)
+{
+    (void)ctx;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void finish(struct daemon *d)
+{
+    struct gw_err err;
+    turn_end(d);
+    uv_walk(d->loop, close_handle, NULL);
+    uv_run(d->loop, UV_RUN_DEFAULT);
+    uv_loop_close(d->loop);
+    if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings), &err) < 0)
+        log_warn("%s", err.text);
+    drivers_free(d);
+    turn_close(d);
+    engine_destroy(d->engine);
+    store_close(d->store);
+    settings_destroy(d->settings);
+}
+
+static int run(struct settings *settings)
+{
+    size_t n_ims;
+    const struct engine_im *ims = settings_ims(settings, &n_ims);
+    struct gw_err err = {0};
+    struct daemon d = {.loop = uv_default_loop(), .settings = settings};
+    if (file_mkdirs(settings_state_dir(settings), 0700, &err) < 0 ||
+        file_mkdirs(settings_engine(settings)->spool, 0700, &err) < 0)
+        return fail(&err, EXIT_IO);
+    d.engine = engine_create(settings_engine(settings), ims, n_ims);
+    if (load_state(&d, &err) < 0)
+        return fail(&err, err.code == GW_EEXIST ? EXIT_TEMPORARY : err.code == GW_ECORRUPT ? EXIT_SOFTWARE : EXIT_IO);
+    turn_init(&d);
+    struct input start = {.kind = IN_START};
+    turn_input(&d, &start);
+    turn_end(&d);
+    if (server_start(&d, &err) < 0 || drivers_start(&d, &err) < 0)
+        return fail(&err, EXIT_OS);
+    watch_signals(&d);
+    printf("ready\n");
+    fflush(stdout);
+    uv_run(d.loop, UV_RUN_DEFAULT);
+    finish(&d);
+    log_info("stopped");
+    return d.exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {option_table, parse_option, NULL, doc, NULL, NULL, NULL};
+    struct options o = {0};
+    struct settings *settings = NULL;
+    struct gw_err err = {0};
+    char *dev_config = NULL;
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    /* Job descriptions and credentials pass through here: no core files. */
+    prctl(PR_SET_DUMPABLE, 0);
+    if (o.dev && dev_prepare(o.dev, &dev_config, &err) < 0)
+        return fail(&err, EXIT_OS);
+    const char *config = o.check ? o.check : dev_config ? dev_config : o.config;
+    int r = settings_load(config, &settings, &err);
+    free(dev_config);
+    if (r < 0)
+        return fail(&err, EXIT_CONFIG);
+    if (o.check) {
+        settings_destroy(settings);
+        return 0;
+    }
+    log_set("gwd", o.is_verbose ? LOG_DEBUG : (enum log_level)settings_log_level(settings));
+    return run(settings);
+}

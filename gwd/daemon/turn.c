@@ -1,0 +1,142 @@
+/* The turn: inputs are stepped as they arrive; before and after each poll of the loop what they gave is put on
+ * disk with one sync, and then done. No reply and no effect before its cause is on disk. */
+#include "gwd/daemon/daemon.h"
+#include "gwd/daemon/effects.h"
+#include "gwd/daemon/settings.h"
+#include "lib/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t clock_us(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t clock_wall_us(void)
+{
+    return clock_us(CLOCK_REALTIME);
+}
+
+int64_t clock_mono_us(void)
+{
+    return clock_us(CLOCK_BOOTTIME);
+}
+
+void turn_input(struct daemon *d, struct input *in)
+{
+    in->now_us = clock_wall_us();
+    in->mono_us = clock_mono_us();
+    engine_step(d->engine, in, &d->outputs[d->current]);
+}
+
+/* A crash at a chosen place, for the fault tests: GW_CRASH=append|sync|effect|reply:N ends the daemon there the N-th
+ * time. */
+static void crash_point(const char *name)
+{
+    static long left = -1;
+    static const char *at;
+    if (left < 0) {
+        const char *wish = getenv("GW_CRASH"), *colon = wish ? strchr(wish, ':') : NULL;
+        left = colon ? strtol(colon + 1, NULL, 10) : 0;
+        at = wish;
+    }
+    if (left > 0 && strncmp(at, name, strlen(name)) == 0 && at[strlen(name)] == ':' && --left == 0)
+        _exit(70);
+}
+
+/* What cannot be put on disk did not happen: the daemon goes down and its successor replays. */
+static void append(struct daemon *d, struct output *out)
+{
+    struct gw_err err;
+    if (out->n_events == 0)
+        return;
+    crash_point("append");
+    if (store_append(d->store, out->first_seq, out->n_events, &out->events, &err) < 0) {
+        log_error("%s; stopping", err.text);
+        _exit(74);
+    }
+    crash_point("sync");
+}
+
+static void checkpoint_when_due(struct daemon *d)
+{
+    struct gw_err err;
+    if (store_journal_rows(d->store) < settings_checkpoint_rows(d->settings))
+        return;
+    if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings), &err) < 0) {
+        log_error("%s; stopping", err.text);
+        _exit(74);
+    }
+}
+
+static void on_engine_time(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    struct input in = {.kind = IN_TIME};
+    turn_input(d, &in);
+}
+
+static void arm(struct daemon *d)
+{
+    int64_t next = engine_next_time(d->engine);
+    if (next == INT64_MAX) {
+        uv_timer_stop(&d->engine_timer);
+        return;
+    }
+    int64_t rest_us = next - clock_mono_us();
+    uv_timer_start(&d->engine_timer, on_engine_time, rest_us > 0 ? (uint64_t)(rest_us + 999) / 1000 : 0, 0);
+}
+
+void turn_end(struct daemon *d)
+{
+    if (d->is_performing)
+        return;
+    d->is_performing = true;
+    for (;;) {
+        struct output *out = &d->outputs[d->current];
+        if (out->n_events == 0 && out->n_effects == 0)
+            break;
+        append(d, out);
+        d->current ^= 1;
+        watch_turn(d, out);
+        for (size_t i = 0; i < out->n_effects; i++) {
+            crash_point(out->effects[i].kind == EFFECT_REPLY ? "reply" : "effect");
+            effect_perform(d, &out->effects[i]);
+        }
+        output_reset(out);
+    }
+    checkpoint_when_due(d);
+    arm(d);
+    d->is_performing = false;
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    turn_end(handle->data);
+}
+
+static void on_check(uv_check_t *handle)
+{
+    turn_end(handle->data);
+}
+
+void turn_init(struct daemon *d)
+{
+    uv_timer_init(d->loop, &d->engine_timer);
+    uv_prepare_init(d->loop, &d->before_poll);
+    uv_check_init(d->loop, &d->after_poll);
+    d->engine_timer.data = d->before_poll.data = d->after_poll.data = d;
+    uv_prepare_start(&d->before_poll, on_prepare);
+    uv_check_start(&d->after_poll, on_check);
+}
+
+void turn_close(struct daemon *d)
+{
+    output_clear(&d->outputs[0]);
+    output_clear(&d->outputs[1]);
+}
