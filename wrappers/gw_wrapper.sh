@@ -1,0 +1,305 @@
+#!/bin/sh
+# Runs one attempt of a job in its job directory (docs/jobdir.md): claims it, starts the payload or gwvm, watches
+# lease and wall time, and writes the status file last of all. POSIX sh; needs mkdir, mv, cksum, date, chmod, sleep,
+# and Linux's /proc.
+#
+# Exits 0 when it wrote the status, 75 when the claim belongs to another process, 1 when nothing could be done.
+# SIGTERM, SIGINT and SIGHUP end the payload: TERM to its process group, KILL after 10 s, status failed/cancelled.
+#
+# Names here begin with gww_, so that nothing of them meets the payload's environment.
+
+gww_reason=
+gww_pid=
+gww_killer=
+gww_watcher=
+gww_code=0
+trap 'gww_stop cancelled' TERM INT HUP
+trap 'gww_stop walltime' USR1
+trap 'gww_stop lease-expired' USR2
+
+gww_die() {
+    printf '%s\n' "gw_wrapper: $1" >&2
+    exit "${2:-1}"
+}
+
+gww_set_now() {
+    read -r gww_now gww_ </proc/uptime
+    gww_now=${gww_now%%.*}
+}
+
+# gww_set_start PID: the start time of a process. Fails when there is no such process.
+gww_set_start() {
+    { read -r gww_stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # The name, in parentheses, may hold blanks and parentheses. The 20th word after it is field 22.
+    # shellcheck disable=SC2086
+    set -- ${gww_stat##*) }
+    gww_start=${20}
+}
+
+# gww_write_status STATE [LINE...]
+gww_write_status() {
+    # What is asked of us now comes too late, and must not end cksum or mv either.
+    trap '' TERM INT HUP USR1 USR2
+    gww_set_now
+    gww_ended=$((gww_began + gww_now - gww_began_up))
+    {
+        printf 'GWSTATUS 1\nTOKEN=%s\nSTATE=%s\n' "$GW_TOKEN" "$1"
+        shift
+        [ $# -eq 0 ] || printf '%s\n' "$@"
+        printf 'STARTED=%s\nENDED=%s\n' "$gww_began" "$gww_ended"
+    } >.gw_status.tmp &&
+        gww_sum=$(cksum <.gw_status.tmp) &&
+        printf 'CKSUM=%s\n' "$gww_sum" >>.gw_status.tmp &&
+        mv -f .gw_status.tmp status && return
+    gww_die "the status file could not be written"
+}
+
+# gww_fail REASON BLAME MESSAGE
+gww_fail() {
+    LC_ALL=C
+    case $3 in
+    *[!\ -~]*) set -- "$1" "$2" "a file, whose name is not plain ASCII, is missing or cannot be run" ;;
+    esac
+    gww_write_status failed "REASON=$1" "BLAME=$2" "MESSAGE=$3"
+    exit 0
+}
+
+gww_signal() {
+    # Before the payload has made its own group, the signal goes to the process alone.
+    kill "-$1" -- "-$gww_pid" 2>/dev/null || kill "-$1" "$gww_pid" 2>/dev/null
+}
+
+# A sleep that ends with the helper that sleeps.
+gww_sleep() {
+    sleep "$1" &
+    gww_sleeper=$!
+    # shellcheck disable=SC2064
+    trap "kill $gww_sleeper 2>/dev/null; exit 0" TERM INT HUP
+    wait "$gww_sleeper"
+}
+
+gww_end_payload() {
+    gww_signal TERM
+    (
+        gww_sleep 10
+        gww_signal KILL
+    ) </dev/null >/dev/null 2>&1 &
+    gww_killer=$!
+}
+
+# gww_stop REASON: by a signal. The first reason counts.
+# shellcheck disable=SC2317
+gww_stop() {
+    [ -z "$gww_reason" ] || return
+    gww_reason=$1
+    [ -z "$gww_pid" ] || gww_end_payload
+}
+
+gww_claim() {
+    if ! mkdir "claim.$GW_TOKEN"; then
+        [ -d "claim.$GW_TOKEN" ] || gww_fail no-space site "the claim could not be made in the job directory"
+        exit 75
+    fi
+    read -r gww_boot </proc/sys/kernel/random/boot_id
+    gww_set_start $$
+    printf '%s %s %s\n' $$ "$gww_start" "$gww_boot" >"claim.$GW_TOKEN/pid.tmp" &&
+        mv "claim.$GW_TOKEN/pid.tmp" "claim.$GW_TOKEN/pid" && return
+    gww_fail no-space site "the claim could not be written"
+}
+
+gww_is_program() {
+    [ -f "$1" ] && [ -x "$1" ]
+}
+
+gww_check_payload() {
+    if [ "$GW_VM" = yes ]; then
+        [ "$GWVM" != ./gwvm ] || chmod +x ./gwvm
+        gww_is_program "$GWVM" || gww_fail no-gwvm site "$GWVM is not a program that can be run"
+        return
+    fi
+    case $GW_EXECUTABLE in
+    ./*) chmod u+x "$GW_EXECUTABLE" 2>/dev/null ;;
+    */*) ;;
+    *) command -v "$GW_EXECUTABLE" >/dev/null || gww_fail exec-failed job "$GW_EXECUTABLE is not found in PATH" ;;
+    esac
+    case $GW_EXECUTABLE in
+    */*)
+        [ -e "$GW_EXECUTABLE" ] || gww_fail exec-failed job "$GW_EXECUTABLE does not exist"
+        gww_is_program "$GW_EXECUTABLE" ||
+            gww_fail exec-failed job "$GW_EXECUTABLE is not a program that can be run"
+        ;;
+    esac
+    [ -r "$GW_STDIN" ] || gww_fail internal us "$GW_STDIN is missing in the job directory"
+}
+
+# What stands before the payload's command: a process group of its own, so that all of it can be signalled, and the
+# two signals back that a shell without job control ignores for what runs in the background.
+gww_find_launcher() {
+    gww_launcher=
+    if gww_setsid=$(command -v setsid); then
+        gww_launcher=$gww_setsid
+    else
+        set -m 2>/dev/null
+    fi
+    gww_env=$(command -v env) && "$gww_env" --default-signal=INT,QUIT true 2>/dev/null &&
+        gww_launcher="$gww_launcher $gww_env --default-signal=INT,QUIT"
+}
+
+gww_payload() {
+    gww_exe=$GW_EXECUTABLE
+    set --
+    # shellcheck source=/dev/null
+    [ ! -f ./job.env ] || . ./job.env
+    # shellcheck disable=SC2086
+    exec $gww_launcher "$gww_exe" "$@"
+}
+
+gww_start_payload() {
+    if [ "$GW_VM" = yes ]; then
+        # shellcheck disable=SC2086
+        (exec $gww_launcher "$GWVM" run) </dev/null >>stdout.execution &
+    else
+        (gww_payload) <"$GW_STDIN" >stdout.execution 2>stderr.execution &
+    fi
+    gww_pid=$!
+    # Who finds us dead ends the payload by this.
+    if gww_set_start "$gww_pid"; then
+        printf '%s %s %s\n' "$gww_pid" "$gww_start" "$gww_boot" >"claim.$GW_TOKEN/payload"
+    fi
+    [ -z "$gww_reason" ] || gww_end_payload
+}
+
+# The lease counts as renewed when a larger SEQ of our own instance and epoch is read.
+gww_read_lease() {
+    gww_body=
+    gww_seq=
+    gww_sum=
+    gww_lines=0
+    gww_mine=0
+    [ -f "$GW_LEASE_FILE" ] || return 1
+    while [ "$gww_lines" -lt 32 ] && IFS= read -r gww_line; do
+        gww_lines=$((gww_lines + 1))
+        case $gww_line in
+        CKSUM=*) gww_sum=${gww_line#CKSUM=} && break ;;
+        "INSTANCE=$GW_INSTANCE" | "EPOCH=$GW_EPOCH") gww_mine=$((gww_mine + 1)) ;;
+        SEQ=*) gww_seq=${gww_line#SEQ=} ;;
+        esac
+        [ "$gww_lines" -ne 1 ] || [ "$gww_line" = "GWLEASE 1" ] || return 1
+        gww_body="$gww_body$gww_line
+"
+    done <"$GW_LEASE_FILE"
+    case $gww_seq in
+    '' | *[!0-9]* | ???????????????????*) return 1 ;;
+    esac
+    [ "$gww_mine" -eq 2 ] && [ "$gww_sum" = "$(printf '%s' "$gww_body" | cksum)" ] &&
+        [ "$gww_seq" -gt "$gww_last_seq" ] && gww_last_seq=$gww_seq
+}
+
+# The helper that watches lease and wall time, and that the wrapper is there at all.
+gww_watch() {
+    gww_wait=$((GW_LEASE_S > 3 ? GW_LEASE_S / 4 : 1))
+    while :; do
+        gww_set_now
+        gww_next=$((gww_limit ? gww_began_up + gww_limit - gww_now : gww_wait))
+        [ "$GW_LEASE_S" -eq 0 ] || [ "$gww_next" -lt "$gww_wait" ] || gww_next=$gww_wait
+        [ "$gww_next" -le 0 ] || gww_sleep "$gww_next"
+        gww_set_now
+        # shellcheck disable=SC2034
+        read -r gww_ gww_ gww_ gww_parent gww_ </proc/self/stat
+        if [ "$gww_parent" != $$ ]; then
+            gww_signal KILL
+            exit 0
+        fi
+        if [ "$gww_limit" -gt 0 ] && [ "$((gww_began_up + gww_limit))" -le "$gww_now" ]; then
+            kill -USR1 $$
+            exit 0
+        fi
+        [ "$GW_LEASE_S" -gt 0 ] || continue
+        gww_read_lease && gww_renewed=$gww_now
+        if [ "$((gww_renewed + GW_LEASE_S))" -le "$gww_now" ]; then
+            kill -USR2 $$
+            exit 0
+        fi
+    done
+}
+
+gww_start_watcher() {
+    # In a VM gwvm keeps the limit, which is the payload's; ours is for a gwvm that does not.
+    gww_limit=$GW_WALLTIME_S
+    [ "$GW_VM" != yes ] || [ "$gww_limit" -eq 0 ] || gww_limit=$((gww_limit + 600))
+    [ "$GW_LEASE_S" -gt 0 ] || [ "$gww_limit" -gt 0 ] || return
+    gww_last_seq=-1
+    gww_renewed=$gww_began_up
+    [ "$GW_LEASE_S" -eq 0 ] || gww_read_lease
+    gww_watch </dev/null >/dev/null 2>&1 &
+    gww_watcher=$!
+}
+
+# A wait that a signal interrupted says 128 + signal, and the payload may have ended meanwhile.
+gww_wait_payload() {
+    wait "$gww_pid"
+    gww_code=$?
+    while kill -0 "$gww_pid" 2>/dev/null; do
+        wait "$gww_pid"
+        gww_code=$?
+    done
+    [ -n "$gww_reason" ] || return
+    wait "$gww_pid" 2>/dev/null
+    gww_again=$?
+    [ "$gww_again" -eq 127 ] || gww_code=$gww_again
+}
+
+gww_finish() {
+    [ -z "$gww_killer" ] || kill "$gww_killer" 2>/dev/null
+    [ -z "$gww_watcher" ] || kill "$gww_watcher" 2>/dev/null
+    # What the payload left in its group ends with it.
+    kill -KILL -- "-$gww_pid" 2>/dev/null
+    if [ "$GW_VM" = yes ]; then
+        gww_finish_vm
+    fi
+    case $gww_reason in
+    '') ;;
+    cancelled) gww_fail cancelled job "stopped because it was asked for" ;;
+    walltime) gww_fail walltime job "stopped after its wall time of $GW_WALLTIME_S s" ;;
+    *) gww_fail lease-expired us "stopped because gwd did not renew the lease of $GW_LEASE_S s" ;;
+    esac
+    set -- "EXIT_CODE=$gww_code"
+    # A shell cannot tell a signal n from exit 128 + n.
+    [ "$gww_code" -le 128 ] || [ "$gww_code" -gt 192 ] || set -- "$@" "SIGNAL=$((gww_code - 128))"
+    gww_write_status exited "$@"
+}
+
+# gwvm writes the status. It does not know why it was stopped, so only then its word of a failure is replaced.
+gww_finish_vm() {
+    if [ -f status ]; then
+        [ -n "$gww_reason" ] && [ "$gww_reason" != cancelled ] || exit 0
+        while IFS= read -r gww_line; do
+            [ "$gww_line" != STATE=exited ] || exit 0
+        done <status
+    else
+        "$GWVM" sweep --token "$GW_TOKEN" </dev/null || printf '%s\n' "gw_wrapper: $GWVM sweep failed" >&2
+        [ -n "$gww_reason" ] || gww_fail wrapper-died site "gwvm ended without a result, with exit code $gww_code"
+    fi
+}
+
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+case $0 in
+*/*) [ -f ./job.ctl ] || cd "${0%/*}" || gww_die "the job directory ${0%/*} cannot be entered" ;;
+esac
+[ -f ./job.ctl ] || gww_die "there is no job.ctl in $PWD"
+# shellcheck source=/dev/null
+. ./job.ctl
+: "${GW_TOKEN:?is not set by job.ctl}" "${GW_EXECUTABLE:=}" "${GW_STDIN:=/dev/null}" "${GW_VM:=no}" "${GWVM:=}"
+: "${GW_LEASE_S:=0}" "${GW_WALLTIME_S:=0}" "${GW_LEASE_FILE:=}" "${GW_INSTANCE:=}" "${GW_EPOCH:=}"
+gww_began=$(date +%s)
+gww_set_now
+gww_began_up=$gww_now
+gww_claim
+gww_check_payload
+gww_find_launcher
+[ -z "$gww_reason" ] || gww_fail cancelled job "stopped before it began, because it was asked for"
+gww_start_payload
+gww_start_watcher
+gww_wait_payload
+gww_finish
+exit 0
