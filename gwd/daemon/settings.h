@@ -15,7 +15,7 @@ struct driver_settings {
 
 struct settings;
 
-/* Read and check FILE; diagnostics go to stderr. `directory` is the state directory when the file names none.
+/* Read and check FILE; diagnostics go to stderr.
  * -GW_EINVAL: the file has errors, all of them printed. */
 int settings_load(const char *file, struct settings **ret, struct gw_err *err);
 /* The same from a text, named `file` in messages. */
