@@ -82,6 +82,8 @@ json_t *connection_take_warnings(struct connection *c, json_int_t id)
 static void on_closed(uv_handle_t *handle)
 {
     struct connection *c = handle->data;
+    watch_gone(c->daemon, c);
+    logs_gone(c->daemon, c);
     struct connection **p = &c->daemon->connections;
     while (*p != c)
         p = &(*p)->next;
@@ -92,13 +94,12 @@ static void on_closed(uv_handle_t *handle)
     free(c);
 }
 
+/* What watches on its behalf goes with the handle, a little later: it may be the watch that called. */
 static void close_connection(struct connection *c)
 {
     if (c->is_closing)
         return;
     c->is_closing = true;
-    watch_gone(c->daemon, c);
-    logs_gone(c->daemon, c);
     uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
 

@@ -121,7 +121,7 @@ void place_count(struct engine *e, const struct job *j, const struct attempt *a,
     }
     u->running += (uint64_t)sign;
     struct host *h = engine_host(e, a->host);
-    if (!h)
+    if (!h || h->n_queues == 0) /* its first sample counts what is there: hosts.c */
         return;
     h->running += (uint64_t)sign;
     if (t->vm_image)

@@ -25,6 +25,7 @@ t_check "the installed configuration is valid" "$dest/usr/bin/gwd" --check-confi
 
 PATH=$dest/usr/bin:$PATH
 t_equal "the installed gwd is found first" "$dest/usr/bin/gwd" "$(command -v gwd)"
+# shellcheck disable=SC2119
 if gwd_start; then
     t_ok "the installed gwd finds its drivers"
     (cd "$T_DIR" && timeout 60 gwsubmit --wait --exit-with-job -- /bin/sh -c 'exit 7') >"$T_DIR/out" 2>&1

@@ -1,0 +1,83 @@
+#!/bin/bash
+# The daemon is killed at every point of its turns, and in every phase of a job: the job ends right, started once.
+# limit: 400
+. "$(dirname "$0")/lib.sh"
+cd "$T_DIR" || exit 1
+mkdir home && cd home || exit 1
+starts=$T_DIR/starts
+cat >job.jt <<EOF
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'echo \$GW_JOB_ID >>$starts; echo done >out.txt; exit 7'
+OUTPUT_FILES = out.txt out.\${JOB_ID}
+NUMBER_OF_RETRIES = 1
+EOF
+
+# crash_at POINT N: a daemon that dies the N-th time it comes to POINT, and its successor. Says what is wrong.
+crash_at() {
+    local code
+    : >"$starts"
+    rm -f out.*
+    GWD_DIR=$T_DIR/$1.$2
+    # The daemon may die before it is ready or before it knows of the job: both are crashes too.
+    GW_CRASH=$1:$2 gwd_start 2>/dev/null
+    timeout 60 gwsubmit --wait --exit-with-job -t job.jt >submit.out 2>&1 &
+    local client=$!
+    # It is gone by itself, or was not brought down and goes on.
+    t_within 5 sh -c "! kill -0 $GWD_PID" && { wait "$GWD_PID" 2>/dev/null; GWD_PID=; }
+    [ -n "$GWD_PID" ] || gwd_start || return 1
+    wait $client
+    code=$?
+    gwd_stop
+    [ $code -eq 7 ] || { echo "exit code $code"; cat submit.out; tail -n 30 "$GWD_DIR.log"; return 1; }
+    [ "$(wc -l <"$starts")" = 1 ] || { echo "starts: $(cat "$starts")"; return 1; }
+    [ "$(cat out.[0-9]*)" = done ] || { echo "no output"; return 1; }
+    [ -z "$(find "$GWD_DIR/site" -name '.gw_*.*.*')" ] || { echo "a job directory is left"; return 1; }
+}
+
+for point in append sync effect reply; do
+    for n in 1 2 3 4 5 7 9 12 15; do
+        case $point.$n in reply.[3-9] | reply.1?) continue ;; esac
+        t_check "killed at $point $n the job ends right and starts once" crash_at $point $n
+    done
+done
+
+# --- with a job that is there for long ---
+GWD_DIR=$T_DIR/phases
+gwd_start || t_not_ok "the daemon starts"
+: >"$starts"
+cat >long.jt <<EOF
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'echo \$GW_JOB_ID >>$starts; while [ ! -e $T_DIR/go ]; do sleep 0.1; done; exit 3'
+EOF
+job_start --exit-with-job -t long.jt
+t_within 30 test -s "$starts"
+gwd_kill9
+t_check "after kill -9 the daemon starts again at once" gwd_start
+t_within 30 sh -c "gwps $JOB | grep -q actv" || t_not_ok "the job is active again"
+gwd_kill9
+touch "$T_DIR/go" # it ends while nobody looks
+t_check "and once more" gwd_start
+job_end
+t_equal "a job that ended while the daemon was dead keeps its exit code" 3 $?
+t_equal "it started once" 1 "$(wc -l <"$starts")"
+
+# A second daemon on the same state.
+gwd --dev "$GWD_DIR" >/dev/null 2>second.err </dev/null
+t_equal "a second daemon on the same state is refused" 75 $?
+t_match "and is told which one is there" "pid $GWD_PID" "$(cat second.err)"
+
+# Drivers killed under it.
+rm -f "$T_DIR/go"
+: >"$starts"
+job_start --exit-with-job -t long.jt
+t_within 30 test -s "$starts"
+for kind in gw_em_fork gw_tm_local gw_im_static; do
+    pkill -KILL -P "$GWD_PID" -f "$kind"
+done
+t_within 30 sh -c "gwhost --drivers --json | jq -e 'all(.drivers[]; .state == \"up\")'" || t_not_ok "the drivers come back"
+touch "$T_DIR/go"
+job_end
+t_equal "a job survives the death of all drivers" 3 $?
+t_equal "and started once" 1 "$(wc -l <"$starts")"
+t_check "the daemon stops when told" gwd_stop
+t_done
