@@ -70,17 +70,17 @@ $(B)/made-with: FORCE
 	@echo '$(CC) $(subst ','\'',$(ALL_CFLAGS)) $(SOURCES)' >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-# Only what a program uses is taken from the archive.
+# Only what a program uses is taken from the archive. Files of one name in two folders are both in it (q, not r).
 $(B)/libgw.a: $(PARTS) $(B)/made-with
 	$(call say,AR,$@)
 	@rm -f $@
-	$(Q)ar rcs $@ $(PARTS)
+	$(Q)ar qcs $@ $(PARTS)
 
 .SECONDEXPANSION:
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/obj/$$(basename $$(MAIN_$$*)).o $(B)/libgw.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_$*) -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_$*) -lpthread -lm
 
 $(COMMANDS:%=$(B)/bin/%): $(B)/bin/gw
 	@ln -sf gw $@
@@ -97,7 +97,7 @@ $(B)/obj/%.o: %.c $(B)/made-with
 $(B)/tests/%: tests/unit/%.c $(B)/libgw.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) -lpthread
+	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) -lpthread -lm
 
 tests: $(UNIT_TESTS)
 
