@@ -81,6 +81,8 @@ struct connection *server_connection(struct daemon *d, uint64_t number); /* or N
 void connection_send(struct connection *c, json_t *message);             /* takes the reference over */
 void connection_reply(struct connection *c, json_int_t id, json_t *body); /* the same, with id and ok */
 void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text, json_t *diagnostics);
+/* Say what is wrong with the peer's protocol, and end the connection. */
+void connection_refuse(struct connection *c, const char *text);
 struct asker connection_asker(const struct connection *c, json_int_t id);
 struct daemon *connection_daemon(const struct connection *c);
 gid_t connection_gid(const struct connection *c);

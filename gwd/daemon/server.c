@@ -33,6 +33,7 @@ struct connection {
     uid_t uid;
     gid_t gid;
     bool is_admin, is_closing;
+    bool is_ending; /* closes when what is written is out */
     struct buf line;
     json_t *warnings; /* by request id */
     struct connection *next;
@@ -112,7 +113,7 @@ struct write_request {
 static void on_written(uv_write_t *request, int status)
 {
     struct write_request *w = (struct write_request *)request;
-    if (status < 0)
+    if (status < 0 || w->connection->is_ending)
         close_connection(w->connection);
     free(w->data);
     free(w);
@@ -172,16 +173,26 @@ void connection_error(struct connection *c, json_int_t id, enum gw_errc code, co
     connection_send(c, json_pack("{sI sb so}", "id", id, "ok", 0, "error", error));
 }
 
+void connection_refuse(struct connection *c, const char *text)
+{
+    connection_send(c, json_pack("{sn sb s{ss ss}}", "id", "ok", 0, "error", "code", gw_errc_name(GW_EPROTO),
+                                 "message", text));
+    c->is_ending = true;
+}
+
 static void take_line(struct connection *c, const char *line, size_t len)
 {
     json_error_t error;
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    if (json_is_object(request)) {
-        ops_serve(c, request);
-    } else {
+    json_t *id = json_object_get(request, "id");
+    if (!json_is_object(request)) {
         char *text = xasprintf("not a JSON object: %s at byte %d", error.text, error.position);
-        connection_error(c, 0, GW_EPROTO, request ? "not a JSON object" : text, NULL);
+        connection_refuse(c, request ? "not a JSON object" : text);
         free(text);
+    } else if (!json_is_integer(id) || json_integer_value(id) < 1 || json_integer_value(id) >> 53) {
+        connection_refuse(c, "a request needs an id, an integer from 1 to 2^53-1");
+    } else {
+        ops_serve(c, request);
     }
     json_decref(request);
 }
@@ -192,12 +203,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     const char *p = buf->base;
     if (n < 0)
         close_connection(c);
-    for (size_t len = n > 0 ? (size_t)n : 0; len && !c->is_closing;) {
+    for (size_t len = n > 0 ? (size_t)n : 0; len && !c->is_closing && !c->is_ending;) {
         const char *newline = memchr(p, '\n', len);
         size_t part = newline ? (size_t)(newline - p) : len;
         if (c->line.len + part > LINE_MAX_BYTES) {
-            connection_error(c, 0, GW_EPROTO, "a line is longer than 16 MiB", NULL);
-            close_connection(c);
+            connection_refuse(c, "a line is longer than 16 MiB");
             break;
         }
         buf_put(&c->line, p, part);
@@ -280,8 +290,7 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     if (d->n_connections > CONNECTIONS_MAX || connections_of(d, c->uid) > CONNECTIONS_USER_MAX) {
-        connection_error(c, 0, GW_EUNAVAIL, "too many connections; try again later", NULL);
-        close_connection(c);
+        connection_refuse(c, "too many connections; try again later");
         return;
     }
     say_hello(c);
