@@ -1,7 +1,7 @@
 /* Diagnostics about a text that a person wrote: all of them in one run, each with its place.
  *
  * Printed as
- *     hello.jt:3:12: error: ARGUMENT is not a variable of a job template
+ *     hello.jt:3:1: error: ARGUMENT is not a variable of a job template
  *         3 | ARGUMENT = 5
  *           | ^~~~~~~~
  *     hello.jt: did you mean ARGUMENTS?                        (the hint, if there is one)
@@ -15,6 +15,10 @@
 #include <stddef.h>
 
 enum diag_severity { DIAG_ERROR, DIAG_WARNING };
+
+/* More than this many are counted but not kept: nobody reads them, and a hostile text has millions.
+ */
+enum { DIAGS_MAX = 200 };
 
 /* A place in a text: first line and column are 1; column and length count bytes. length 0 = the
  * place between characters. line 0 = the text as a whole. */
@@ -33,21 +37,32 @@ struct diags {
     char *file;         /* as the user named it */
     char *source;       /* the whole text, for the lines shown; may be NULL */
     struct diag *items; /* in the order of their places after diags_sort() */
-    size_t n, errors;
+    size_t n, errors;   /* errors counts also those that are not kept */
+    size_t dropped;     /* not kept */
 };
 
 void diags_init(struct diags *d, const char *file, const char *source); /* copies both */
 void diags_clear(struct diags *d);
+
+/* Control characters of the text and the hint, which may quote what others wrote, become '?', and
+ * so do bytes that are not UTF-8. */
 void diags_add(struct diags *d, enum diag_severity severity, struct place at, const char *hint,
                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-void diags_sort(struct diags *d);
+void diags_sort(struct diags *d); /* stable */
+
+/* No more are kept: who reads the text can stop. */
+bool diags_is_full(const struct diags *d);
+
+/* The first error (not: warning) in the order of items, or NULL. */
+const struct diag *diags_first_error(const struct diags *d);
 
 /* Append the printed form of all. Columns shown are those of `place`; tabs keep the caret in its
- * column; control characters of the source are shown as '?'. */
+ * column; control characters of the source and bytes that are not UTF-8 are shown as '?'; of a long
+ * line the part around the place is shown. */
 void diags_print(const struct diags *d, bool has_colour, struct buf *out);
 
 /* The name of `names` (n of them) that `word` was most likely meant to be, or NULL: the smallest
- * edit distance, at most a third of the word's length. Case counts half. */
+ * edit distance, at most a third of the word's length (at least one letter). Case counts half. */
 const char *diag_nearest(const char *word, const char *const *names, size_t n);
 
 #endif
