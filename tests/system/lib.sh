@@ -84,6 +84,7 @@ gwd_start() {
     GWD_PID=$!
     export GW_SOCKET=$GWD_DIR/gwd.sock
     # Kept open, or the daemon's next word would end it.
+    [ -z "${T_READY-}" ] || exec {T_READY}<&-
     exec {T_READY}<"$T_DIR/ready"
     read -r -t 60 line <&"$T_READY"
     [ "$line" = ready ] && return 0
@@ -119,6 +120,7 @@ job_start() {
     gwsubmit -v --wait "$@" >"$T_DIR/job" 2>&1 </dev/null &
     JOB_PID=$!
     T_PIDS+=("$JOB_PID")
+    [ -z "${T_JOB-}" ] || exec {T_JOB}<&-
     exec {T_JOB}<"$T_DIR/job"
     while read -r -t 30 line <&"$T_JOB"; do
         case $line in
