@@ -1,0 +1,265 @@
+#include "tm/copy.h"
+
+#include "lib/file.h"
+#include "lib/mem.h"
+#include "lib/num.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+    CHUNK = 8 << 20,
+    BUFFER = 256 << 10,
+    PARTS_MAX = 8, /* copies to one name at the same time */
+    PART_TRIES = 100,
+};
+
+/* One copy as it goes on. A failing step sets is_source and returns -errno. */
+struct copy {
+    int from, to;
+    off_t at; /* in both files */
+    const atomic_bool *is_cancelled;
+    bool is_source, has_no_range;
+};
+
+static int source_failed(struct copy *c)
+{
+    c->is_source = true;
+    return -errno;
+}
+
+/* Without the kernel's help. Returns the bytes copied, 0 at the end of the source. */
+static ssize_t copy_by_hand(struct copy *c, size_t n)
+{
+    char *buffer = xmalloc(BUFFER);
+    ssize_t got = pread(c->from, buffer, n < BUFFER ? n : BUFFER, c->at);
+    ssize_t r = got < 0 ? source_failed(c) : got;
+    for (ssize_t done = 0; r > 0 && done < got;) {
+        ssize_t put = pwrite(c->to, buffer + done, (size_t)(got - done), c->at + done);
+        if (put < 0 && errno != EINTR)
+            r = -errno;
+        else if (put > 0)
+            done += put;
+    }
+    free(buffer);
+    return r;
+}
+
+static ssize_t copy_some(struct copy *c, size_t n)
+{
+    if (!c->has_no_range) {
+        off_t in = c->at, out = c->at;
+        ssize_t got = copy_file_range(c->from, &in, c->to, &out, n, 0);
+        if (got >= 0)
+            return got;
+        if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP &&
+            errno != EBADF && errno != EPERM)
+            return -errno;
+        c->has_no_range = true;
+    }
+    return copy_by_hand(c, n);
+}
+
+/* Up to `end`, or to the end of a source that became shorter: *ret_is_short. */
+static int copy_until(struct copy *c, off_t end, bool *ret_is_short)
+{
+    while (c->at < end) {
+        if (atomic_load(c->is_cancelled))
+            return -ECANCELED;
+        off_t left = end - c->at;
+        ssize_t n = copy_some(c, left < CHUNK ? (size_t)left : CHUNK);
+        if (n < 0)
+            return (int)n;
+        if (n == 0) {
+            *ret_is_short = true;
+            return 0;
+        }
+        /* Written out on the way, so that the sync at the end is short and a cancel is quick. */
+        sync_file_range(c->to, c->at, n, SYNC_FILE_RANGE_WRITE);
+        c->at += n;
+    }
+    return 0;
+}
+
+static int copy_sparse(struct copy *c, off_t size)
+{
+    bool is_short = false;
+    int r = 0;
+    while (r == 0 && !is_short && c->at < size) {
+        off_t data = lseek(c->from, c->at, SEEK_DATA), hole;
+        if (data < 0 && errno == ENXIO) {
+            c->at = size;
+            break;
+        }
+        hole = data < 0 ? -1 : lseek(c->from, data, SEEK_HOLE);
+        if (hole < 0) { /* a file system without holes */
+            data = c->at;
+            hole = size;
+        }
+        c->at = data;
+        r = copy_until(c, hole < size ? hole : size, &is_short);
+    }
+    return r;
+}
+
+static int copy_content(struct copy *c, const struct stat *st)
+{
+    struct stat now = *st;
+    bool is_short = false;
+    if (ioctl(c->to, FICLONE, c->from) == 0)
+        return 0;
+    /* Files of /proc and /sys have contents but no size. */
+    int r = st->st_size ? copy_sparse(c, st->st_size) : copy_until(c, INT64_MAX, &is_short);
+    if (r == 0 && fstat(c->from, &now) < 0)
+        r = source_failed(c);
+    /* Of a source that was cut meanwhile, no hole is made up for what is gone. */
+    off_t end = st->st_size && now.st_size < c->at ? now.st_size : c->at;
+    if (r == 0 && ftruncate(c->to, end) < 0)
+        r = -errno;
+    return r;
+}
+
+/* The temporary is ours while we hold its lock; one that nobody holds was left by a killed copy. */
+static int lock_part(const struct place *to, const char *part)
+{
+    int fd = openat(to->dirfd, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    struct stat own, there;
+    if (fd < 0 && (errno == ELOOP || errno == ENXIO))
+        return unlinkat(to->dirfd, part, 0) < 0 ? -errno : -EAGAIN;
+    if (fd < 0)
+        return -errno;
+    int r = 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        r = -EBUSY;
+    else if (fstat(fd, &own) < 0)
+        r = -errno;
+    else if (fstatat(to->dirfd, part, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+             there.st_ino != own.st_ino || there.st_dev != own.st_dev)
+        r = -EAGAIN; /* renamed to its destination between our open and our lock */
+    else if (!S_ISREG(own.st_mode) || own.st_nlink != 1)
+        r = unlinkat(to->dirfd, part, 0) < 0 ? -errno : -EAGAIN;
+    else if (ftruncate(fd, 0) < 0)
+        r = -errno;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
+static int open_part(const struct place *to, char **ret_part)
+{
+    uint64_t hash = num_fnv64(to->name, strlen(to->name));
+    int fd = -EBUSY;
+    for (int i = 0, tries = 0; i < PARTS_MAX && tries < PART_TRIES; tries++) {
+        char *part = xasprintf(".gw_part_%016" PRIx64 ".%d", hash, i);
+        fd = lock_part(to, part);
+        if (fd >= 0) {
+            *ret_part = part;
+            return fd;
+        }
+        free(part);
+        if (fd != -EBUSY && fd != -EAGAIN)
+            break;
+        i += fd == -EBUSY;
+    }
+    return fd;
+}
+
+static mode_t own_umask;
+
+void copy_init(void)
+{
+    own_umask = umask(0);
+    umask(own_umask);
+}
+
+static mode_t mode_of(const struct stat *st, bool is_executable)
+{
+    mode_t mode = (st->st_mode & 0777) | 0600;
+    if (is_executable)
+        mode |= (mode & 0444) >> 2;
+    return mode & ~(own_umask & 0077);
+}
+
+static int finish_part(const struct place *to, int fd, const char *part, mode_t mode)
+{
+    if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(to->dirfd, part, to->dirfd, to->name) < 0)
+        return -errno;
+    return 0;
+}
+
+static int copy_open(const struct place *to, struct copy *c, const struct stat *st, mode_t mode,
+                     struct gw_err *err)
+{
+    char *part = NULL;
+    c->to = open_part(to, &part);
+    if (c->to < 0)
+        return gw_err_sys(err, -c->to, "making %s", to->path);
+    int r = copy_content(c, st);
+    if (r == 0)
+        r = finish_part(to, c->to, part, mode);
+    if (r < 0)
+        unlinkat(to->dirfd, part, 0);
+    close(c->to);
+    free(part);
+    if (r == -ECANCELED)
+        return gw_err_set(err, GW_ESTATE, "cancelled");
+    if (r < 0)
+        return gw_err_sys(err, -r, "copying to %s", to->path);
+    return place_sync(to, err);
+}
+
+static int check_destination(const struct place *to, struct gw_err *err)
+{
+    struct stat st;
+    if (fstatat(to->dirfd, to->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode))
+        return 0;
+    return gw_err_set(err, GW_EINVAL, "%s exists and is not a regular file", to->path);
+}
+
+int copy_file(const struct place *from, const struct place *to, bool is_executable,
+              const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err)
+{
+    struct stat st;
+    struct copy c = {.is_cancelled = is_cancelled, .is_source = true};
+    c.from = place_open_file(from, &st, err);
+    if (c.from < 0) {
+        *ret_is_source = true;
+        return c.from;
+    }
+    c.is_source = false;
+    int r = check_destination(to, err);
+    if (r == 0)
+        r = copy_open(to, &c, &st, mode_of(&st, is_executable), err);
+    close(c.from);
+    *ret_is_source = c.is_source;
+    return r;
+}
+
+int copy_tail(int fd, int to_fd, off_t offset, size_t max, size_t *ret_n)
+{
+    char *buffer = xmalloc(BUFFER);
+    size_t done = 0;
+    int r = 0;
+    while (r == 0 && done < max) {
+        size_t want = max - done < BUFFER ? max - done : BUFFER;
+        ssize_t n = pread(fd, buffer, want, offset + (off_t)done);
+        if (n < 0)
+            r = -errno;
+        if (n <= 0)
+            break;
+        r = file_write_all(to_fd, buffer, (size_t)n);
+        if (r == 0)
+            done += (size_t)n;
+    }
+    free(buffer);
+    *ret_n = done;
+    return r;
+}

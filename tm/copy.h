@@ -1,0 +1,24 @@
+/* Copy one regular file on this machine: holes stay holes, blocks are shared where the file system
+ * can, and the destination appears whole and durable or not at all. */
+#ifndef TM_COPY_H
+#define TM_COPY_H
+
+#include "tm/place.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+/* Take note of the umask, before threads begin: it can only be read by changing it. */
+void copy_init(void);
+
+/* Copy into a temporary ".gw_part_*" beside `to`, sync, rename. `is_executable` adds x where there
+ * is r. *is_cancelled is looked at every 8 MiB at least: -GW_ESTATE. A temporary that a killed copy
+ * to the same name left is used again. *ret_is_source says whose fault an error is. */
+int copy_file(const struct place *from, const struct place *to, bool is_executable,
+              const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err);
+
+/* Append bytes [offset, size) of `fd`, at most `max`, to `to_fd`. Returns 0 or -errno, *ret_n in
+ * any case. */
+int copy_tail(int fd, int to_fd, off_t offset, size_t max, size_t *ret_n);
+
+#endif

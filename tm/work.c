@@ -1,0 +1,239 @@
+/* The verbs of the local transfer driver, as they run in a thread: URLs to places, places to the
+ * operation, errors to the reasons of docs/PROTOCOL section 5. */
+#include "lib/mem.h"
+#include "tm/copy.h"
+#include "tm/request.h"
+#include "tm/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TAIL_MAX = 1 << 20 };
+
+static void fail(struct request *r, const char *reason, const struct gw_err *err)
+{
+    r->reason = reason;
+    r->is_absent = err->code == GW_ENOENT;
+    snprintf(r->text, sizeof r->text, "%s", err->text);
+}
+
+static bool is_in_job(const char *path)
+{
+    return strstr(path, "/.gw_") != NULL;
+}
+
+/* Something that should be there to be read. */
+static const char *source_reason(int code, const char *path)
+{
+    if (-code == GW_ENOENT || -code == GW_EPERM || -code == GW_EINVAL)
+        return is_in_job(path) ? "no-output:job" : "no-input:job";
+    return "io:site";
+}
+
+/* Something to be made. An output file's destination is the job's own choice; a job directory is
+ * the site's affair. */
+static const char *target_reason(int code, bool is_jobs_choice)
+{
+    switch (-code) {
+    case GW_ENOSPC:
+        return "no-space:site";
+    case GW_EPERM:
+        return is_jobs_choice ? "not-allowed:job" : "not-allowed:site";
+    case GW_EINVAL:
+        return "refused:job";
+    case GW_ESTATE:
+        return "internal:us";
+    default:
+        return "io:site";
+    }
+}
+
+/* Parse the URL and open its place; false when the request has failed. */
+static bool open_source(struct request *r, struct place *ret)
+{
+    char *path = NULL;
+    struct gw_err err;
+    int code = place_path(r->from, &path, &err);
+    if (code < 0) {
+        fail(r, "bad-url:job", &err);
+        return false;
+    }
+    code = place_open(path, false, ret, &err);
+    if (code < 0)
+        fail(r, source_reason(code, path), &err);
+    free(path);
+    return code == 0;
+}
+
+static bool open_target(struct request *r, const char *url, bool is_jobs_choice, bool makes_parents,
+                        struct place *ret)
+{
+    char *path = NULL;
+    struct gw_err err;
+    int code = place_path(url, &path, &err);
+    if (code < 0) {
+        fail(r, "bad-url:job", &err);
+        return false;
+    }
+    code = place_open(path, makes_parents, ret, &err);
+    if (code < 0)
+        fail(r, target_reason(code, is_jobs_choice), &err);
+    free(path);
+    return code == 0;
+}
+
+void work_mkdir(struct request *r)
+{
+    struct place p;
+    struct gw_err err;
+    struct stat st;
+    if (!open_target(r, r->from, false, true, &p))
+        return;
+    int code = 0;
+    if (mkdirat(p.dirfd, p.name, p.zone == ZONE_JOB ? 0700 : 0777) == 0)
+        code = place_sync(&p, &err);
+    else if (errno != EEXIST)
+        code = gw_err_sys(&err, errno, "making directory %s", p.path);
+    else if ((code = place_stat(&p, &st, &err)) == 0 && !S_ISDIR(st.st_mode))
+        code = gw_err_set(&err, GW_EINVAL, "%s exists and is not a directory", p.path);
+    if (code < 0)
+        fail(r, target_reason(code, false), &err);
+    place_close(&p);
+}
+
+void work_rmdir(struct request *r)
+{
+    struct place p;
+    struct gw_err err;
+    if (!open_source(r, &p)) {
+        /* Without its parent it is not there. */
+        if (r->is_absent)
+            r->reason = NULL;
+        return;
+    }
+    int code = tree_remove(&p, &r->is_cancelled, &err);
+    if (code < 0)
+        fail(r, target_reason(code, false), &err);
+    place_close(&p);
+}
+
+void work_exists(struct request *r)
+{
+    struct place p;
+    struct gw_err err;
+    struct stat st;
+    if (!open_source(r, &p))
+        return;
+    int code = place_stat(&p, &st, &err);
+    if (code < 0)
+        fail(r, source_reason(code, p.path), &err);
+    place_close(&p);
+}
+
+void work_stat(struct request *r)
+{
+    struct place p;
+    struct gw_err err;
+    struct stat st;
+    if (!open_source(r, &p))
+        return;
+    int code = place_stat(&p, &st, &err);
+    if (code == 0 && !S_ISREG(st.st_mode))
+        code = gw_err_set(&err, GW_EINVAL, "%s is not a regular file", p.path);
+    if (code < 0)
+        fail(r, source_reason(code, p.path), &err);
+    else
+        snprintf(r->text, sizeof r->text, "%jd %jd", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
+    place_close(&p);
+}
+
+/* Outside job directories a destination that is a symbolic link is written through, as cp(1) does.
+ */
+static bool follow(struct request *r, struct place *p)
+{
+    struct stat st;
+    if (p->zone != ZONE_OUTSIDE || fstatat(p->dirfd, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISLNK(st.st_mode))
+        return true;
+    struct gw_err err;
+    char *real = realpath(p->path, NULL);
+    int code = real ? 0 : gw_err_sys(&err, errno, "following %s", p->path);
+    place_close(p);
+    if (code == 0)
+        code = place_open(real, false, p, &err);
+    free(real);
+    if (code < 0)
+        fail(r, target_reason(code, true), &err);
+    return code == 0;
+}
+
+static void copy(struct request *r, const struct place *from, const struct place *to,
+                 bool is_output)
+{
+    struct gw_err err;
+    bool is_source = false;
+    int code = copy_file(from, to, r->is_executable, &r->is_cancelled, &is_source, &err);
+    if (code < 0)
+        fail(r,
+             is_source ? source_reason(code, from->path)
+                       : target_reason(code, is_output && to->zone == ZONE_OUTSIDE),
+             &err);
+}
+
+void work_cp(struct request *r)
+{
+    struct place from, to;
+    if (atomic_load(&r->is_cancelled)) {
+        fail(r, "internal:us", &(struct gw_err){.text = "cancelled"});
+        return;
+    }
+    if (!open_source(r, &from))
+        return;
+    bool is_output = from.zone != ZONE_OUTSIDE;
+    if (open_target(r, r->to, is_output && !is_in_job(r->to), true, &to)) {
+        if (follow(r, &to)) {
+            copy(r, &from, &to, is_output);
+            place_close(&to);
+        }
+    }
+    place_close(&from);
+}
+
+static void tail_to(struct request *r, int fd, const struct stat *st)
+{
+    if (r->offset >= (uint64_t)st->st_size)
+        return;
+    struct gw_err err;
+    size_t n = 0;
+    int to = open(r->to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    int code = to < 0 ? -errno : copy_tail(fd, to, (off_t)r->offset, TAIL_MAX, &n);
+    if (to >= 0)
+        close(to);
+    r->offset += n;
+    if (code < 0 && n == 0) {
+        gw_err_sys(&err, -code, "copying to %s", r->to);
+        fail(r, "internal:us", &err);
+    }
+}
+
+void work_tail(struct request *r)
+{
+    struct place p;
+    struct stat st;
+    struct gw_err err;
+    if (!open_source(r, &p))
+        return;
+    int fd = place_open_file(&p, &st, &err);
+    if (fd >= 0) {
+        tail_to(r, fd, &st);
+        close(fd);
+    } else if (fd != -GW_ENOENT) {
+        fail(r, source_reason(fd, p.path), &err);
+    }
+    place_close(&p);
+}
