@@ -1,0 +1,12 @@
+/* Base 64 (RFC 4648), strict. */
+#ifndef CLIENT_BASE64_H
+#define CLIENT_BASE64_H
+
+#include "lib/buf.h"
+
+#include <stdbool.h>
+
+/* Append what `text` encodes. False, with nothing appended, when it is malformed. */
+bool base64_decode(const char *text, size_t len, struct buf *out);
+
+#endif

@@ -1,0 +1,64 @@
+/* A job's output, from an offset on; followed across restarts of the daemon. */
+#include "client/base64.h"
+#include "client/client_private.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* One stream until its end: 1 at the end, or a negative code; on_data's own value when that is not
+ * 0. */
+static int run(struct gw *gw, const struct gw_logs *l, uint64_t *offset, int *ret_stop,
+               struct gw_err *err)
+{
+    json_t *fields = json_pack("{sI ss sI sb}", "job", (json_int_t)l->job, "stream", l->stream,
+                               "offset", (json_int_t)*offset, "follow", (int)l->is_followed);
+    int64_t id = gw_start(gw, "logs", fields, err);
+    if (id < 0)
+        return (int)id;
+    for (;;) {
+        json_t *line;
+        struct buf data = BUF_INIT;
+        int r = gw_next(gw, id, -1, &line, err);
+        if (r < 0)
+            return r;
+        if (gw_bool(line, "end", false)) {
+            json_decref(line);
+            return 1;
+        }
+        const char *text = gw_text(line, "data", "");
+        uint64_t at = (uint64_t)gw_int(line, "offset", (int64_t)*offset);
+        bool is_good = base64_decode(text, strlen(text), &data);
+        json_decref(line);
+        if (!is_good) {
+            connection_drop(gw);
+            return gw_err_set(err, GW_EPROTO, "gwd at %s sent output that is not base 64",
+                              gw->socket);
+        }
+        *ret_stop = l->on_data(l->ctx, at, buf_str(&data), data.len, err);
+        *offset = at + data.len;
+        buf_clear(&data);
+        if (*ret_stop)
+            return *ret_stop;
+    }
+}
+
+int gw_logs(struct gw *gw, const struct gw_logs *l, struct gw_err *err)
+{
+    uint64_t offset = l->offset;
+    int stop = 0, r;
+    struct gw_err why = {0};
+    for (;;) {
+        r = run(gw, l, &offset, &stop, &why);
+        bool is_lost = r == -GW_EUNAVAIL && gw->fd < 0;
+        if (stop || !is_lost || !l->is_followed || l->patience_ms <= 0)
+            break;
+        if (l->on_lost)
+            l->on_lost(l->ctx, why.text);
+        r = gw_reconnect(gw, l->patience_ms, &why);
+        if (r < 0)
+            break;
+    }
+    if (r < 0 && why.code)
+        gw_err_set(err, (enum gw_errc)why.code, "%s", why.text);
+    return r > 0 && !stop ? 0 : r;
+}

@@ -1,0 +1,173 @@
+/* One table: code, words, what to do. */
+#include "client/reason.h"
+#include "client/gw.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+struct reason_row {
+    const char *code, *words, *advice;
+};
+
+static const struct reason_row rows[] = {
+    /* waiting */
+    {"held", "it is held", "gwkill -l releases it"},
+    {"back-off", "it waits before the next try", NULL},
+    {"not-looked-at", "no scheduling pass has looked at it yet", NULL},
+    {"paused", "dispatch is paused for the whole daemon",
+     "an administrator goes on with gwhost --resume"},
+    {"user-limit", "its owner has as many jobs running as allowed",
+     "it starts when one of them ends"},
+    {"no-host", "no host is known", "gwhost --drivers shows whether the information drivers work"},
+    {"busy", "every host that fits is busy", "it starts when a slot gets free"},
+    {"no-match", "no host fits", "change its REQUIREMENTS or its size, and look at gwhost"},
+    {"unknown", "the site cannot say what became of it",
+     "it goes on, or is tried again, as its ON_LOST says"},
+    /* staging */
+    {"no-input", "an input file does not exist or may not be read",
+     "make the file, and submit again"},
+    {"no-output", "an output file of the template was not there at the end",
+     "see what the job printed with gwlogs, and check OUTPUT_FILES"},
+    {"bad-url", "a URL cannot be served", "check the file names in the template"},
+    {"refused", "the site refuses this job", "check what the template asks for"},
+    {"no-space", "there is no space left, or a quota is reached", "make space at the site"},
+    {"not-allowed", "the account may not do this at the site", "ask the site's administrator"},
+    {"unreachable", "the site cannot be reached", NULL},
+    {"io", "reading or writing failed", NULL},
+    {"not-found", "it was never started", NULL},
+    {"lost", "it ended without a result", "see whether the machine it ran on was restarted"},
+    {"busy-site", "the site is busy", NULL},
+    {"site-failure", "the site reported a failure", NULL},
+    {"driver-down", "the driver of the site is down",
+     "gwhost --drivers shows it; gwd's log says why"},
+    {"bad-sample", "what the host reports of itself makes no sense", "see gwd's log"},
+    {"no-status", "the site said that it ended, but left no status", NULL},
+    /* running */
+    {"exec-failed", "the executable cannot be run",
+     "check EXECUTABLE, its first line and its mode"},
+    {"walltime", "it ran longer than its WALLTIME", "raise WALLTIME"},
+    {"lease-expired", "it lost contact with gwd for longer than its LEASE", NULL},
+    {"cancelled", "it was cancelled", NULL},
+    {"killed", "it was killed", NULL},
+    {"killed-hard", "it was killed without waiting for the site", NULL},
+    {"wrapper-died", "the wrapper died at the site", NULL},
+    {"output-limit", "it wrote more than it may", "raise VM_RESULT_SIZE, or write less"},
+    /* virtual machines */
+    {"no-gwvm", "the site has no gwvm", "see docs/jobdir.md, attribute GWVM"},
+    {"hypervisor", "libvirt or QEMU refused the virtual machine", "try gwvm probe at the site"},
+    {"image-missing", "the image does not exist", "check VM_IMAGE"},
+    {"image-corrupt", "the image is damaged", "make or fetch VM_IMAGE again"},
+    {"image-checksum", "the image has another checksum than the template says",
+     "check VM_IMAGE and its checksum"},
+    {"image-refers", "the image refers to another file",
+     "make it whole: qemu-img convert -O qcow2"},
+    {"guest-no-boot", "nothing was heard from the guest in time",
+     "see docs/guest.md, or raise VM_BOOT_TIMEOUT"},
+    {"guest-no-result", "the guest powered off without a result", "see docs/guest.md"},
+    {"guest-crashed", "the guest crashed", NULL},
+    {"result-corrupt", "the guest's result cannot be read", "see docs/guest.md"},
+    {"internal", "gwd, a driver or the wrapper failed", "see gwd's log"},
+};
+
+static const struct reason_row *find(const char *code)
+{
+    for (size_t i = 0; i < GW_COUNT(rows); i++)
+        if (strcmp(rows[i].code, code) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+/* Hosts that a condition removed, in the order in which a pass tries them. */
+static const struct {
+    const char *param, *words;
+} removed[] = {
+    {"down", "not up"},
+    {"drained", "drained"},
+    {"no_lrms", "without a batch system"},
+    {"no_vm", "without a hypervisor"},
+    {"requirements", "not fitting"},
+    {"too_small", "too small"},
+    {"busy", "busy"},
+};
+
+static const char *separator(bool *is_first)
+{
+    const char *text = *is_first ? "" : ", ";
+    *is_first = false;
+    return text;
+}
+
+static void put_removed(struct buf *out, const json_t *params)
+{
+    bool is_first = true;
+    int64_t hosts = gw_int(params, "hosts", 0);
+    if (hosts <= 0)
+        return;
+    buf_printf(out, " (of %" PRId64 " host%s: ", hosts, hosts == 1 ? "" : "s");
+    for (size_t i = 0; i < GW_COUNT(removed); i++) {
+        size_t k;
+        json_t *row;
+        int64_t n = gw_int(params, removed[i].param, 0);
+        if (n > 0)
+            buf_printf(out, "%s%" PRId64 " %s", separator(&is_first), n, removed[i].words);
+        json_array_foreach(gw_array(params, removed[i].param), k,
+                           row) if ((n = gw_int(row, "removed", 0)) > 0)
+            buf_printf(out, "%s%" PRId64 " without %s", separator(&is_first), n,
+                       gw_text(row, "condition", "?"));
+    }
+    buf_puts(out, is_first ? "none was left)" : ")");
+}
+
+static void put_back_off(struct buf *out, const json_t *params)
+{
+    time_t until = (time_t)gw_number(params, "until", 0);
+    const char *after = gw_text(params, "after", NULL);
+    struct tm tm;
+    char text[16];
+    if (until > 0 && localtime_r(&until, &tm) && strftime(text, sizeof text, "%H:%M:%S", &tm))
+        buf_printf(out, " at %s", text);
+    if (after) {
+        const struct reason_row *row = find(after);
+        buf_printf(out, ", because %s", row ? row->words : after);
+    }
+}
+
+void reason_words(const json_t *reason, struct buf *out)
+{
+    const char *code = gw_text(reason, "code", NULL);
+    const json_t *params = gw_object(reason, "params");
+    const char *message = gw_text(params, "message", NULL);
+    if (!code)
+        return;
+    const struct reason_row *row = find(code);
+    /* A driver's "busy" carries a message, the scheduler's the numbers of its pass. */
+    if (strcmp(code, "busy") == 0 && gw_is_null(params, "hosts"))
+        row = find("busy-site");
+    buf_puts(out, row ? row->words : code);
+    if (strcmp(code, "back-off") == 0)
+        put_back_off(out, params);
+    if (!gw_is_null(params, "hosts"))
+        put_removed(out, params);
+    if (message && *message)
+        buf_printf(out, ": %s", message);
+}
+
+const char *reason_advice(const json_t *reason)
+{
+    const struct reason_row *row = find(gw_text(reason, "code", ""));
+    bool is_site =
+        row && strcmp(row->code, "busy") == 0 && gw_is_null(gw_object(reason, "params"), "hosts");
+    return row && !is_site ? row->advice : NULL;
+}
+
+const char *reason_blame(const json_t *reason)
+{
+    static const char *const names[][2] = {{"job", "the job"}, {"site", "the site"}, {"us", "gwd"}};
+    const char *blame = gw_text(reason, "blame", "");
+    for (size_t i = 0; i < GW_COUNT(names); i++)
+        if (strcmp(names[i][0], blame) == 0)
+            return names[i][1];
+    return NULL;
+}

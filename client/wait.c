@@ -1,0 +1,302 @@
+/* Waiting for ends: `jobs`, then `watch` from the number after its seq; an event only says which
+ * jobs to ask about again, so that whatever kinds of events a later daemon has, the end is what
+ * `jobs` says. */
+#include "client/client_private.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASK_AT_ONCE = 1000 }; /* jobs in one answer: far from the limit of a line */
+
+struct waiting {
+    uint64_t id;
+    bool is_dirty; /* an event named it: ask */
+    bool has_ended;
+};
+
+struct waiter {
+    struct gw *gw;
+    const struct gw_wait *w;
+    struct waiting *items; /* by id, each once */
+    size_t n, n_ended, n_dirty;
+    int64_t seq;   /* of the last event seen, or of the first listing */
+    int64_t watch; /* id of the stream */
+    bool has_gap;  /* events after seq are no longer kept */
+    int64_t deadline_ms;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = ((const struct waiting *)a)->id, y = ((const struct waiting *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+/* Position of the first item with an id of at least `id`. */
+static size_t lower_bound(const struct waiter *s, uint64_t id)
+{
+    size_t low = 0, high = s->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (s->items[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static bool is_over(const struct waiter *s)
+{
+    return s->n_ended == s->n || (s->w->is_any && s->n_ended);
+}
+
+static void take_ended(struct waiter *s, const json_t *jobs)
+{
+    size_t i;
+    json_t *job;
+    json_array_foreach(jobs, i, job)
+    {
+        uint64_t id = (uint64_t)gw_int(job, "id", 0);
+        size_t at = lower_bound(s, id);
+        bool is_ours = at < s->n && s->items[at].id == id && !s->items[at].has_ended;
+        if (!is_ours || !gw_job_has_ended(job))
+            continue;
+        s->items[at].has_ended = true;
+        s->n_ended++;
+        if (s->w->on_end)
+            s->w->on_end(s->w->ctx, job);
+        if (is_over(s))
+            return;
+    }
+}
+
+static void take_ids(struct waiter *s, const uint64_t *ids, size_t n)
+{
+    s->items = xcalloc(n, sizeof *s->items);
+    for (size_t i = 0; i < n; i++)
+        s->items[i].id = ids[i];
+    qsort(s->items, n, sizeof *s->items, by_id);
+    for (size_t i = 0; i < n; i++)
+        if (s->n == 0 || s->items[s->n - 1].id != s->items[i].id)
+            s->items[s->n++] = s->items[i];
+}
+
+/* The tasks of an array, and those of them that have ended. */
+static int list_array(struct waiter *s, struct gw_err *err)
+{
+    json_t *answer;
+    int r = gw_request(s->gw, "jobs", json_pack("{sI}", "array", (json_int_t)s->w->array), &answer,
+                       err);
+    if (r < 0)
+        return r;
+    const json_t *jobs = gw_array(answer, "jobs");
+    size_t n = json_array_size(jobs);
+    uint64_t *ids = xcalloc(n, sizeof *ids);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (uint64_t)gw_int(json_array_get(jobs, i), "id", 0);
+    take_ids(s, ids, n);
+    free(ids);
+    s->seq = gw_int(answer, "seq", 0);
+    take_ended(s, jobs);
+    json_decref(answer);
+    return 0;
+}
+
+/* Ask about those that are dirty, in portions. *ret_seq (may be NULL): they are all at least as of
+ * this event. */
+static int ask_dirty(struct waiter *s, int64_t *ret_seq, struct gw_err *err)
+{
+    int64_t seq = INT64_MAX;
+    for (size_t i = 0; i < s->n && s->n_dirty && !is_over(s);) {
+        json_t *ids = json_array(), *answer;
+        for (; i < s->n && json_array_size(ids) < ASK_AT_ONCE; i++) {
+            if (s->items[i].is_dirty && !s->items[i].has_ended)
+                json_array_append_new(ids, json_integer((json_int_t)s->items[i].id));
+            s->n_dirty -= s->items[i].is_dirty;
+            s->items[i].is_dirty = false;
+        }
+        if (json_array_size(ids) == 0) {
+            json_decref(ids);
+            continue;
+        }
+        int r = gw_request(s->gw, "jobs", json_pack("{so}", "ids", ids), &answer, err);
+        if (r < 0)
+            return r;
+        int64_t as_of = gw_int(answer, "seq", 0);
+        seq = as_of < seq ? as_of : seq;
+        take_ended(s, gw_array(answer, "jobs"));
+        json_decref(answer);
+    }
+    if (ret_seq && seq != INT64_MAX)
+        *ret_seq = seq;
+    return 0;
+}
+
+static void mark_all(struct waiter *s)
+{
+    s->n_dirty = s->n;
+    for (size_t i = 0; i < s->n; i++)
+        s->items[i].is_dirty = true;
+}
+
+static void mark(struct waiter *s, uint64_t id)
+{
+    size_t at = lower_bound(s, id);
+    if (at < s->n && s->items[at].id == id && !s->items[at].is_dirty) {
+        s->items[at].is_dirty = true;
+        s->n_dirty++;
+    }
+}
+
+/* One event: which jobs have to be looked at. */
+static void take_event(struct waiter *s, const json_t *event)
+{
+    int64_t seq = gw_int(event, "seq", 0), id = gw_int(event, "id", 0);
+    if (seq > s->seq)
+        s->seq = seq;
+    if (s->w->on_event)
+        s->w->on_event(s->w->ctx, event);
+    if (id > 0)
+        mark(s, (uint64_t)id);
+    else
+        mark_all(s);
+}
+
+static int start_watch(struct waiter *s, int64_t from, struct gw_err *err)
+{
+    json_t *fields = json_pack("{sI}", "from", (json_int_t)from);
+    if (s->w->array) {
+        json_object_set_new(fields, "array", json_integer((json_int_t)s->w->array));
+    } else {
+        json_t *ids = json_array();
+        for (size_t i = 0; i < s->n; i++)
+            json_array_append_new(ids, json_integer((json_int_t)s->items[i].id));
+        json_object_set_new(fields, "ids", ids);
+    }
+    int64_t id = gw_start(s->gw, "watch", fields, err);
+    if (id < 0)
+        return (int)id;
+    s->watch = id;
+    int r = gw_answer(s->gw, id, NULL, err);
+    s->has_gap = r == -GW_ENOENT;
+    return r;
+}
+
+/* Take one event: 1, 0 at the time limit, or a negative code. */
+static int next_event(struct waiter *s, int64_t timeout_ms, struct gw_err *err)
+{
+    json_t *line;
+    int r = gw_next(s->gw, s->watch, timeout_ms, &line, err);
+    s->has_gap = r == -GW_ENOENT;
+    if (r > 0) {
+        take_event(s, gw_object(line, "event"));
+        json_decref(line);
+    }
+    return r;
+}
+
+/* All events that are there already: one question then serves them all. */
+static int drain_events(struct waiter *s, struct gw_err *err)
+{
+    int r;
+    while ((r = next_event(s, 0, err)) > 0)
+        ;
+    return r;
+}
+
+static int64_t left_ms(const struct waiter *s)
+{
+    if (s->deadline_ms == INT64_MAX)
+        return -1;
+    int64_t left = s->deadline_ms - client_now_ms();
+    return left > 0 ? left : 0;
+}
+
+/* Until it is over, or an error. */
+static int follow(struct waiter *s, struct gw_err *err)
+{
+    while (!is_over(s)) {
+        int r = next_event(s, left_ms(s), err);
+        if (r == 0)
+            return gw_err_set(err, GW_ETIMEDOUT, "%zu of %zu jobs have not ended in time",
+                              s->n - s->n_ended, s->n);
+        if (r > 0)
+            r = drain_events(s, err);
+        if (r == 0)
+            r = ask_dirty(s, NULL, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The first look. */
+static int begin(struct waiter *s, struct gw_err *err)
+{
+    if (s->w->n == 0)
+        return list_array(s, err);
+    take_ids(s, s->w->ids, s->w->n);
+    mark_all(s);
+    return ask_dirty(s, &s->seq, err);
+}
+
+/* Watch from the last event that is known. When the daemon keeps it no more, the state of all jobs
+ * is asked for and the watch begins there. */
+static int watch_and_follow(struct waiter *s, struct gw_err *err)
+{
+    int r = start_watch(s, s->seq + 1, err);
+    if (r == 0)
+        r = follow(s, err);
+    while (r < 0 && s->has_gap) {
+        s->has_gap = false;
+        mark_all(s);
+        r = ask_dirty(s, &s->seq, err);
+        if (r == 0 && !is_over(s))
+            r = start_watch(s, s->seq + 1, err);
+        if (r == 0)
+            r = follow(s, err);
+    }
+    return r;
+}
+
+/* Connect again after a loss. */
+static int come_back(struct waiter *s, struct gw_err *err)
+{
+    int64_t patience = s->w->patience_ms, left = left_ms(s);
+    if (s->w->on_lost)
+        s->w->on_lost(s->w->ctx, err->text);
+    int r = gw_reconnect(s->gw, left >= 0 && left < patience ? left : patience, err);
+    if (r < 0 && left_ms(s) == 0)
+        return gw_err_set(err, GW_ETIMEDOUT, "the time is over and gwd does not answer");
+    if (r == 0 && s->w->on_back)
+        s->w->on_back(s->w->ctx);
+    return r;
+}
+
+static bool is_lost(const struct waiter *s, int r)
+{
+    return s->gw->fd < 0 && (r == -GW_EUNAVAIL || r == -GW_ETIMEDOUT);
+}
+
+int gw_wait(struct gw *gw, const struct gw_wait *w, struct gw_err *err)
+{
+    struct waiter s = {.gw = gw, .w = w, .deadline_ms = client_deadline(w->timeout_ms)};
+    struct gw_err why = {0};
+    int r = begin(&s, &why);
+    bool is_known = s.items != NULL;
+    if (r == 0 && !is_over(&s))
+        r = watch_and_follow(&s, &why);
+    while (is_known && is_lost(&s, r) && w->patience_ms > 0) {
+        r = come_back(&s, &why);
+        if (r < 0)
+            break;
+        /* All that ended meanwhile, then on from the last event seen. */
+        mark_all(&s);
+        r = ask_dirty(&s, NULL, &why);
+        if (r == 0 && !is_over(&s))
+            r = watch_and_follow(&s, &why);
+    }
+    free(s.items);
+    return r < 0 ? gw_err_set(err, (enum gw_errc)why.code, "%s", why.text) : 0;
+}
