@@ -11,7 +11,10 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 CFLAGS ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wwrite-strings -Wformat=2
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wwrite-strings -Wformat=2 \
+        -Wconversion -Wno-sign-conversion
+# The compiler cannot know that gw_err_set() returns a negative number, and takes what stays unset then for read.
+WARN += -Wno-maybe-uninitialized
 # make check SAN=1: everything with the address and undefined behaviour sanitizers, in its own directory.
 ifdef SAN
 B := build-san
