@@ -25,7 +25,7 @@ struct kit {
     unsigned features; /* agreed on */
     bool is_extended;
     bool is_skipping; /* in a line that is too long */
-    bool is_paused; /* too many answers wait: no requests are read */
+    bool is_paused;   /* too many answers wait: no requests are read */
     bool is_ending, is_over;
     time_t complained_at;
     unsigned long complaints; /* since then, not logged */
@@ -326,4 +326,18 @@ int kit_run(struct kit *k)
             return 0;
         loop_turn(k->loop);
     }
+}
+
+void kit_arguments(int *argc, char ***argv)
+{
+    if (*argc != 2 || (*argv)[1][0] != '-' || !strchr((*argv)[1], ' '))
+        return;
+    char *words = xstrdup((*argv)[1]), *save;
+    char **all = xcalloc(strlen(words) + 3, sizeof *all);
+    int n = 0;
+    all[n++] = (*argv)[0];
+    for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        all[n++] = w;
+    *argc = n;
+    *argv = all;
 }

@@ -72,4 +72,8 @@ void kit_fail(struct kit *k, const char *verb, const char *handle, const char *n
 void kit_send(struct kit *k, const void *data, size_t len); /* bytes as they are */
 void kit_finish(struct kit *k);                             /* send what waits, then end kit_run */
 
+/* GridWay gives all of a driver's arguments as one word: take it apart at its blanks. Changes
+ * nothing else. The memory stays until the end. */
+void kit_arguments(int *argc, char ***argv);
+
 #endif
