@@ -3,6 +3,7 @@
 #include "lib/mem.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,10 @@ static bool assign(struct host *h, struct assignment *v)
             attr_remove(h, a);
         return a != NULL;
     }
-    if (a && strcmp(a->text, v->text) == 0)
+    char *end;
+    double number = strtod(v->text, &end);
+    bool is_number = !v->is_quoted && !*end && isfinite(number);
+    if (a && a->is_number == is_number && strcmp(a->text, v->text) == 0)
         return false;
     if (!a) {
         a = xcalloc(1, sizeof *a);
@@ -42,9 +46,8 @@ static bool assign(struct host *h, struct assignment *v)
     }
     free(a->text);
     a->text = xstrdup(v->text);
-    char *end;
-    a->number = strtod(a->text, &end);
-    a->is_number = !v->is_quoted && *a->text && !*end && a->number == a->number;
+    a->number = number;
+    a->is_number = is_number;
     return true;
 }
 
@@ -172,7 +175,8 @@ static const struct attr *indexed(const struct host *h, const char *name, size_t
 {
     char key[128];
     struct attr *a;
-    snprintf(key, sizeof key, "%s[%zu]", name, queue);
+    if (snprintf(key, sizeof key, "%s[%zu]", name, queue) >= (int)sizeof key)
+        return NULL;
     HASH_FIND_STR(h->attrs, key, a);
     return a;
 }
@@ -213,6 +217,18 @@ static void queues_update(struct host *h)
     free(old);
 }
 
+/* Attributes stay until they are cleared, so that many small samples could still fill the memory. */
+static bool has_room(const struct host *h, const struct assignment *list, size_t n)
+{
+    size_t total = HASH_COUNT(h->attrs);
+    for (size_t i = 0; i < n; i++) {
+        struct attr *a;
+        HASH_FIND_STR(h->attrs, list[i].key, a);
+        total += a == NULL;
+    }
+    return total <= HOST_ATTRS_MAX;
+}
+
 int host_sample(struct host *h, const char *text, bool *ret_changed, struct gw_err *err)
 {
     struct assignment *list;
@@ -220,6 +236,11 @@ int host_sample(struct host *h, const char *text, bool *ret_changed, struct gw_e
     int r = parse(text, &list, &n, err);
     if (r < 0)
         return r;
+    if (!has_room(h, list, n)) {
+        assignments_free(list, n);
+        return gw_err_set(err, GW_EPROTO, "with this sample the host has more than %d attributes",
+                          HOST_ATTRS_MAX);
+    }
     bool is_changed = !h->is_up || h->n_queues == 0;
     for (size_t i = 0; i < n; i++)
         if (strcmp(list[i].key, hostname_key) != 0)
