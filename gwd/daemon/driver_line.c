@@ -93,8 +93,10 @@ int driver_line_encode(enum driver_kind kind, const char *verb, const char *hand
     buf_putc(out, '\n');
     if (r == 0 && out->len - start > DRIVER_LINE_MAX)
         r = gw_err_set(err, GW_EINVAL, "a %s request is longer than a line may be", verb);
-    if (r < 0)
+    if (r < 0) {
         out->len = start;
+        out->data[start] = '\0';
+    }
     return r;
 }
 
@@ -122,8 +124,8 @@ int driver_line_decode(enum driver_kind kind, char *line, struct driver_line *re
     if (!is_success && strcmp(result, "FAILURE") != 0)
         return gw_err_set(err, GW_EPROTO, "\"%.40s\" is neither SUCCESS nor FAILURE", result);
     uint64_t n = 0;
-    if (number && strcmp(number, "-") != 0 && num_parse_u64(number, 0, UINT32_MAX, &n, err) < 0)
-        return -GW_EPROTO;
+    if (number && strcmp(number, "-") != 0 && num_parse_u64(number, 0, UINT32_MAX, &n, NULL) < 0)
+        return gw_err_set(err, GW_EPROTO, "\"%.40s\" is not the number of a transfer", number);
     size_t len = strlen(rest);
     while (len && rest[len - 1] == ' ')
         rest[--len] = '\0';
