@@ -20,7 +20,7 @@ bool attempt_token_is_valid(const char *token)
     return len > 0 && len <= 200 && strspn(token, allowed) == len;
 }
 
-bool attempt_has_status(const char *dir, const char *token)
+bool attempt_is_over(const char *dir, const char *token)
 {
     char *path = xasprintf("%s/status", dir);
     struct buf text = BUF_INIT;
@@ -74,11 +74,11 @@ int attempt_look(const char *dir, const char *token, struct attempt *ret, struct
     if (r) {
         read_process(dir, token, "pid", &a.wrapper);
         read_process(dir, token, "payload", &a.payload);
-        a.pidfd = process_open(&a.wrapper);
+        a.pidfd = process_pidfd(&a.wrapper);
         /* The status is looked for after the process was seen dead: it writes it before it ends. */
         if (a.pidfd >= 0)
             a.state = ATTEMPT_RUNNING;
-        else if (attempt_has_status(dir, token))
+        else if (attempt_is_over(dir, token))
             a.state = ATTEMPT_ENDED;
         else
             a.state = a.wrapper.pid ? ATTEMPT_DEAD : ATTEMPT_CLAIMING;

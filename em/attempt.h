@@ -25,7 +25,7 @@ struct attempt {
 /* `dir` is the job directory. A directory that cannot be looked at is an error. */
 int attempt_look(const char *dir, const char *token, struct attempt *ret, struct gw_err *err);
 
-bool attempt_has_status(const char *dir, const char *token);
+bool attempt_is_over(const char *dir, const char *token);
 
 /* Whether `token` may be part of a file name: letters, digits, '.', '-', '_', at most 200. */
 bool attempt_token_is_valid(const char *token);

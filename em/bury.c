@@ -19,7 +19,7 @@ enum { KILL_AGAIN_MS = 100, KILL_SELDOM_MS = 2000, KILLS_OFTEN = 50, SWEEP_MAX_M
 
 static void buried(struct job *j)
 {
-    bool has_status = attempt_has_status(j->launch.directory, j->launch.token);
+    bool has_status = attempt_is_over(j->launch.directory, j->launch.token);
     job_finish(j, has_status ? JOB_DONE : JOB_LOST);
 }
 

@@ -189,7 +189,7 @@ static void ended(struct job *j)
         j->phase = JOB_LOOKING;
         j->tries = 0;
         look(j);
-    } else if (!j->is_killed && attempt_has_status(j->launch.directory, j->launch.token)) {
+    } else if (!j->is_killed && attempt_is_over(j->launch.directory, j->launch.token)) {
         job_finish(j, JOB_DONE);
     } else {
         job_bury(j);
@@ -378,7 +378,7 @@ static void look_by_token(struct job *j)
 
 static void look_by_contact(struct job *j)
 {
-    int fd = process_open(&j->leader);
+    int fd = process_pidfd(&j->leader);
     if (fd >= 0)
         adopt(j, &j->leader, fd);
     else

@@ -67,7 +67,7 @@ static bool is_same_process(const struct process_id *id)
            st.start == id->start && !st.is_zombie;
 }
 
-int process_open(const struct process_id *id)
+int process_pidfd(const struct process_id *id)
 {
     if (id->pid <= 0)
         return -1;

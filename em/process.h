@@ -31,7 +31,7 @@ int process_identify(pid_t pid, struct process_id *ret, struct gw_err *err);
 
 /* A pidfd of exactly this process, or -1 when it does not run any more (other boot, other start
  * time, zombie). */
-int process_open(const struct process_id *id);
+int process_pidfd(const struct process_id *id);
 
 /* "PID STARTTIME BOOT_ID" (claims), "fork:PID:STARTTIME:BOOT_ID" (contacts). -GW_EINVAL. */
 int process_decode_claim(const char *text, struct process_id *ret, struct gw_err *err);
