@@ -52,7 +52,7 @@ mount_scratch() {
         for mkfs in "mkfs.ext4 -q -F -E nodiscard" "mke2fs -q -F" mke2fs; do
             $mkfs "$d" >/dev/null 2>&1 && break
         done
-        mount "$d" "/gw/disk$n" || finish_with_error "hypervisor: scratch disk $n cannot be formatted and mounted"
+        mount "$d" "/gw/disk$n" || finish_with_error "guest-crashed: scratch disk $n cannot be formatted and mounted"
         export "GW_VM_DISK$n=/gw/disk$n"
         n=$((n + 1))
     done
@@ -65,7 +65,7 @@ mount_scratch
 [ -d /gw/disk0 ] && top=/gw/disk0
 work=$top/job
 mkdir -p "$work" "$top/out"
-cp -R "$seed/files/." "$work/" || finish_with_error "no-space: the input files do not fit into the guest"
+cp -R "$seed/files/." "$work/" || finish_with_error "guest-crashed: the input files do not fit into the guest"
 chmod -R u+w "$work"
 cd "$work" || exit 1
 

@@ -139,7 +139,7 @@ int session_create(const char *uri, const char *token, struct session *ret, stru
         *ret = (struct session){.uri = xstrdup(uri), .owner_fd = -1};
         return 0;
     }
-    char *base;
+    char *base = NULL;
     int r = find_base(&base, err), fd = -1;
     if (r < 0)
         return r;
@@ -177,11 +177,13 @@ void session_enter(const struct session *s)
 {
     static const char *const places[] = {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
                                          "XDG_DATA_HOME", "HOME"};
-    /* Its warnings (that a VM runs as root, that nothing confines it) are known; errors come as
-     * errors. */
-    setenv("LIBVIRT_LOG_OUTPUTS", "4:stderr", 1);
     if (!s->dir)
         return;
+    /* It logs much that is no error of ours (no dmidecode, no cgroups); what is comes back from its
+     * calls. */
+    char *log = xasprintf("4:file:%s/libvirt.log", s->dir);
+    setenv("LIBVIRT_LOG_OUTPUTS", log, 1);
+    free(log);
     for (size_t i = 0; i < GW_COUNT(places); i++)
         setenv(places[i], s->dir, 1);
     hide_kvm(s);

@@ -55,7 +55,7 @@ static void put_head(struct buf *out, const struct vm_conf *c)
                c->memory_mib, c->cpus);
     /* A guest that restarts has failed: what it was to run would run twice. */
     buf_puts(out, "  <os>\n"
-                  "    <type arch='x86_64' machine='pc'>hvm</type>\n"
+                  "    <type arch='x86_64' machine='q35'>hvm</type>\n"
                   "    <boot dev='hd'/>\n"
                   "  </os>\n"
                   "  <features>\n"
