@@ -14,6 +14,14 @@ static int refuse(struct gw_err *err, const struct event *ev, const char *why)
                       event_kind_info((unsigned)ev->kind)->name, ev->seq, ev->job, ev->task, why);
 }
 
+/* An event may borrow its strings from the very place that it changes. */
+static void replace(char **at, const char *text)
+{
+    char *copy = xstrdup(text);
+    free(*at);
+    *at = copy;
+}
+
 static int apply_created(struct state *s, const struct event *ev, struct gw_err *err)
 {
     if (s->instance || !ev->instance || ev->epoch == 0)
@@ -150,8 +158,7 @@ static int apply_submit_answer(struct attempt *a, const struct event *ev, struct
     if (ev->kind == EV_ATTEMPT_SUBMITTED) {
         if (!ev->contact)
             return refuse(err, ev, "it has no contact");
-        free(a->contact);
-        a->contact = xstrdup(ev->contact);
+        replace(&a->contact, ev->contact);
     } else {
         a->active_us = ev->at_us;
     }
@@ -265,10 +272,8 @@ static int apply_vm(struct state *s, const struct event *ev, struct gw_err *err)
         vm = &a->vms[a->n_vms++];
         *vm = (struct vm_record){.rank = ev->vm_rank};
     }
-    free(vm->uuid);
-    free(vm->node);
-    vm->uuid = xstrdup(ev->uuid);
-    vm->node = xstrdup(ev->node);
+    replace(&vm->uuid, ev->uuid);
+    replace(&vm->node, ev->node);
     vm->state = (enum vm_state)ev->vm_state;
     return 0;
 }
