@@ -187,8 +187,8 @@ static void put_description(struct engine *e, struct flight *f, struct buf *b)
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
     char *url = staging_dir_url(e, f->job, f->task, a), *dir = staging_site_path(url);
-    char *names[] = {xasprintf("%s/.wrapper", dir), xasprintf("%s/stdout.wrapper", dir),
-                     xasprintf("%s/stderr.wrapper", dir)};
+    /* Relative to `directory`, as GRAM reads them; that itself may be relative to the account's home. */
+    static const char *const names[] = {".wrapper", "stdout.wrapper", "stderr.wrapper"};
     char *token = staging_token(e, f), *count = xasprintf("%u", t->np);
     const char *env[] = {"GW_TOKEN", token, "GW_HOSTNAME", a->host};
     struct rsl rsl = {0};
@@ -209,8 +209,6 @@ static void put_description(struct engine *e, struct flight *f, struct buf *b)
     }
     rsl_encode(&rsl, b);
     rsl_clear(&rsl);
-    for (size_t i = 0; i < GW_COUNT(names); i++)
-        free(names[i]);
     free(token);
     free(count);
     free(dir);
