@@ -114,6 +114,31 @@ int attributes_parse(const char *text, size_t len, const char *file, struct buf 
     return r < 0 ? r : 0;
 }
 
+/* Past the assignment at p and the blank behind it. */
+static const char *next_assignment(const char *p)
+{
+    p += strcspn(p, "=") + 1;
+    p += *p == '"' ? 1 + strcspn(p + 1, "\"") + 1 : strcspn(p, " ");
+    return p + (*p == ' ');
+}
+
+static bool has_name(const char *line, const char *name, size_t len)
+{
+    for (; *line; line = next_assignment(line))
+        if (strncmp(line, name, len) == 0 && line[len] == '=')
+            return true;
+    return false;
+}
+
+void attributes_clear_gone(const char *before, struct buf *now)
+{
+    for (; *before; before = next_assignment(before)) {
+        size_t len = strcspn(before, "=");
+        if (!has_name(buf_str(now), before, len))
+            buf_printf(now, "%s%.*s=", now->len ? " " : "", (int)len, before);
+    }
+}
+
 bool attributes_is_host_name(const char *name)
 {
     size_t len = strlen(name);

@@ -15,6 +15,11 @@
 int attributes_parse(const char *text, size_t len, const char *file, struct buf *out,
                      struct gw_err *err);
 
+/* Append to the line `now` a clearing NAME= for each name of the line `before` that it lacks: who
+ * reads both lines merges them, so that an attribute that was taken out of its file would stay for
+ * ever. Both come from attributes_parse. */
+void attributes_clear_gone(const char *before, struct buf *now);
+
 bool attributes_is_host_name(const char *name); /* letters, digits, '.', '-', '_'; at most 253 */
 
 /* Append NAME="value"; what cannot stand in a text (quotes, control characters) becomes a blank. */

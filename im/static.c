@@ -101,6 +101,8 @@ static void read_attributes(struct im *im, struct host *h)
     if (r == 0)
         r = attributes_parse(buf_str(&text), text.len, h->file, &out, &err);
     if (r == 0) {
+        if (h->attributes)
+            attributes_clear_gone(h->attributes, &out);
         free(h->attributes);
         h->attributes = buf_take(&out);
     } else {
