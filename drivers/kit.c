@@ -330,7 +330,7 @@ int kit_run(struct kit *k)
 
 void kit_arguments(int *argc, char ***argv)
 {
-    if (*argc != 2 || (*argv)[1][0] != '-' || !strchr((*argv)[1], ' '))
+    if (*argc != 2 || !strchr((*argv)[1], ' '))
         return;
     char *words = xstrdup((*argv)[1]), *save;
     char **all = xcalloc(strlen(words) + 3, sizeof *all);
