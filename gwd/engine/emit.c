@@ -49,6 +49,8 @@ void emit(struct engine *e, struct event *ev)
     struct gw_err err = {0};
     ev->at_us = e->now_us;
     ev->seq = e->state.seq + 1;
+    /* First: applying it may replace a string that it borrows. */
+    event_encode(ev, &e->out->events);
     if (state_apply(&e->state, ev, &err) < 0) {
         /* The engine asks for nothing that the state refuses; if it does, stopping loses nothing. */
         assert(!"the state refused an event of the engine");
@@ -56,7 +58,6 @@ void emit(struct engine *e, struct event *ev)
     }
     if (e->out->n_events++ == 0)
         e->out->first_seq = ev->seq;
-    event_encode(ev, &e->out->events);
 }
 
 void emit_attempt(struct engine *e, struct flight *f, enum event_kind kind)
