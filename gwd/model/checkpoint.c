@@ -223,6 +223,8 @@ static int load_attempt(struct state *s, const struct event *ev, struct gw_err *
         return refuse(err, "an attempt is impossible");
     if (t->n_attempts && !t->attempts[t->n_attempts - 1].ended_us)
         return refuse(err, "an attempt comes after one that has not ended");
+    if (!ev->ended_us && t->phase != PHASE_PENDING)
+        return refuse(err, "an attempt has not ended, though its task has");
     struct attempt *a = attempt_of_event(t, ev);
     a->contact = xstrdup(ev->contact);
     if (ev->reason)
@@ -236,7 +238,7 @@ static int load_attempt(struct state *s, const struct event *ev, struct gw_err *
     a->exited_us = ev->exited_us;
     a->ended_us = ev->ended_us;
     a->unknown_since_us = ev->unknown_since_us;
-    if (!a->ended_us && t->phase == PHASE_PENDING)
+    if (!a->ended_us)
         state_set(s, j, t, phase_of(a), t->wish);
     return 0;
 }

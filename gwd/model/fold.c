@@ -39,11 +39,21 @@ static int apply_epoch(struct state *s, const struct event *ev, struct gw_err *e
     return 0;
 }
 
+/* Can each task's parameter, start + index x increment, be counted? */
+static bool parameters_fit(const struct event *ev)
+{
+    int64_t last;
+    return !__builtin_mul_overflow(ev->array_increment, (int64_t)(ev->tasks - 1), &last) &&
+           !__builtin_add_overflow(ev->array_start, last, &last);
+}
+
 int job_of_event(struct state *s, const struct event *ev, struct job **ret, struct gw_err *err)
 {
     if (ev->tasks == 0 || ev->tasks > UINT32_MAX || ev->job < s->next_job ||
         ev->job > INT64_MAX - ev->tasks)
         return refuse(err, ev, "its range of ids is impossible");
+    if (!parameters_fit(ev))
+        return refuse(err, ev, "the parameters of its tasks are beyond counting");
     if (!ev->source || !ev->user || !ev->home || ev->home[0] != '/' || ev->wish >= WISH_COUNT)
         return refuse(err, ev, "a field is missing");
     if (ev->key && state_job_by_key(s, ev->key))
@@ -90,13 +100,16 @@ static int apply_wished(struct state *s, const struct event *ev, struct gw_err *
         return refuse(err, ev, "no such task or wish");
     enum wish wish = (enum wish)ev->wish;
     if (ev->task != TASK_ALL) {
+        if (wish != WISH_GONE && job_task_wish(j, ev->task) == WISH_GONE)
+            return refuse(err, ev, "a task that was wished gone is not called back");
         struct task *t = state_touch(s, j, ev->task);
         state_set(s, j, t, t->phase, wish);
         return 0;
     }
-    j->wish = wish;
+    if (j->wish != WISH_GONE)
+        j->wish = wish;
     for (struct task *t = j->touched; t; t = t->hh.next)
-        if (!phase_is_final(t->phase))
+        if (!phase_is_final(t->phase) && t->wish != WISH_GONE)
             state_set(s, j, t, t->phase, wish);
     state_requeue(j);
     return 0;
@@ -243,6 +256,7 @@ static int apply_attempt(struct state *s, const struct event *ev, struct gw_err 
         a->is_accepted = true;
         a->exit_code = (int)ev->exit_code;
         a->signal = (int)ev->signal;
+        reason_clear(&a->reason); /* whatever was thought to have gone wrong */
         return 0;
     case EV_ATTEMPT_LOST:
         if (!a->unknown_since_us)

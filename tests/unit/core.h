@@ -1,0 +1,196 @@
+/* What the tests of gwd's pure core share: a random generator that prints its seed, states as
+ * bytes, and the recount of all that a state counts as it goes. A header, because each test is one
+ * file. */
+#ifndef TESTS_UNIT_CORE_H
+#define TESTS_UNIT_CORE_H
+
+#include "gwd/model/state.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* xorshift64*: small, and the same everywhere. */
+struct rng {
+    uint64_t x;
+};
+
+static inline uint64_t rng_next(struct rng *r)
+{
+    r->x ^= r->x >> 12;
+    r->x ^= r->x << 25;
+    r->x ^= r->x >> 27;
+    return r->x * UINT64_C(2685821657736338717);
+}
+
+static inline uint64_t rng_below(struct rng *r, uint64_t n)
+{
+    return (rng_next(r) >> 11) % n;
+}
+
+/* GW_SEED=n runs one history again; without it `n` seeds from 1 on are run. */
+static inline void seeds(uint64_t n, uint64_t *ret_first, uint64_t *ret_end)
+{
+    const char *wish = getenv("GW_SEED");
+    *ret_first = wish ? strtoull(wish, NULL, 10) : 1;
+    *ret_end = wish ? *ret_first + 1 : n + 1;
+}
+
+static inline struct rng rng_of_seed(uint64_t seed)
+{
+    struct rng r = {seed * UINT64_C(0x9e3779b97f4a7c15)};
+    for (int i = 0; i < 4; i++)
+        rng_next(&r);
+    return r;
+}
+
+static const char plain_job[] = "EXECUTABLE = /bin/true\n";
+
+static inline struct event created_event(void)
+{
+    return (struct event){.kind = EV_STATE_CREATED, .at_us = 1, .instance = "i", .epoch = 1};
+}
+
+static inline struct event submit_event(uint64_t job, uint64_t tasks, const char *source)
+{
+    return (struct event){.kind = EV_JOB_SUBMITTED,
+                          .at_us = 1000,
+                          .job = job,
+                          .tasks = tasks,
+                          .source = source,
+                          .file = "job.jt",
+                          .home = "/home/ann",
+                          .user = "ann",
+                          .uid = 1000,
+                          .gid = 1000,
+                          .array_increment = 1};
+}
+
+static inline void dump_event(void *ctx, const struct event *ev)
+{
+    event_encode(ev, ctx);
+}
+
+/* The state as bytes: equal states give equal bytes. */
+static inline struct buf dump_of(const struct state *s)
+{
+    struct buf b = BUF_INIT;
+    state_dump(s, dump_event, &b);
+    return b;
+}
+
+/* Fold encoded events without numbers, as a checkpoint has them. */
+static inline int fold_bytes(struct state *s, const struct buf *b, struct gw_err *err)
+{
+    int r = 0;
+    for (size_t at = 0; at < b->len && r == 0;) {
+        struct event ev;
+        struct event_arena arena = {0};
+        long used = event_decode(b->data + at, b->len - at, &ev, &arena, err);
+        r = used < 0 ? (int)used : state_apply(s, &ev, err);
+        at += used > 0 ? (size_t)used : 0;
+        event_arena_clear(&arena);
+    }
+    return r;
+}
+
+static inline bool bufs_are_equal(const struct buf *a, const struct buf *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* --- recount: NULL, or what does not agree --- */
+
+static inline const char *recount_job(const struct job *j, uint64_t by_phase[PHASE_COUNT])
+{
+    uint64_t n_touched = 0, n_final = 0, n_ready = 0, n_listed = 0;
+    for (const struct task *t = j->touched; t; t = t->hh.next) {
+        n_touched++;
+        n_final += phase_is_final(t->phase);
+        n_ready += t->phase == PHASE_PENDING && t->wish == WISH_RUN;
+        by_phase[t->phase]++;
+        if (t->index >= j->tasks)
+            return "a task lies outside of its job";
+        bool is_under_way = t->phase >= PHASE_PROLOG && t->phase <= PHASE_EPILOG;
+        for (size_t i = 0; i < t->n_attempts; i++) {
+            bool is_open = is_under_way && i + 1 == t->n_attempts;
+            if (t->attempts[i].number != i + 1 || !t->attempts[i].ended_us != is_open)
+                return "an attempt is out of order, or open when it should be over";
+        }
+        if (is_under_way && !task_attempt(t))
+            return "a task under way has no attempt";
+    }
+    for (const struct task *t = j->ready; t; t = t->next) {
+        n_listed++;
+        if (t->phase != PHASE_PENDING || t->wish != WISH_RUN)
+            return "a task in the ready list is not ready";
+    }
+    if (n_touched != j->n_touched || n_final != j->n_final || n_ready != j->n_ready ||
+        n_listed != n_ready)
+        return "the counters of a job do not agree";
+    if (n_touched > j->tasks || j->fresh > j->tasks)
+        return "a job has more tasks than it has";
+    for (uint64_t i = 0; i < j->fresh; i++)
+        if (!job_task(j, i))
+            return "a task below `fresh` has no struct";
+    if (j->fresh < j->tasks && job_task(j, j->fresh))
+        return "`fresh` is touched";
+    by_phase[j->is_rest_ended ? PHASE_FAILED : PHASE_PENDING] += j->tasks - n_touched;
+    return NULL;
+}
+
+static inline const char *recount_queue(const struct job_class *c, uint64_t *ret_n)
+{
+    for (const struct job *j = c->queue; j; j = j->next) {
+        ++*ret_n;
+        if (!j->is_queued || j->spec->class != c || job_ready(j) == 0)
+            return "a job in a class's queue does not belong there";
+        const struct job *after = j->next;
+        if (after && (after->prev != j || j->priority < after->priority ||
+                      (j->priority == after->priority && j->id >= after->id)))
+            return "a class's queue is out of order";
+    }
+    return NULL;
+}
+
+static inline const char *recount(const struct state *s)
+{
+    uint64_t by_phase[PHASE_COUNT] = {0}, n_ready_jobs = 0, n_queued = 0, n_jobs = 0, n_keys = 0,
+             last = 0;
+    uint64_t spec_refs = 0, class_refs = 0;
+    const char *wrong = NULL;
+    size_t it = 0;
+    for (const struct job *j; !wrong && (j = state_next_job(s, &it));) {
+        n_jobs++;
+        n_ready_jobs += job_ready(j) > 0;
+        n_keys += j->key != NULL;
+        if (j->id <= last || state_job(s, j->id) != j || state_job_of(s, j->id + j->tasks - 1) != j)
+            return "a job is not found by its ids";
+        if (j->key && state_job_by_key(s, j->key) != j)
+            return "a job is not found by its key";
+        last = j->id + j->tasks - 1;
+        wrong = recount_job(j, by_phase);
+    }
+    for (const struct job_spec *spec = s->specs; spec; spec = spec->hh.next)
+        spec_refs += spec->refs;
+    for (const struct job_class *c = s->classes; !wrong && c; c = c->hh.next) {
+        class_refs += c->refs;
+        wrong = recount_queue(c, &n_queued);
+    }
+    if (wrong)
+        return wrong;
+    if (memcmp(by_phase, s->n_tasks, sizeof by_phase) != 0)
+        return "the numbers of tasks by phase do not agree";
+    if (n_queued != n_ready_jobs)
+        return "the queues do not hold all jobs that are ready";
+    if (spec_refs != n_jobs || class_refs != HASH_COUNT(s->specs))
+        return "the references of specs or classes do not agree";
+    if (n_keys != (s->by_key ? (s->by_key->hh_key.tbl->num_items) : 0))
+        return "the keys do not agree";
+    return last < s->next_job ? NULL : "an id was not given yet";
+}
+
+#endif
