@@ -65,7 +65,8 @@ mount_scratch
 [ -d /gw/disk0 ] && top=/gw/disk0
 work=$top/job
 mkdir -p "$work" "$top/out"
-cp -R "$seed/files/." "$work/" || finish_with_error "guest-crashed: the input files do not fit into the guest"
+[ ! -d "$seed/files" ] || cp -R "$seed/files/." "$work/" ||
+    finish_with_error "guest-crashed: the input files do not fit into the guest"
 chmod -R u+w "$work"
 cd "$work" || exit 1
 

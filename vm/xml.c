@@ -57,6 +57,7 @@ static void put_head(struct buf *out, const struct vm_conf *c)
     buf_puts(out, "  <os>\n"
                   "    <type arch='x86_64' machine='q35'>hvm</type>\n"
                   "    <boot dev='hd'/>\n"
+                  "    <bios useserial='yes'/>\n"
                   "  </os>\n"
                   "  <features>\n"
                   "    <acpi/>\n"
