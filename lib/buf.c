@@ -29,6 +29,7 @@ void buf_reserve(struct buf *b, size_t n)
     while (cap < need)
         cap *= 2;
     b->data = xrealloc(b->data, cap);
+    b->data[b->len] = '\0'; /* a file of no bytes is read into it and nothing is put */
     b->cap = cap;
 }
 
