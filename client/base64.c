@@ -1,4 +1,7 @@
 #include "client/base64.h"
+#include "lib/mem.h"
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static int digit(char c)
 {
@@ -34,4 +37,23 @@ bool base64_decode(const char *text, size_t len, struct buf *out)
         buf_put(out, bytes, n - 1);
     }
     return true;
+}
+
+char *base64_encode(const void *data, size_t len)
+{
+    const unsigned char *in = data;
+    char *text = xmalloc((len + 2) / 3 * 4 + 1), *p = text;
+    for (size_t i = 0; i < len; i += 3) {
+        unsigned v = (unsigned)in[i] << 16;
+        v |= i + 1 < len ? (unsigned)in[i + 1] << 8 : 0;
+        v |= i + 2 < len ? in[i + 2] : 0;
+        *p++ = digits[v >> 18];
+        *p++ = digits[v >> 12 & 63];
+        *p++ = digits[v >> 6 & 63];
+        *p++ = digits[v & 63];
+    }
+    *p = '\0';
+    for (size_t pad = (3 - len % 3) % 3; pad > 0; pad--)
+        p[-(ptrdiff_t)pad] = '=';
+    return text;
 }

@@ -8,5 +8,6 @@
 
 /* Append what `text` encodes. False, with nothing appended, when it is malformed. */
 bool base64_decode(const char *text, size_t len, struct buf *out);
+char *base64_encode(const void *data, size_t len); /* malloc'ed */
 
 #endif

@@ -1,0 +1,182 @@
+/* GridWay's fields: each letter is one or more columns. */
+#include "cli/moment.h"
+#include "cli/outcome.h"
+#include "cli/ps.h"
+#include "cli/table.h"
+#include "client/gw.h"
+#include "client/reason.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_user(struct table *t, const json_t *job)
+{
+    table_putf(t, "%s:%" PRId64, gw_text(job, "user", "?"), gw_int(job, "uid", 0));
+}
+
+static void put_id(struct table *t, const json_t *job)
+{
+    table_putf(t, "%" PRId64, gw_int(job, "id", 0));
+}
+
+static void put_array(struct table *t, const json_t *job)
+{
+    if (gw_is_null(job, "array")) {
+        table_put(t, NULL);
+        table_put(t, NULL);
+        return;
+    }
+    table_putf(t, "%" PRId64, gw_int(job, "array", 0));
+    table_putf(t, "%" PRId64, gw_int(job, "task", 0));
+}
+
+static void put_priority(struct table *t, const json_t *job)
+{
+    table_putf(t, "%" PRId64, gw_int(job, "priority", 0));
+}
+
+static void put_type(struct table *t, const json_t *job)
+{
+    table_put(t, gw_text(job, "type", NULL));
+}
+
+static void put_np(struct table *t, const json_t *job)
+{
+    table_putf(t, "%" PRId64, gw_int(job, "np", 1));
+}
+
+static void put_state(struct table *t, const json_t *job)
+{
+    table_put(t, gw_text(job, "state", NULL));
+}
+
+static void put_em(struct table *t, const json_t *job)
+{
+    table_put(t, gw_text(job, "em", NULL));
+}
+
+/* Restarts; the other two flags of GridWay have no meaning here. */
+static void put_flags(struct table *t, const json_t *job)
+{
+    int64_t attempt = gw_int(job, "attempt", 0);
+    table_putf(t, "%" PRId64 "--", attempt > 1 ? attempt - 1 : 0);
+}
+
+static void put_times(struct table *t, const json_t *job, bool has_date)
+{
+    char text[MOMENT_MAX];
+    table_put(t, moment_clock(gw_number(job, "submitted", 0), has_date, text));
+    table_put(t, moment_clock(gw_number(job, "ended", 0), has_date, text));
+    table_put(t, moment_span(gw_number(job, "exec_s", 0), text));
+    table_put(t, moment_span(gw_number(job, "xfer_s", 0), text));
+}
+
+static void put_clock(struct table *t, const json_t *job)
+{
+    put_times(t, job, false);
+}
+
+static void put_dates(struct table *t, const json_t *job)
+{
+    put_times(t, job, true);
+}
+
+static void put_exit(struct table *t, const json_t *job)
+{
+    int code = outcome_exit_code(job);
+    if (code < 0)
+        table_put(t, NULL);
+    else
+        table_putf(t, "%d", code);
+}
+
+static void put_name(struct table *t, const json_t *job)
+{
+    table_put(t, gw_text(job, "name", NULL));
+}
+
+static void put_host(struct table *t, const json_t *job)
+{
+    const char *host = gw_text(job, "host", NULL), *lrms = gw_text(job, "lrms", NULL);
+    if (host && lrms)
+        table_putf(t, "%s/%s", host, lrms);
+    else
+        table_put(t, host);
+}
+
+static void put_vjob(struct table *t, const json_t *job)
+{
+    table_put(t, gw_text(job, "vjob", NULL));
+}
+
+static void put_reason(struct table *t, const json_t *job)
+{
+    struct buf words = BUF_INIT;
+    reason_words(gw_object(job, "reason"), &words);
+    table_put(t, buf_str(&words));
+    buf_clear(&words);
+}
+
+static const struct {
+    char letter;
+    struct table_column columns[4];
+    void (*put)(struct table *t, const json_t *job);
+} fields_of[] = {
+    {'u', {{"USER", 12, false}}, put_user},
+    {'J', {{"JID", 3, true}}, put_id},
+    {'i', {{"AID", 3, true}, {"TID", 3, true}}, put_array},
+    {'p', {{"FP", 2, true}}, put_priority},
+    {'y', {{"TYPE", 8, false}}, put_type},
+    {'n', {{"NP", 2, true}}, put_np},
+    {'s', {{"DM", 4, false}}, put_state},
+    {'e', {{"EM", 4, false}}, put_em},
+    {'f', {{"RWS", 3, false}}, put_flags},
+    {'t',
+     {{"START", 8, false}, {"END", 8, false}, {"EXEC", 7, true}, {"XFER", 7, true}},
+     put_clock},
+    {'T',
+     {{"START", 14, false}, {"END", 14, false}, {"EXEC", 7, true}, {"XFER", 7, true}},
+     put_dates},
+    {'x', {{"EXIT", 4, true}}, put_exit},
+    {'j', {{"NAME", 15, false}}, put_name},
+    {'h', {{"HOST", 25, false}}, put_host},
+    {'v', {{"VJOB", 10, false}}, put_vjob},
+    {'r', {{"REASON", 20, false}}, put_reason},
+};
+
+static size_t find(char letter)
+{
+    size_t i = 0;
+    while (i < GW_COUNT(fields_of) && fields_of[i].letter != letter)
+        i++;
+    return i;
+}
+
+char ps_bad_field(const char *fields)
+{
+    for (; *fields; fields++)
+        if (find(*fields) == GW_COUNT(fields_of))
+            return *fields;
+    return 0;
+}
+
+void ps_print_table(const json_t *jobs, const char *fields, bool has_header)
+{
+    size_t n = 0, i;
+    json_t *job;
+    struct table_column *columns = xcalloc(strlen(fields) * 4 + 1, sizeof *columns);
+    for (const char *f = fields; *f; f++)
+        for (size_t k = 0; k < 4 && fields_of[find(*f)].columns[k].name; k++)
+            columns[n++] = fields_of[find(*f)].columns[k];
+    struct table *t = table_create(columns, n, has_header);
+    json_array_foreach(jobs, i, job)
+    {
+        table_row(t);
+        for (const char *f = fields; *f; f++)
+            fields_of[find(*f)].put(t, job);
+    }
+    table_print_destroy(t);
+    free(columns);
+}

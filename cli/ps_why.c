@@ -1,0 +1,72 @@
+/* gwps --why: why a job is where it is, who has to mend it, and how. */
+#include "cli/outcome.h"
+#include "cli/output.h"
+#include "cli/ps.h"
+#include "client/gw.h"
+#include "client/reason.h"
+#include "lib/buf.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct {
+    const char *state, *words;
+} states[] = {
+    {"pend", "it waits for a host"},
+    {"hold", "it is held"},
+    {"prol", "its files are on the way to the site"},
+    {"wrap", "it is at the site"},
+    {"epil", "its results are on the way home"},
+    {"stop", "it sleeps"},
+    {"migr", "it moves to another host"},
+    {"canl", "it is being ended"},
+    {"done", "it is done"},
+    {"fail", "it failed"},
+};
+
+static void put_words(const json_t *job, struct buf *out)
+{
+    const json_t *reason = gw_object(job, "reason");
+    const char *state = gw_text(job, "state", "");
+    if (gw_job_has_ended(job)) {
+        outcome_words(job, out);
+        return;
+    }
+    if (reason) {
+        reason_words(reason, out);
+        return;
+    }
+    for (size_t i = 0; i < GW_COUNT(states); i++)
+        if (strcmp(states[i].state, state) == 0)
+            buf_puts(out, states[i].words);
+    if (!gw_is_null(job, "host"))
+        buf_printf(out, " (%s)", gw_text(job, "host", ""));
+}
+
+void ps_print_why(const json_t *job)
+{
+    const json_t *reason = gw_object(job, "reason");
+    const char *blame = reason_blame(reason), *advice = reason_advice(reason);
+    struct buf words = BUF_INIT;
+    put_words(job, &words);
+    output_line("%" PRId64 " %s %s: %s", gw_int(job, "id", 0), gw_text(job, "name", "?"),
+                gw_text(job, "state", "?"), buf_str(&words));
+    if (blame)
+        output_line("to mend: %s", blame);
+    if (advice)
+        output_line("advice: %s", advice);
+    buf_clear(&words);
+}
+
+json_t *ps_why_json(const json_t *job)
+{
+    const json_t *reason = gw_object(job, "reason");
+    struct buf words = BUF_INIT;
+    put_words(job, &words);
+    json_t *why = json_pack("{sI ss sO? ss ss?}", "job", (json_int_t)gw_int(job, "id", 0), "state",
+                            gw_text(job, "state", "?"), "reason", reason, "words", buf_str(&words),
+                            "advice", reason_advice(reason));
+    buf_clear(&words);
+    return why;
+}

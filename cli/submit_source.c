@@ -1,0 +1,110 @@
+/* The template of a submission: from a file, standard input, or a command line. */
+#include "cli/diagnostics.h"
+#include "cli/exit.h"
+#include "cli/output.h"
+#include "cli/submit.h"
+#include "lib/file.h"
+#include "lib/mem.h"
+#include "spec/template.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *base_of(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash && slash[1] ? slash + 1 : name;
+}
+
+static int read_stdin(struct buf *b)
+{
+    for (;;) {
+        buf_reserve(b, 65536);
+        ssize_t n = read(STDIN_FILENO, b->data + b->len, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            if (n < 0)
+                output_error("standard input: %s", strerror(errno));
+            return n < 0 ? EXIT_IO : 0;
+        }
+        b->len += (size_t)n;
+        b->data[b->len] = '\0';
+        if (b->len > TEMPLATE_MAX_BYTES) {
+            output_error("standard input: a template has at most %d bytes", TEMPLATE_MAX_BYTES);
+            return EXIT_TEMPLATE;
+        }
+    }
+}
+
+static int read_named(const char *file, struct buf *b)
+{
+    struct gw_err err;
+    if (file_read(file, TEMPLATE_MAX_BYTES, b, &err) == 0)
+        return 0;
+    output_error("%s", err.text);
+    return err.code == GW_ENOSPC ? EXIT_TEMPLATE : EXIT_NO_FILE;
+}
+
+int source_read(const struct submit_options *o, struct source *ret)
+{
+    struct source s = {0};
+    int code = 0;
+    if (o->command) {
+        char *text = template_from_command(o->command, o->command_n);
+        buf_puts(&s.text, text);
+        free(text);
+        s.shown = xstrdup("command line");
+        s.name = xstrdup(base_of(o->command[0]));
+    } else if (strcmp(o->file, "-") == 0) {
+        code = read_stdin(&s.text);
+        s.shown = xstrdup("stdin");
+        s.name = xstrdup("stdin");
+    } else {
+        code = read_named(o->file, &s.text);
+        s.shown = xstrdup(o->file);
+        s.name = xstrdup(base_of(o->file));
+    }
+    if (code == 0)
+        *ret = s;
+    else
+        source_clear(&s);
+    return code;
+}
+
+void source_clear(struct source *s)
+{
+    buf_clear(&s->text);
+    free(s->shown);
+    free(s->name);
+    *s = (struct source){0};
+}
+
+int source_check(const struct source *s, bool is_json)
+{
+    struct diags d;
+    struct template *t = NULL;
+    diags_init(&d, s->shown, buf_str(&s->text));
+    int r = template_parse(buf_str(&s->text), s->text.len, s->name, &t, &d);
+    diags_sort(&d);
+    if (is_json)
+        output_json("diagnostics", diagnostics_json(&d));
+    else
+        diagnostics_print(&d);
+    template_destroy(t);
+    diags_clear(&d);
+    return r < 0 ? EXIT_TEMPLATE : 0;
+}
+
+size_t source_diagnose(const struct source *s, const json_t *list)
+{
+    struct diags d;
+    diags_init(&d, s->shown, buf_str(&s->text));
+    diagnostics_take(&d, list);
+    diagnostics_print(&d);
+    size_t errors = d.errors;
+    diags_clear(&d);
+    return errors;
+}

@@ -1,0 +1,23 @@
+/* Tables by libsmartcols: aligned, cells made safe for a terminal, the header bold on a terminal
+ * only. */
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct table_column {
+    const char *name;
+    double width;  /* least */
+    bool is_right; /* numbers */
+};
+
+struct table;
+
+struct table *table_create(const struct table_column *columns, size_t n, bool has_header);
+void table_row(struct table *t);                   /* begin a row */
+void table_put(struct table *t, const char *text); /* its next cell; "--" for NULL or "" */
+void table_putf(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void table_print_destroy(struct table *t); /* to stdout */
+
+#endif
