@@ -50,14 +50,10 @@ struct expr_conjunct {
     size_t from, length; /* bytes of the text */
 };
 
-/* Told about bytes [from, from+length) of the text; a hint may be NULL. */
-typedef void (*expr_report)(void *ctx, enum diag_severity severity, size_t from, size_t length,
-                            const char *hint, const char *sentence);
-
 /* Compile `text`. -GW_EINVAL when it is not an expression of the kind: each mistake is reported
  * (may be NULL). A warning, which is not an error, is reported where GridWay, whose !, & and | have
  * one common precedence, would read the expression in another way. */
-int expr_parse(const char *text, enum expr_kind kind, struct expr **ret, expr_report report,
+int expr_parse(const char *text, enum expr_kind kind, struct expr **ret, diag_report report,
                void *ctx);
 void expr_destroy(struct expr *e);
 

@@ -60,7 +60,7 @@ struct parser {
     bool has_failed;  /* some mistake was reported */
     bool has_stopped; /* by one after which the rest cannot be understood */
     bool has_warned;
-    expr_report report;
+    diag_report report;
     void *ctx;
 };
 
@@ -563,7 +563,7 @@ static void parse_all(struct parser *p, enum expr_kind kind)
         stop_at_token(p, hint_for_rest(p), "an operator or the end is expected here");
 }
 
-int expr_parse(const char *text, enum expr_kind kind, struct expr **ret, expr_report report_to,
+int expr_parse(const char *text, enum expr_kind kind, struct expr **ret, diag_report report_to,
                void *ctx)
 {
     struct parser p = {.text = text, .e = xcalloc(1, sizeof *p.e), .report = report_to, .ctx = ctx};

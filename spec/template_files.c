@@ -1,0 +1,292 @@
+/* The rules for names of files (docs/template.md, docs/jobdir.md), and what substitutions come to.
+ */
+#include "lib/mem.h"
+#include "spec/subst.h"
+#include "spec/template_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What gwd, the wrapper and gwvm have in a job directory (docs/jobdir.md). */
+static const struct {
+    const char *name;
+    bool is_prefix;
+} reserved[] = {
+    {".gw", true},
+    {".wrapper", false},
+    {"job.ctl", false},
+    {"job.env", false},
+    {"job.rsl", false},
+    {"vm.conf", false},
+    {"gwvm", false},
+    {"image", false},
+    {"out", false},
+    {"stdin.execution", false},
+    {"stdout.execution", false},
+    {"stderr.execution", false},
+    {"status", false},
+    {"status.", true},
+    {"control.", true},
+    {"claim.", true},
+};
+
+enum { PART_MAX = 255, NAME_MAX_BYTES = 1024 };
+
+/* What is wrong with a part between slashes, or NULL. */
+static const char *part_fault(const char *p, size_t n)
+{
+    if (n == 0)
+        return "has an empty part";
+    if (p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.')))
+        return n == 1 ? "has a part \".\"" : "leads out of the job directory";
+    if (n > PART_MAX)
+        return "has a part of more than 255 bytes";
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+            return "has a control character";
+    return NULL;
+}
+
+static bool is_reserved(const char *name)
+{
+    size_t n = strcspn(name, "/");
+    for (size_t i = 0; i < GW_COUNT(reserved); i++) {
+        size_t m = strlen(reserved[i].name);
+        if ((reserved[i].is_prefix ? n >= m : n == m) && memcmp(name, reserved[i].name, m) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What forbids a name in the job directory, or NULL. */
+static const char *name_fault(const char *name)
+{
+    if (name[0] == '/')
+        return "is absolute; a name below the job directory is expected";
+    if (strstr(name, "://"))
+        return "is a URL; a name below the job directory is expected";
+    if (strlen(name) > NAME_MAX_BYTES)
+        return "has more than 1024 bytes";
+    for (const char *p = name;; p++) {
+        size_t n = strcspn(p, "/");
+        const char *fault = part_fault(p, n);
+        if (fault)
+            return fault;
+        p += n;
+        if (!*p)
+            break;
+    }
+    return is_reserved(name) ? "is a name that gwd itself uses in the job directory" : NULL;
+}
+
+/* --- substitution, as far as it is known now --- */
+
+static const char *lookup_now(const void *ctx, const char *name)
+{
+    static const char *const numbers[] = {"JOB_ID",      "ARRAY_ID", "TASK_ID",
+                                          "TOTAL_TASKS", "PARAM",    "MAX_PARAM"};
+    const struct template *t = ctx;
+    if (strncmp(name, "GW_", 3) == 0)
+        name += 3;
+    for (size_t i = 0; i < GW_COUNT(numbers); i++)
+        if (strcmp(name, numbers[i]) == 0)
+            return "0";
+    if (strcmp(name, "ARCH") == 0)
+        return "x86_64";
+    for (size_t i = 0; i < t->n_env; i++)
+        if (strcmp(t->env[i].name, name) == 0)
+            return t->env[i].value;
+    return NULL;
+}
+
+/* NULL once the template comes to too much. */
+static char *expand_now(struct template_reader *r, const char *text)
+{
+    if (r->expanded > TEMPLATE_EXPANDED_MAX)
+        return NULL;
+    char *expanded = subst_expand(text, lookup_now, r->t);
+    r->expanded += strlen(expanded);
+    return expanded;
+}
+
+/* --- input and output files --- */
+
+/* A name in the job directory or a destination at home, with the place where it is written. */
+struct target {
+    char *name;
+    const struct kv *kv;
+    size_t from, length;
+};
+
+struct targets {
+    struct target *items;
+    size_t n, cap;
+};
+
+static void targets_add(struct targets *ts, struct target target)
+{
+    if (ts->n == ts->cap) {
+        ts->cap = ts->cap ? 2 * ts->cap : 16;
+        ts->items = xreallocarray(ts->items, ts->cap, sizeof *ts->items);
+    }
+    ts->items[ts->n++] = target;
+}
+
+static int by_name_and_place(const void *a, const void *b)
+{
+    const struct target *x = a, *y = b;
+    int c = strcmp(x->name, y->name);
+    size_t at_x = x->kv->value_offset[x->from], at_y = y->kv->value_offset[y->from];
+    return c ? c : at_x < at_y ? -1 : at_x > at_y;
+}
+
+/* Frees the targets. */
+static void check_targets_differ(struct template_reader *r, struct targets *ts)
+{
+    if (ts->n)
+        qsort(ts->items, ts->n, sizeof *ts->items, by_name_and_place);
+    for (size_t i = 1; i < ts->n && !diags_is_full(r->d); i++) {
+        const struct target *a = &ts->items[i - 1], *b = &ts->items[i];
+        if (strcmp(a->name, b->name) != 0)
+            continue;
+        char *hint = xasprintf("the first is in line %u", kv_place(r->d, a->kv, a->from, 0).line);
+        template_error(r, b->kv, b->from, b->length, hint, "%s: there is a second file for %s",
+                       b->kv->key, b->name);
+        free(hint);
+    }
+    for (size_t i = 0; i < ts->n; i++)
+        free(ts->items[i].name);
+    free(ts->items);
+}
+
+static const char *base_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+static bool is_url(const char *name)
+{
+    return strstr(name, "://") != NULL;
+}
+
+/* A name in the job directory; it is noted in ts unless NULL. */
+static void check_job_name(struct template_reader *r, struct targets *ts, const char *name,
+                           const struct kv *kv, size_t from, size_t length)
+{
+    char *expanded = diags_is_full(r->d) ? NULL : expand_now(r, name);
+    const char *fault = expanded ? name_fault(expanded) : NULL;
+    if (fault && strcmp(name, expanded) != 0)
+        template_error(r, kv, from, length, NULL, "%s: the name \"%s\", which is \"%s\" here, %s",
+                       kv->key, name, expanded, fault);
+    else if (fault)
+        template_error(r, kv, from, length, NULL, "%s: the name \"%s\" %s", kv->key, name, fault);
+    if (expanded && ts && !fault)
+        targets_add(ts, (struct target){expanded, kv, from, length});
+    else
+        free(expanded);
+}
+
+/* A name on the submitting side. */
+static void check_home_name(struct template_reader *r, const char *name, const struct kv *kv,
+                            size_t from, size_t length)
+{
+    size_t n = strlen(name);
+    bool has_control = false;
+    for (size_t i = 0; i < n; i++)
+        has_control |= (unsigned char)name[i] < 0x20 || name[i] == 0x7f;
+    if (!n)
+        template_error(r, kv, from, length, NULL, "%s: a file name is expected", kv->key);
+    else if (has_control)
+        template_error(r, kv, from, length, NULL, "%s: a file name has a control character",
+                       kv->key);
+    else if (name[n - 1] == '/')
+        template_error(r, kv, from, length, NULL, "%s: \"%s\" is a directory, a file is expected",
+                       kv->key, name);
+}
+
+static void check_inputs(struct template_reader *r, struct targets *ts)
+{
+    const struct kv *kv = template_given(r, "INPUT_FILES");
+    for (size_t i = 0; i < r->inputs.n && !diags_is_full(r->d); i++) {
+        const struct list_word *w = r->inputs.entries[i].words;
+        bool has_name = r->inputs.entries[i].n > 1;
+        size_t errors = r->d->errors;
+        check_home_name(r, w[0].text, kv, w[0].from, w[0].length);
+        if (w[0].text[0] == '/')
+            diags_add(r->d, DIAG_WARNING, kv_place(r->d, kv, w[0].from, w[0].length),
+                      "file:// before it, or a relative name, copies a file of this machine",
+                      "INPUT_FILES: \"%s\" is absolute: it is taken to be on the host already and "
+                      "not copied",
+                      w[0].text);
+        else if (has_name)
+            check_job_name(r, ts, w[1].text, kv, w[1].from, w[1].length);
+        else if (r->d->errors == errors)
+            check_job_name(r, ts, base_name(w[0].text), kv, w[0].from, w[0].length);
+    }
+}
+
+static void check_outputs(struct template_reader *r)
+{
+    const struct kv *kv = template_given(r, "OUTPUT_FILES");
+    struct targets ts = {0};
+    for (size_t i = 0; i < r->outputs.n && !diags_is_full(r->d); i++) {
+        const struct list_entry *e = &r->outputs.entries[i];
+        const struct list_word *source = &e->words[0], *target = &e->words[e->n > 1];
+        check_job_name(r, NULL, source->text, kv, source->from, source->length);
+        if (e->n > 1)
+            check_home_name(r, target->text, kv, target->from, target->length);
+        char *name = expand_now(r, target->text);
+        if (name)
+            targets_add(&ts, (struct target){name, kv, target->from, target->length});
+    }
+    check_targets_differ(r, &ts);
+}
+
+static void check_executable(struct template_reader *r, struct targets *ts)
+{
+    const char *name = r->t->executable;
+    const struct kv *kv = template_given(r, "EXECUTABLE");
+    if (!name || !kv || name[0] == '/' || name[strlen(name) - 1] == '/')
+        return;
+    if (strpbrk(name, " \t") && !is_url(name))
+        diags_add(r->d, DIAG_WARNING, kv_place(r->d, kv, 0, kv->value_len),
+                  "arguments are given in ARGUMENTS",
+                  "EXECUTABLE: \"%s\" is one file name with blanks", name);
+    check_job_name(r, ts, base_name(name), kv, 0, kv->value_len);
+}
+
+void template_check_files(struct template_reader *r)
+{
+    struct targets ts = {0};
+    check_executable(r, &ts);
+    check_inputs(r, &ts);
+    check_targets_differ(r, &ts);
+    check_outputs(r);
+}
+
+/* --- what the rest comes to --- */
+
+static void count_words(struct template_reader *r)
+{
+    char **words;
+    size_t n;
+    if (r->expanded > TEMPLATE_EXPANDED_MAX || !r->t->arguments ||
+        subst_words(r->t->arguments, lookup_now, r->t, &words, &n, NULL) < 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        r->expanded += strlen(words[i]);
+    subst_words_free(words);
+}
+
+/* A short text can name a long value very often. */
+void template_check_substitutions(struct template_reader *r)
+{
+    for (size_t i = 0; i < r->t->n_env; i++)
+        free(expand_now(r, r->t->env[i].value));
+    count_words(r);
+    if (r->expanded > TEMPLATE_EXPANDED_MAX)
+        diags_add(r->d, DIAG_ERROR, (struct place){0}, NULL,
+                  "the values come to more than %d MiB with what is put in for ${NAME}",
+                  TEMPLATE_EXPANDED_MAX >> 20);
+}
