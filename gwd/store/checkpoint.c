@@ -33,6 +33,33 @@ static void write_event(void *ctx, const struct event *ev)
         write_part(w);
 }
 
+/* How many parts there are: a missing one would be a state that folds, without some of its jobs. */
+static int write_count(struct store *s, uint64_t n_parts, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, "INSERT OR REPLACE INTO meta VALUES('parts', ?)", &q, err);
+    if (r < 0)
+        return r;
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)n_parts);
+    if (sqlite3_step(q) != SQLITE_DONE)
+        r = sql_error(s->state, "counting the parts of a checkpoint", err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+static int prune_journal(struct store *s, uint64_t last_seq, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, "DELETE FROM journal WHERE seq + n - 1 <= ?", &q, err);
+    if (r < 0)
+        return r;
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)last_seq);
+    if (sqlite3_step(q) != SQLITE_DONE)
+        r = sql_error(s->state, "pruning the journal", err);
+    sqlite3_finalize(q);
+    return r;
+}
+
 static int write_all(struct store *s, const struct state *state, uint64_t keep, struct gw_err *err)
 {
     struct writing w = {.store = s, .err = err};
@@ -45,17 +72,10 @@ static int write_all(struct store *s, const struct state *state, uint64_t keep, 
     write_part(&w);
     sqlite3_finalize(w.insert);
     buf_clear(&w.part);
-    if (w.result < 0)
-        return w.result;
-    sqlite3_stmt *prune;
-    r = sql_prepare(s->state, "DELETE FROM journal WHERE seq + n - 1 <= ?", &prune, err);
-    if (r < 0)
-        return r;
-    sqlite3_bind_int64(prune, 1, state->seq > keep ? (sqlite3_int64)(state->seq - keep) : 0);
-    if (sqlite3_step(prune) != SQLITE_DONE)
-        r = sql_error(s->state, "pruning the journal", err);
-    sqlite3_finalize(prune);
-    return r;
+    r = w.result;
+    if (r == 0)
+        r = write_count(s, w.number, err);
+    return r < 0 ? r : prune_journal(s, state->seq > keep ? state->seq - keep : 0, err);
 }
 
 int store_checkpoint(struct store *s, const struct state *state, uint64_t keep, struct gw_err *err)

@@ -80,17 +80,50 @@ static int load_rows(struct store *s, struct state *state, const char *sql, uint
     return r;
 }
 
+/* The one number that a query gives; 0 when it gives none. */
+static int ask_number(struct store *s, const char *sql, uint64_t *ret, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, sql, &q, err);
+    if (r < 0)
+        return r;
+    int step = sqlite3_step(q);
+    if (step == SQLITE_ROW)
+        *ret = (uint64_t)sqlite3_column_int64(q, 0);
+    else if (step == SQLITE_DONE)
+        *ret = 0;
+    else
+        r = sql_error(s->state, sql, err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+/* Each part is as it was written; are they all there? */
+static int check_parts(struct store *s, uint64_t n, struct gw_err *err)
+{
+    uint64_t n_written, last;
+    int r = ask_number(s, "SELECT value FROM meta WHERE key = 'parts'", &n_written, err);
+    if (r == 0)
+        r = ask_number(s, "SELECT max(part) + 1 FROM checkpoint", &last, err);
+    if (r == 0 && (n != n_written || n != last))
+        r = gw_err_set(err, GW_ECORRUPT, "the checkpoint has %" PRIu64 " of its %" PRIu64 " parts", n, n_written);
+    return r;
+}
+
 int store_load(struct store *s, struct state *state, struct gw_err *err)
 {
     uint64_t n = 0;
     int r = load_rows(s, state, "SELECT part, 0, data FROM checkpoint WHERE part >= ? ORDER BY part", 0, "checkpoint",
                       &n, err);
+    if (r == 0)
+        r = check_parts(s, n, err);
     s->rows = 0;
     if (r == 0)
         r = load_rows(s, state, "SELECT seq, n, data FROM journal WHERE seq > ? ORDER BY seq", state->seq, "journal",
                       &s->rows, err);
     if (r == 0 && state->is_loading)
         r = gw_err_set(err, GW_ECORRUPT, "the checkpoint has no end");
+    s->next_seq = state->seq + 1;
     return r < 0 ? gw_err_context(err, "%s/state.db", s->dir) : 0;
 }
 
@@ -106,24 +139,15 @@ static bool pass_on(void *ctx, struct event *ev)
     return ev->seq < r->from || r->each(r->ctx, ev);
 }
 
-static int oldest_event(struct store *s, uint64_t *ret, struct gw_err *err)
-{
-    sqlite3_stmt *q;
-    int r = sql_prepare(s->state, "SELECT min(seq) FROM journal", &q, err);
-    if (r < 0)
-        return r;
-    *ret = sqlite3_step(q) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
-    sqlite3_finalize(q);
-    return 0;
-}
-
 int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const struct event *ev), void *ctx,
                uint64_t *ret_oldest, struct gw_err *err)
 {
-    int r = oldest_event(s, ret_oldest, err);
+    uint64_t oldest;
+    int r = ask_number(s, "SELECT min(seq) FROM journal", &oldest, err);
     if (r < 0)
         return r;
-    if (*ret_oldest && from < *ret_oldest)
+    *ret_oldest = oldest ? oldest : s->next_seq;
+    if (from < *ret_oldest)
         return gw_err_set(err, GW_ENOENT, "events before %" PRIu64 " are no longer kept", *ret_oldest);
     sqlite3_stmt *q;
     r = sql_prepare(s->state,
@@ -134,13 +158,16 @@ int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const str
         return r;
     sqlite3_bind_int64(q, 1, (sqlite3_int64)from);
     struct reading reading = {from, each, ctx};
-    while (r == 0 && sqlite3_step(q) == SQLITE_ROW) {
+    int step;
+    while (r == 0 && (step = sqlite3_step(q)) == SQLITE_ROW) {
         uint64_t seq = (uint64_t)sqlite3_column_int64(q, 0);
         long len = unseal(sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2), seq);
         r = len < 0 ? gw_err_set(err, GW_ECORRUPT, "journal row %" PRIu64 ": its checksum does not fit", seq)
                     : each_event(sqlite3_column_blob(q, 2), (size_t)len, seq, (uint64_t)sqlite3_column_int64(q, 1),
                                  pass_on, &reading, err);
     }
+    if (r == 0 && step != SQLITE_DONE)
+        r = sql_error(s->state, "reading the journal", err);
     sqlite3_finalize(q);
     return r < 0 ? r : 0;
 }

@@ -154,7 +154,10 @@ int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct b
     sqlite3_reset(s->append);
     sqlite3_clear_bindings(s->append);
     buf_clear(&row);
-    s->rows++;
+    if (r == 0) {
+        s->rows++;
+        s->next_seq = first_seq + n;
+    }
     return r;
 }
 

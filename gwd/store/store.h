@@ -1,10 +1,10 @@
 /* The state on disk: one SQLite file with the journal and the last checkpoint, one with the archive of what
  * is finished, and the lock that lets one gwd use them.
  *
- *   state.db    meta(key, value)        format version
+ *   state.db    meta(key, value)        format version, number of parts of the checkpoint
  *               checkpoint(part, data)  the state as events, in parts; written in one transaction
  *               journal(seq, n, data)   one row a turn: its events seq .. seq+n-1
- *   archive.db  task(id, ...)           a row per finished task, attempt(token, ...) a row per attempt
+ *   archive.db  task(id, ...)           a row per finished task, with its attempts
  *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
  *
  * Every blob ends in a CRC over its number and content. WAL, synchronous=FULL: when store_append

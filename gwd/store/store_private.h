@@ -14,6 +14,7 @@ struct store {
     sqlite3 *state, *archive;
     sqlite3_stmt *append;
     uint64_t rows; /* of the journal since the last checkpoint */
+    uint64_t next_seq; /* of the event to come; 0 before store_load */
 };
 
 int sql_error(sqlite3 *db, const char *what, struct gw_err *err);
