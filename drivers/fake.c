@@ -211,6 +211,7 @@ static void act(struct fake *f, const char *request, const struct script_action 
         answer_default(f, request);
         break;
     case SCRIPT_EXIT:
+        kit_flush(f->kit);
         _exit((int)a->n);
     case SCRIPT_HANG:
         f->hangs = true;

@@ -50,6 +50,7 @@ struct kit *kit_create(const struct kit_driver *d)
     k->loop = loop_create();
     log_set(d->name, LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error of a copy, not our end */
     int flags = fcntl(STDOUT_FILENO, F_GETFL);
     if (flags >= 0)
         fcntl(STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK);
@@ -95,7 +96,7 @@ static void complain(struct kit *k, const char *line, size_t len, const char *wh
     k->complaints = 0;
 }
 
-static void flush(struct kit *k)
+void kit_flush(struct kit *k)
 {
     while (k->out.len && !k->is_over) {
         ssize_t n = write(STDOUT_FILENO, k->out.data, k->out.len);
@@ -121,7 +122,7 @@ static void on_stdout(void *ctx, int fd, short revents)
     (void)fd;
     (void)revents;
     struct kit *k = ctx;
-    flush(k);
+    kit_flush(k);
 }
 
 void kit_send(struct kit *k, const void *data, size_t len)
@@ -279,7 +280,7 @@ static void resume(struct kit *k)
     while (k->is_paused && !k->is_ending && k->out.len <= OUT_MAX) {
         loop_watch(k->loop, STDIN_FILENO, POLLIN, on_stdin, k);
         read_lines(k);
-        flush(k);
+        kit_flush(k);
     }
 }
 
@@ -320,7 +321,7 @@ int kit_run(struct kit *k)
 {
     loop_watch(k->loop, STDIN_FILENO, POLLIN, on_stdin, k);
     for (;;) {
-        flush(k);
+        kit_flush(k);
         resume(k);
         if (k->is_over)
             return 0;

@@ -70,6 +70,7 @@ void kit_fail(struct kit *k, const char *verb, const char *handle, const char *n
               const char *reason, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
 void kit_send(struct kit *k, const void *data, size_t len); /* bytes as they are */
+void kit_flush(struct kit *k);                              /* what the reader takes now */
 void kit_finish(struct kit *k);                             /* send what waits, then end kit_run */
 
 /* GridWay gives all of a driver's arguments as one word: take it apart at its blanks. Changes

@@ -65,22 +65,49 @@ gww_fail() {
 }
 
 gww_signal() {
-    # Before the payload has made its own group, the signal goes to the process alone.
-    kill "-$1" -- "-$gww_pid" 2>/dev/null || kill "-$1" "$gww_pid" 2>/dev/null
+    # No "--": dash and ash do not know it. Before the payload has made its group, the signal goes to it alone.
+    kill "-$1" "-$gww_pid" 2>/dev/null || kill "-$1" "$gww_pid" 2>/dev/null
 }
 
-# A sleep that ends with the helper that sleeps.
+# A helper is told by TERM to end, and its sleep ends with it: also when that comes before the sleep is known.
+# shellcheck disable=SC2317
+gww_end_helper() {
+    gww_is_over=yes
+    [ -n "$gww_sleeper" ] || return
+    kill -KILL "$gww_sleeper" 2>/dev/null
+    exit 0
+}
+
+# gww_dismiss PID: end a helper. A signal that a shell gets just after its fork, with its parent's trap still set, is
+# lost: it is sent until the helper has ended, which takes no time.
+gww_dismiss() {
+    [ -n "$1" ] || return
+    while kill -TERM "$1" && read -r gww_stat <"/proc/$1/stat"; do
+        case ${gww_stat##*) } in
+        Z*) return ;;
+        esac
+    done 2>/dev/null
+}
+
+gww_begin_helper() {
+    gww_is_over=
+    gww_sleeper=
+    trap gww_end_helper TERM INT HUP
+}
+
 gww_sleep() {
     sleep "$1" &
     gww_sleeper=$!
-    # shellcheck disable=SC2064
-    trap "kill $gww_sleeper 2>/dev/null; exit 0" TERM INT HUP
+    [ -z "$gww_is_over" ] || gww_end_helper
     wait "$gww_sleeper"
+    gww_sleeper=
+    [ -z "$gww_is_over" ] || exit 0
 }
 
 gww_end_payload() {
     gww_signal TERM
     (
+        gww_begin_helper
         gww_sleep 10
         gww_signal KILL
     ) </dev/null >/dev/null 2>&1 &
@@ -197,6 +224,7 @@ gww_read_lease() {
 
 # The helper that watches lease and wall time, and that the wrapper is there at all.
 gww_watch() {
+    gww_begin_helper
     gww_wait=$((GW_LEASE_S > 3 ? GW_LEASE_S / 4 : 1))
     while :; do
         gww_set_now
@@ -250,10 +278,10 @@ gww_wait_payload() {
 }
 
 gww_finish() {
-    [ -z "$gww_killer" ] || kill "$gww_killer" 2>/dev/null
-    [ -z "$gww_watcher" ] || kill "$gww_watcher" 2>/dev/null
+    gww_dismiss "$gww_killer"
+    gww_dismiss "$gww_watcher"
     # What the payload left in its group ends with it.
-    kill -KILL -- "-$gww_pid" 2>/dev/null
+    kill -KILL "-$gww_pid" 2>/dev/null
     if [ "$GW_VM" = yes ]; then
         gww_finish_vm
     fi
