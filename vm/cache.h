@@ -6,6 +6,7 @@
 #include "vm/image.h"
 
 #include <stdint.h>
+#include <time.h>
 
 struct cached_image {
     char *path; /* absolute, links resolved: what QEMU gets */
@@ -22,9 +23,9 @@ int cache_take(const char *path, const char *sha256, struct cached_image *ret,
 void cache_release(struct cached_image *c);
 
 /* Remove the entries of directory `cache` that nobody uses: those not used for `max_age_s`, then
- * the longest unused until all take at most `max_bytes`; 0 is no limit. What came in the last hour
- * stays: its job may be waiting in a batch queue. Best effort. */
-void cache_evict(const char *cache, uint64_t max_bytes, uint64_t max_age_s);
+ * the longest unused until all take at most `max_bytes`; 0 is no limit. `now`: time(2). What came
+ * in the last hour stays: its job may be waiting in a batch queue. Best effort. */
+void cache_evict(const char *cache, uint64_t max_bytes, uint64_t max_age_s, time_t now);
 
 /* The directory of the cache that `path` is in (".../.gw_cache"), the caller's; or NULL. */
 char *cache_of(const char *path);

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { FRESH_S = 3600 };
@@ -126,14 +125,13 @@ static void evict_large(struct listing *l, uint64_t max_bytes, time_t now)
     }
 }
 
-void cache_evict(const char *cache, uint64_t max_bytes, uint64_t max_age_s)
+void cache_evict(const char *cache, uint64_t max_bytes, uint64_t max_age_s, time_t now)
 {
     if (!max_bytes && !max_age_s)
         return;
     struct listing l = list(cache);
     if (l.n)
         qsort(l.items, l.n, sizeof *l.items, by_last_use);
-    time_t now = time(NULL);
     evict_old(&l, max_age_s, now);
     evict_large(&l, max_bytes, now);
     for (size_t i = 0; i < l.n; i++)

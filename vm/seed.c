@@ -108,8 +108,6 @@ int seed_write(const char *out, const struct seed_file *files, size_t n, struct 
         return gw_err_sys(err, errno, "making the seed disk %s", out);
     struct archive *a = archive_write_new();
     int r = write_all(a, fd, files, n, err);
-    if (r < 0)
-        archive_write_fail(a);
     archive_write_free(a);
     if (close(fd) < 0 && r == 0)
         r = gw_err_sys(err, errno, "writing the seed disk %s", out);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* cloud-init's part of docs/guest.md: find the disk, hand over to the runner, power off however it
@@ -41,7 +42,7 @@ static int take_base(const struct attempt *a, struct prepared *p, struct vm_fail
     p->files.base = xstrdup(p->base.path);
     char *cache = cache_of(c->image);
     if (cache)
-        cache_evict(cache, c->cache_max_bytes, c->cache_max_age_s);
+        cache_evict(cache, c->cache_max_bytes, c->cache_max_age_s, time(NULL));
     free(cache);
     return 0;
 }
