@@ -42,9 +42,10 @@ static struct status_file read_status(void)
     return s;
 }
 
-static struct attempt attempt(char *token)
+static struct attempt attempt(const char *token)
 {
-    return (struct attempt){.dir = dir, .conf.token = token, .session.owner_fd = -1};
+    return (struct attempt){
+        .dir = dir, .conf.token = (char *)(uintptr_t)token, .session.owner_fd = -1};
 }
 
 static void an_exit_is_written_with_its_signal(void **state)

@@ -10,12 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The structs own their strings elsewhere; here they are literals, and nobody writes to them. */
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+
 static struct vm_conf conf(void)
 {
     static uint64_t disks[] = {1 << 30, 2 << 20};
-    return (struct vm_conf){.token = "8c1c0000-1111-2222-3333-444455556666.1.12.0.1",
-                            .name = "a <name> & \"more\"\n",
-                            .uuid = "10685c57-a921-459a-82ca-052384331e61",
+    return (struct vm_conf){.token = TEXT("8c1c0000-1111-2222-3333-444455556666.1.12.0.1"),
+                            .name = TEXT("a <name> & \"more\"\n"),
+                            .uuid = TEXT("10685c57-a921-459a-82ca-052384331e61"),
                             .cpus = 2,
                             .memory_mib = 256,
                             .disks = disks,
@@ -24,15 +27,15 @@ static struct vm_conf conf(void)
 
 static struct vm_files files(void)
 {
-    return (struct vm_files){.base = "/site/.gw_cache/sha256-0/image",
-                             .overlay = "/site/it's <here> & \"there\"/.gwvm/overlay.qcow2",
-                             .seed = "/w/seed.iso",
-                             .result = "/w/result.raw",
-                             .console = "/j/console.log",
-                             .stdout_log = "/j/stdout.execution",
-                             .stderr_log = "/j/stderr.execution",
-                             .status_log = "/w/status.log",
-                             .disks = {"/w/disk0.raw", "/w/disk1.raw"}};
+    return (struct vm_files){.base = TEXT("/site/.gw_cache/sha256-0/image"),
+                             .overlay = TEXT("/site/it's <here> & \"there\"/.gwvm/overlay.qcow2"),
+                             .seed = TEXT("/w/seed.iso"),
+                             .result = TEXT("/w/result.raw"),
+                             .console = TEXT("/j/console.log"),
+                             .stdout_log = TEXT("/j/stdout.execution"),
+                             .stderr_log = TEXT("/j/stderr.execution"),
+                             .status_log = TEXT("/w/status.log"),
+                             .disks = {TEXT("/w/disk0.raw"), TEXT("/w/disk1.raw")}};
 }
 
 /* When the document is changed on purpose: GW_GOLDEN=write build/tests/vm_xml_test */
