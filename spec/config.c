@@ -4,11 +4,23 @@
 #include "lib/kv.h"
 #include "lib/mem.h"
 #include "lib/num.h"
+#include "spec/subst.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum row_kind { ROW_TEXT, ROW_PATH, ROW_COUNT, ROW_DURATION, ROW_SIZE, ROW_MODE, ROW_IM, ROW_TM, ROW_EM, ROW_NONE };
+enum row_kind {
+    ROW_TEXT,
+    ROW_PATH,
+    ROW_COUNT,
+    ROW_DURATION,
+    ROW_SIZE,
+    ROW_MODE,
+    ROW_IM,
+    ROW_TM,
+    ROW_EM,
+    ROW_NONE
+};
 
 struct row {
     const char *name;
@@ -23,55 +35,86 @@ struct row {
 #define NO_LIMIT UINT32_MAX
 
 static const struct row rows[] = {
-    {"IM_MAD", ROW_IM, "", 0, 0, 0, "an information driver: name:program:arguments:TM name:EM name; may stand several times"},
-    {"TM_MAD", ROW_TM, "", 0, 0, 0, "a transfer driver: name:program:arguments; may stand several times"},
-    {"EM_MAD", ROW_EM, "", 0, 0, 0, "an execution driver: name:program:arguments:rsl; may stand several times"},
+    {"IM_MAD", ROW_IM, "", 0, 0, 0,
+     "an information driver: name:program:arguments:TM name:EM name; may stand several times"},
+    {"TM_MAD", ROW_TM, "", 0, 0, 0,
+     "a transfer driver: name:program:arguments; may stand several times"},
+    {"EM_MAD", ROW_EM, "", 0, 0, 0,
+     "an execution driver: name:program:arguments:rsl; may stand several times"},
     {"DM_SCHED", ROW_TEXT, "builtin", AT(dm_sched), 0, 0, "the scheduler; builtin is the only one"},
-    {"STATE_DIR", ROW_PATH, "/var/lib/gwd", AT(state_dir), 0, 0, "directory of the daemon's state; one gwd uses it at a time"},
+    {"STATE_DIR", ROW_PATH, "/var/lib/gwd", AT(state_dir), 0, 0,
+     "directory of the daemon's state; one gwd uses it at a time"},
     {"SOCKET", ROW_PATH, "/run/gwd/gwd.sock", AT(socket), 0, 0, "the socket for clients"},
     {"SOCKET_MODE", ROW_MODE, "0600", AT(socket_mode), 0, 0777, "its permissions, octal"},
-    {"LOG_LEVEL", ROW_TEXT, "info", AT(log_level), 0, 0, "least level that is logged: debug, info, warn, error"},
-    {"ADMIN_GROUP", ROW_TEXT, "", AT(admin_group), 0, 0, "members administer this daemon, as root and its own user do"},
-    {"DISCOVERY_INTERVAL", ROW_DURATION, "300", AT(discovery_s), 1, NO_LIMIT, "how often drivers are asked which hosts there are"},
-    {"MONITORING_INTERVAL", ROW_DURATION, "180", AT(monitoring_s), 1, NO_LIMIT, "how often they are asked how each host is"},
-    {"POLL_INTERVAL", ROW_DURATION, "300", AT(poll_s), 1, NO_LIMIT, "how often they are asked about running jobs, beside what they tell by themselves"},
-    {"NUMBER_OF_JOBS", ROW_COUNT, "0", AT(jobs_max), 0, NO_LIMIT, "most unfinished jobs, tasks of arrays counted; 0: no limit"},
-    {"TASKS_PER_ARRAY", ROW_COUNT, "1000000", AT(array_max), 1, 100000000, "most tasks of one array"},
-    {"DISPATCH_CHUNK", ROW_COUNT, "0", AT(dispatch_chunk), 0, NO_LIMIT, "most jobs started in one pass of the scheduler; 0: no limit"},
-    {"MAX_DISPATCH_RESOURCE", ROW_COUNT, "0", AT(max_dispatch_resource), 0, NO_LIMIT, "of these, most at one host; 0: no limit"},
-    {"MAX_RUNNING_USER", ROW_COUNT, "0", AT(max_running_user), 0, NO_LIMIT, "most jobs of one user under way; 0: no limit"},
-    {"ATTEMPTS_MAX", ROW_COUNT, "5", AT(attempts_max), 1, 1000, "attempts of one task that failed for a site's sake, before the task fails"},
-    {"JOB_RETENTION", ROW_DURATION, "1h", AT(retention_s), 0, NO_LIMIT, "how long a finished job stays in the listing; afterwards it is found by its id, in the archive"},
-    {"CANCEL_RETRY", ROW_DURATION, "30", AT(cancel_retry_s), 1, NO_LIMIT, "a cancel is repeated so often until the site confirms it"},
-    {"RETRY_INTERVAL", ROW_DURATION, "5", AT(retry_s), 1, NO_LIMIT, "first pause before something that failed is tried again; it doubles"},
+    {"LOG_LEVEL", ROW_TEXT, "info", AT(log_level), 0, 0,
+     "least level that is logged: debug, info, warn, error"},
+    {"ADMIN_GROUP", ROW_TEXT, "", AT(admin_group), 0, 0,
+     "members administer this daemon, as root and its own user do"},
+    {"DISCOVERY_INTERVAL", ROW_DURATION, "300", AT(discovery_s), 1, NO_LIMIT,
+     "how often drivers are asked which hosts there are"},
+    {"MONITORING_INTERVAL", ROW_DURATION, "180", AT(monitoring_s), 1, NO_LIMIT,
+     "how often they are asked how each host is"},
+    {"POLL_INTERVAL", ROW_DURATION, "300", AT(poll_s), 1, NO_LIMIT,
+     "how often they are asked about running jobs, beside what they tell by themselves"},
+    {"NUMBER_OF_JOBS", ROW_COUNT, "0", AT(jobs_max), 0, NO_LIMIT,
+     "most unfinished jobs, tasks of arrays counted; 0: no limit"},
+    {"TASKS_PER_ARRAY", ROW_COUNT, "1000000", AT(array_max), 1, 100000000,
+     "most tasks of one array"},
+    {"DISPATCH_CHUNK", ROW_COUNT, "0", AT(dispatch_chunk), 0, NO_LIMIT,
+     "most jobs started in one pass of the scheduler; 0: no limit"},
+    {"MAX_DISPATCH_RESOURCE", ROW_COUNT, "0", AT(max_dispatch_resource), 0, NO_LIMIT,
+     "of these, most at one host; 0: no limit"},
+    {"MAX_RUNNING_USER", ROW_COUNT, "0", AT(max_running_user), 0, NO_LIMIT,
+     "most jobs of one user under way; 0: no limit"},
+    {"ATTEMPTS_MAX", ROW_COUNT, "5", AT(attempts_max), 1, 1000,
+     "attempts of one task that failed for a site's sake, before the task fails"},
+    {"JOB_RETENTION", ROW_DURATION, "1h", AT(retention_s), 0, NO_LIMIT,
+     "how long a finished job stays in the listing; afterwards it is found by its id, in the "
+     "archive"},
+    {"CANCEL_RETRY", ROW_DURATION, "30", AT(cancel_retry_s), 1, NO_LIMIT,
+     "a cancel is repeated so often until the site confirms it"},
+    {"RETRY_INTERVAL", ROW_DURATION, "5", AT(retry_s), 1, NO_LIMIT,
+     "first pause before something that failed is tried again; it doubles"},
     {"BACKOFF_MAX", ROW_DURATION, "10m", AT(backoff_max_s), 1, NO_LIMIT, "longest such pause"},
-    {"LEASE_MARGIN", ROW_DURATION, "60", AT(lease_margin_s), 0, NO_LIMIT, "waited beyond a lease before a lost attempt is replaced"},
-    {"WRAPPER", ROW_PATH, "", AT(wrapper), 0, 0, "the wrapper script that is staged with each job; the installed one if not given"},
-    {"GWVM", ROW_PATH, "", AT(gwvm), 0, 0, "the program that is staged with VM jobs; the installed one if not given"},
-    {"VM_URI", ROW_TEXT, "qemu:///session", AT(vm_uri), 0, 0, "libvirt's URI of the hypervisor, as seen at the site"},
-    {"VM_CACHE_MAX", ROW_SIZE, "50G", AT(vm_cache_bytes), 0, 0, "space for cached images at a site"},
-    {"VM_CACHE_AGE", ROW_DURATION, "30d", AT(vm_cache_age_s), 1, NO_LIMIT, "an image that was not used for so long is removed"},
-    {"MIN_FREE_SPACE", ROW_SIZE, "64M", AT(min_free_bytes), 0, 0, "below this on the state's file system no job is taken"},
-    {"CHECKPOINT_EVERY", ROW_COUNT, "20000", AT(checkpoint_rows), 1, NO_LIMIT, "turns of the journal after which the state is written whole"},
-    {"KEEP_EVENTS", ROW_COUNT, "100000", AT(keep_events), 0, NO_LIMIT, "events kept beyond that, for clients that watch from a number on"},
+    {"LEASE_MARGIN", ROW_DURATION, "60", AT(lease_margin_s), 0, NO_LIMIT,
+     "waited beyond a lease before a lost attempt is replaced"},
+    {"WRAPPER", ROW_PATH, "", AT(wrapper), 0, 0,
+     "the wrapper script that is staged with each job; the installed one if not given"},
+    {"GWVM", ROW_PATH, "", AT(gwvm), 0, 0,
+     "the program that is staged with VM jobs; the installed one if not given"},
+    {"VM_URI", ROW_TEXT, "qemu:///session", AT(vm_uri), 0, 0,
+     "libvirt's URI of the hypervisor, as seen at the site"},
+    {"VM_CACHE_MAX", ROW_SIZE, "50G", AT(vm_cache_bytes), 0, 0,
+     "space for cached images at a site"},
+    {"VM_CACHE_AGE", ROW_DURATION, "30d", AT(vm_cache_age_s), 1, NO_LIMIT,
+     "an image that was not used for so long is removed"},
+    {"MIN_FREE_SPACE", ROW_SIZE, "64M", AT(min_free_bytes), 0, 0,
+     "below this on the state's file system no job is taken"},
+    {"CHECKPOINT_EVERY", ROW_COUNT, "20000", AT(checkpoint_rows), 1, NO_LIMIT,
+     "turns of the journal after which the state is written whole"},
+    {"KEEP_EVENTS", ROW_COUNT, "100000", AT(keep_events), 0, NO_LIMIT,
+     "events kept beyond that, for clients that watch from a number on"},
     {"GWD_PORT", ROW_NONE, "", 0, 0, 0, "GridWay's; clients use SOCKET"},
     {"MAX_NUMBER_OF_CLIENTS", ROW_NONE, "", 0, 0, 0, "GridWay's; connections are limited per user"},
     {"NUMBER_OF_ARRAYS", ROW_NONE, "", 0, 0, 0, "GridWay's; arrays are not limited in number"},
     {"NUMBER_OF_HOSTS", ROW_NONE, "", 0, 0, 0, "GridWay's; hosts are not limited in number"},
     {"NUMBER_OF_USERS", ROW_NONE, "", 0, 0, 0, "GridWay's; users are not limited in number"},
-    {"SCHEDULING_INTERVAL", ROW_NONE, "", 0, 0, 0, "GridWay's; the scheduler runs whenever something changed"},
-    {"MAX_ACTIVE_IM_QUERIES", ROW_NONE, "", 0, 0, 0, "GridWay's; queries are not limited in number"},
+    {"SCHEDULING_INTERVAL", ROW_NONE, "", 0, 0, 0,
+     "GridWay's; the scheduler runs whenever something changed"},
+    {"MAX_ACTIVE_IM_QUERIES", ROW_NONE, "", 0, 0, 0,
+     "GridWay's; queries are not limited in number"},
 };
 
-static const char *const kind_names[] = {"text",     "path",   "count",  "duration", "size",
+static const char *const kind_names[] = {"text",       "path",   "count",  "duration", "size",
                                          "octal mode", "driver", "driver", "driver",   "not used"};
 
 const struct config_variable *config_variables(size_t *ret_n)
 {
     static struct config_variable list[GW_COUNT(rows)];
     for (size_t i = 0; i < GW_COUNT(rows); i++)
-        list[i] = (struct config_variable){rows[i].name, kind_names[rows[i].kind], rows[i].otherwise, rows[i].meaning,
-                                           rows[i].kind != ROW_NONE};
+        list[i] =
+            (struct config_variable){rows[i].name, kind_names[rows[i].kind], rows[i].otherwise,
+                                     rows[i].meaning, rows[i].kind != ROW_NONE};
     *ret_n = GW_COUNT(rows);
     return list;
 }
@@ -110,7 +153,8 @@ static int parse_number(const struct row *row, const char *text, uint64_t *ret, 
     default:
         r = num_parse_duration(text, &v, err);
         if (r == 0 && (v < row->min || v > row->max))
-            r = gw_err_set(err, GW_EINVAL, "\"%s\" is not a duration of at least %llu s", text, (unsigned long long)row->min);
+            r = gw_err_set(err, GW_EINVAL, "\"%s\" is not a duration of at least %llu s", text,
+                           (unsigned long long)row->min);
         if (r == 0)
             *ret = v;
         return r;
@@ -134,7 +178,8 @@ static int check_words(const struct row *row, const char *text, struct gw_err *e
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     if (strcmp(row->name, "DM_SCHED") == 0 && strcmp(text, "builtin") != 0)
-        return gw_err_set(err, GW_EINVAL, "\"%s\" is not a scheduler; builtin is the only one", text);
+        return gw_err_set(err, GW_EINVAL, "\"%s\" is not a scheduler; builtin is the only one",
+                          text);
     if (strcmp(row->name, "LOG_LEVEL") != 0)
         return 0;
     for (size_t i = 0; i < GW_COUNT(levels); i++)
@@ -147,7 +192,8 @@ static int check_words(const struct row *row, const char *text, struct gw_err *e
 
 enum { PARTS_MAX = 6 };
 
-/* Split at colons; "\:" is a colon that separates nothing. Returns the number of parts, at most PARTS_MAX. */
+/* Split at colons; "\:" is a colon that separates nothing. Returns the number of parts, at most
+ * PARTS_MAX. */
 static size_t split(const char *text, char *parts[PARTS_MAX])
 {
     size_t n = 0;
@@ -169,11 +215,13 @@ static size_t split(const char *text, char *parts[PARTS_MAX])
 
 static bool name_is_good(const char *name)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     return *name && strlen(name) <= 64 && strspn(name, allowed) == strlen(name);
 }
 
-static void add_driver(struct config *c, const struct row *row, const struct kv *kv, struct diags *d)
+static void add_driver(struct config *c, const struct row *row, const struct kv *kv,
+                       struct diags *d)
 {
     static const struct {
         size_t least, most;
@@ -182,14 +230,20 @@ static void add_driver(struct config *c, const struct row *row, const struct kv 
                  [ROW_TM] = {2, 3, "name:program:arguments"},
                  [ROW_EM] = {4, 4, "name:program:arguments:rsl"}};
     char *parts[PARTS_MAX] = {0};
-    size_t n = split(kv->value, parts);
-    bool is_good = n >= forms[row->kind].least && n <= forms[row->kind].most && name_is_good(parts[0]) && *parts[1];
+    size_t column, n = split(kv->value, parts);
+    bool is_good = n >= forms[row->kind].least && n <= forms[row->kind].most &&
+                   name_is_good(parts[0]) && *parts[1];
     if (!is_good) {
-        diags_add(d, DIAG_ERROR, kv->value_at, "a colon inside a part is written \\:", "\"%s\" is not of the form %s",
-                  kv->value, forms[row->kind].form);
+        diags_add(d, DIAG_ERROR, kv->value_at,
+                  "a colon inside a part is written \\:", "\"%s\" is not of the form %s", kv->value,
+                  forms[row->kind].form);
+    } else if (n > 2 && subst_words_check(parts[2], &column) < 0) {
+        diags_add(d, DIAG_ERROR, kv->value_at, NULL,
+                  "in the arguments \"%s\" a quote is not closed", parts[2]);
+        is_good = false;
     } else if (row->kind == ROW_EM && strcmp(parts[3], "rsl") != 0) {
-        diags_add(d, DIAG_ERROR, kv->value_at, NULL, "\"%s\" is not a language of job descriptions; rsl is the only one",
-                  parts[3]);
+        diags_add(d, DIAG_ERROR, kv->value_at, NULL,
+                  "\"%s\" is not a language of job descriptions; rsl is the only one", parts[3]);
         is_good = false;
     }
     if (!is_good) {
@@ -204,7 +258,9 @@ static void add_driver(struct config *c, const struct row *row, const struct kv 
                                    .em = row->kind == ROW_IM ? parts[4] : NULL,
                                    .mode = row->kind == ROW_EM ? parts[3] : NULL,
                                    .at = kv->value_at};
-    struct config_driver **list = row->kind == ROW_IM ? &c->ims : row->kind == ROW_TM ? &c->tms : &c->ems;
+    struct config_driver **list = row->kind == ROW_IM   ? &c->ims
+                                  : row->kind == ROW_TM ? &c->tms
+                                                        : &c->ems;
     size_t *count = row->kind == ROW_IM ? &c->n_ims : row->kind == ROW_TM ? &c->n_tms : &c->n_ems;
     *list = xreallocarray(*list, *count + 1, sizeof **list);
     (*list)[(*count)++] = driver;
@@ -218,11 +274,13 @@ static bool has_name(const struct config_driver *list, size_t n, const char *nam
     return false;
 }
 
-static void check_names(const struct config_driver *list, size_t n, const char *key, struct diags *d)
+static void check_names(const struct config_driver *list, size_t n, const char *key,
+                        struct diags *d)
 {
     for (size_t i = 0; i < n; i++)
         if (has_name(list, i, list[i].name))
-            diags_add(d, DIAG_ERROR, list[i].at, NULL, "a second %s is named %s", key, list[i].name);
+            diags_add(d, DIAG_ERROR, list[i].at, NULL, "a second %s is named %s", key,
+                      list[i].name);
 }
 
 static void check_drivers(const struct config *c, struct diags *d)
@@ -238,7 +296,8 @@ static void check_drivers(const struct config *c, struct diags *d)
             diags_add(d, DIAG_ERROR, c->ims[i].at, NULL, "no EM_MAD is named \"%s\"", c->ims[i].em);
     }
     if (!c->n_ims || !c->n_tms || !c->n_ems)
-        diags_add(d, DIAG_ERROR, whole, NULL, "there must be at least one IM_MAD, one TM_MAD and one EM_MAD");
+        diags_add(d, DIAG_ERROR, whole, NULL,
+                  "there must be at least one IM_MAD, one TM_MAD and one EM_MAD");
 }
 
 /* --- the whole --- */
@@ -261,7 +320,8 @@ static void take(struct config *c, const struct kv_list *list, size_t i, struct 
             names[k] = rows[k].name;
         const char *nearest = diag_nearest(kv->key, names, GW_COUNT(names));
         char *hint = nearest ? xasprintf("did you mean %s?", nearest) : NULL;
-        diags_add(d, DIAG_ERROR, kv->key_at, hint, "%s is not a variable of the configuration", kv->key);
+        diags_add(d, DIAG_ERROR, kv->key_at, hint, "%s is not a variable of the configuration",
+                  kv->key);
         free(hint);
         return;
     }
@@ -280,8 +340,10 @@ static void take(struct config *c, const struct kv_list *list, size_t i, struct 
             return;
         }
     if (row->kind == ROW_NONE)
-        diags_add(d, DIAG_WARNING, kv->key_at, NULL, "%s has no meaning here: %s", kv->key, row->meaning);
-    else if (check_words(row, kv->value, &err) < 0 || set_value(c, row, kv->value, &err) < 0)
+        diags_add(d, DIAG_WARNING, kv->key_at, NULL, "%s has no meaning here: %s", kv->key,
+                  row->meaning);
+    else if (*kv->value &&
+             (check_words(row, kv->value, &err) < 0 || set_value(c, row, kv->value, &err) < 0))
         diags_add(d, DIAG_ERROR, kv->value_at, NULL, "%s: %s", kv->key, err.text);
 }
 

@@ -1,5 +1,6 @@
-/* gwd.conf: GridWay's KEY = VALUE configuration, checked, as a value. One table of rows (name, kind, default,
- * limits, meaning) serves the parser, the manual and the test of etc/gwd.conf. Pure. */
+/* gwd.conf: GridWay's KEY = VALUE configuration, checked, as a value. One table of rows (name,
+ * kind, default, limits, meaning) serves the parser, the manual and the test of etc/gwd.conf. Pure.
+ */
 #ifndef SPEC_CONFIG_H
 #define SPEC_CONFIG_H
 
@@ -9,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* IM_MAD, TM_MAD, EM_MAD: name:path:arguments[:...], parts as they are after "\:" has become ":". */
+/* IM_MAD, TM_MAD, EM_MAD: name:path:arguments[:...], parts as they are after "\:" has become ":".
+ */
 struct config_driver {
     char *name, *path, *arguments; /* arguments: "" if none */
     char *tm, *em;                 /* IM_MAD: where its hosts' jobs go */
@@ -21,10 +23,11 @@ struct config {
     struct config_driver *ims, *tms, *ems;
     size_t n_ims, n_tms, n_ems;
     char *dm_sched; /* "builtin" */
-    char *state_dir, *socket, *log_level, *wrapper, *gwvm, *vm_uri, *admin_group; /* NULL: not given */
+    char *state_dir, *socket, *log_level, *wrapper, *gwvm, *vm_uri,
+        *admin_group; /* NULL: not given */
     uint64_t socket_mode;
     uint64_t discovery_s, monitoring_s, poll_s;
-    uint64_t jobs_max, array_max; /* 0: no limit */
+    uint64_t jobs_max, array_max;                                     /* 0: no limit */
     uint64_t dispatch_chunk, max_dispatch_resource, max_running_user; /* 0: no limit */
     uint64_t attempts_max;
     uint64_t retention_s, cancel_retry_s, retry_s, backoff_max_s, lease_margin_s;
@@ -33,7 +36,8 @@ struct config {
     uint64_t checkpoint_rows, keep_events;
 };
 
-/* Check `source`. All mistakes go to d. Returns 0 and *ret (the caller's), or -GW_EINVAL when d has errors. */
+/* Check `source`. All mistakes go to d. Returns 0 and *ret (the caller's), or -GW_EINVAL when d has
+ * errors. */
 int config_parse(const char *source, size_t len, struct config **ret, struct diags *d);
 void config_destroy(struct config *c);
 
