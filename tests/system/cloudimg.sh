@@ -3,8 +3,8 @@
 # image takes minutes and 1.5 GB of packages' and disk's space; it is kept in the build directory. Needs root for
 # mmdebstrap's files.
 # limit: 1800
-. "$(dirname "$0")/lib.sh"
 # shellcheck disable=SC2016 # payloads expand in the guest
+. "$(dirname "$0")/lib.sh"
 cd "$T_DIR" || exit 1
 gwvm=$BUILD/libexec/gwvm
 image=$BUILD/cloudimg.qcow2

@@ -1,8 +1,8 @@
 #!/bin/bash
 # gwvm alone, from a job directory: libvirt, QEMU and our guest image on this machine.
 # limit: 300
-. "$(dirname "$0")/lib.sh"
 # shellcheck disable=SC2016 # payloads expand in the guest
+. "$(dirname "$0")/lib.sh"
 cd "$T_DIR" || exit 1
 gwvm=$BUILD/libexec/gwvm
 image=${GW_TEST_IMAGE:-$BUILD/guest.qcow2}
@@ -227,6 +227,18 @@ wait "$pid" 2>/dev/null
 t_match "when both processes of gwvm are killed a VM is left" "guest=gw-$token" "$(left)"
 t_equal "... which sweep removes" 1 "$("$gwvm" sweep --token "$token")"
 t_equal "... all of it" "" "$(left | grep -v '^.gwvm$')"
+
+job 'sleep 100'
+start
+guest_said started
+worker=$(pgrep -P "$pid" -x gwvm)
+kill -STOP "$worker"
+kill -KILL "$pid" "$worker"
+wait "$pid" 2>/dev/null
+orphan=$token
+job 'true'
+"$gwvm" run 2>gwvm.log
+t_equal "the next run of gwvm removes such a VM by itself" "" "$(token=$orphan && left)"
 
 # A file system that is too small for what the guest writes.
 job "dd if=/dev/zero of=\$GW_VM_DISK0/big bs=1M count=60; echo done" "DISK = 67108864"

@@ -31,22 +31,14 @@ t_skip() {
     echo "skip - $1 # $2"
 }
 
-# t_check SENTENCE COMMAND ...: ok when COMMAND exits with 0; its output is shown when not.
+# t_check SENTENCE COMMAND ...: ok when COMMAND exits with 0; its output is shown when not. COMMAND may be a function
+# of this shell, and change it.
 t_check() {
-    local sentence=$1 out code
-    shift
-    out=$("$@" 2>&1)
-    code=$?
-    if [ $code -eq 0 ]; then t_ok "$sentence"; else t_not_ok "$sentence" "$* exited with $code" "$out"; fi
-}
-
-# t_try SENTENCE COMMAND ...: the same, but in this very shell: for gwd_start and others that set variables.
-t_try() {
     local sentence=$1 code
     shift
-    "$@" >"$T_DIR/try" 2>&1
+    "$@" >"$T_DIR.out" 2>&1
     code=$?
-    if [ $code -eq 0 ]; then t_ok "$sentence"; else t_not_ok "$sentence" "$* exited with $code" "$(cat "$T_DIR/try")"; fi
+    if [ $code -eq 0 ]; then t_ok "$sentence"; else t_not_ok "$sentence" "$* exited with $code" "$(cat "$T_DIR.out")"; fi
     return $code
 }
 
@@ -169,7 +161,7 @@ t_cleanup() {
     # Jobs outlive their daemon: those of a script that failed half-way are ended here. They are known by
     # the directory in which they run, which no one else has.
     "$T_ROOT/tools/processes-of" "$T_DIR" | while read -r pid _; do kill -KILL "$pid" 2>/dev/null; done
-    rm -rf "$T_DIR"
+    rm -rf "$T_DIR" "$T_DIR.out"
 }
 
 # The script's end: 0 when no case failed.
