@@ -162,7 +162,12 @@ static bool follow(struct request *r, struct place *p)
         return true;
     struct gw_err err;
     char *real = realpath(p->path, NULL);
-    int code = real ? 0 : gw_err_sys(&err, errno, "following %s", p->path);
+    int code = 0;
+    if (!real && errno == ENOENT) /* as cp(1), which does not make a file that it cannot name */
+        code = gw_err_set(&err, GW_EINVAL, "%s is a symbolic link to a file that does not exist",
+                          p->path);
+    else if (!real)
+        code = gw_err_sys(&err, errno, "following %s", p->path);
     place_close(p);
     if (code == 0)
         code = place_open(real, false, p, &err);

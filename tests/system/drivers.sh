@@ -1,0 +1,521 @@
+#!/bin/bash
+# The real drivers over pipes, as the daemon speaks with them: jobs on this machine, copies, hosts; and what
+# becomes of each when a driver is killed in the middle.
+. "$(dirname "$0")/lib.sh"
+
+LIBEXEC=$BUILD/libexec
+WRAPPER=$T_ROOT/wrappers/gw_wrapper.sh
+declare -A D_IN D_OUT D_PID
+D_SEEN=()
+
+# driver NAME PROGRAM ...: start one; its lines are D_OUT[NAME].
+driver() {
+    local name=$1 in out fd
+    shift
+    rm -f "$T_DIR/$name.in" "$T_DIR/$name.out"
+    mkfifo "$T_DIR/$name.in" "$T_DIR/$name.out" || exit 1
+    (
+        # Not to keep the other drivers' pipes open.
+        for fd in "${D_IN[@]}" "${D_OUT[@]}"; do exec {fd}>&-; done
+        exec "$@" <"$T_DIR/$name.in" >"$T_DIR/$name.out" 2>>"$T_DIR/$name.log"
+    ) &
+    D_PID[$name]=$!
+    exec {in}>"$T_DIR/$name.in" {out}<"$T_DIR/$name.out"
+    D_IN[$name]=$in
+    D_OUT[$name]=$out
+}
+
+say() {
+    local name=$1
+    shift
+    printf '%s\n' "$@" >&"${D_IN[$name]}"
+}
+
+# hear NAME ERE [SECONDS]: the next line that matches, in D_LINE; lines that come before it are kept for the next hear.
+hear() {
+    local name=$1 end=$((SECONDS + ${3:-20})) i
+    for i in "${!D_SEEN[@]}"; do
+        if [[ ${D_SEEN[i]} =~ ^$name:$2 ]]; then
+            D_LINE=${D_SEEN[i]#*:}
+            unset "D_SEEN[i]"
+            return 0
+        fi
+    done
+    while [ $SECONDS -le $end ] && IFS= read -r -t $((end - SECONDS + 1)) D_LINE <&"${D_OUT[$name]}"; do
+        [[ $D_LINE =~ ^$2 ]] && return 0
+        D_SEEN+=("$name:$D_LINE")
+    done
+    D_LINE="(no line matches $2; others: ${D_SEEN[*]-})"
+    return 1
+}
+
+# told SENTENCE NAME ERE [SECONDS]: a case: such a line comes.
+told() {
+    if hear "$2" "$3" "${4-}"; then t_ok "$1"; else t_not_ok "$1" "$D_LINE"; fi
+}
+
+gone() {
+    local name=$1
+    local in=${D_IN[$name]} out=${D_OUT[$name]}
+    exec {in}>&- {out}<&-
+    unset "D_IN[$name]" "D_OUT[$name]"
+    wait "${D_PID[$name]}" 2>/dev/null
+}
+
+finalize() {
+    say "$1" "FINALIZE$(printf ' -%.0s' $(seq "$2"))"
+    hear "$1" "FINALIZE" || t_not_ok "$1 answers FINALIZE" "$D_LINE"
+    gone "$1"
+}
+
+kill9() {
+    kill -KILL "${D_PID[$1]}"
+    gone "$1"
+}
+
+# ---- execution
+
+ALL_EM="INIT 500 gw1:pct,handles,recover-token,idempotent,commit,poll-all,blame -"
+
+em() {
+    driver "$1" "${2:-$LIBEXEC/gw_em_fork}"
+    say "$1" "$ALL_EM"
+    hear "$1" "INIT - SUCCESS gw1:"
+}
+
+# job NAME LINE ...: a job directory whose payload is the script of these lines, and its description NAME.rsl.
+job() {
+    local dir=$T_DIR/$1 name=$1
+    shift
+    mkdir -p "$dir" && cp "$WRAPPER" "$dir/.wrapper" && chmod +x "$dir/.wrapper"
+    printf '%s\n' '#!/bin/sh' "$@" >"$dir/run"
+    printf "GW_TOKEN='%s'\nGW_EXECUTABLE='./run'\nGW_STDIN='/dev/null'\nGW_VM='no'\n" "tok.$name" >"$dir/job.ctl"
+    description "$name" "$dir" .wrapper '("GW_TOKEN" "tok.'"$name"'")'
+}
+
+# description NAME DIRECTORY EXECUTABLE ENVIRONMENT [RELATION]
+description() {
+    printf '&(executable="%s")(directory="%s")(stdout="stdout.wrapper")(stderr="stderr.wrapper")(environment=%s)(count="1")(jobtype="single")%s' \
+        "$3" "$2" "$4" "${5-}" >"$T_DIR/$1.rsl"
+}
+
+submit() {
+    say "$1" "SUBMIT $2 local/fork $T_DIR/$3.rsl"
+}
+
+value() {
+    sed -n "s/^$2=//p" "$T_DIR/$1/status"
+}
+
+is_alone() {
+    [ -z "$("$T_ROOT/tools/processes-of" "$T_DIR/$1")" ]
+}
+
+# Until the payload of a job says that it is there.
+is_ready() {
+    t_within 20 test -e "$T_DIR/$1/ready"
+}
+
+em_ends() {
+    local code
+    for code in 0 7; do
+        job "exit$code" "exit $code"
+        submit em "10$code" "exit$code"
+        told "a submitted job has a contact" em "SUBMIT 10$code SUCCESS fork:[0-9]+:[0-9]+:[0-9a-f-]+$"
+        told "it is told to be active" em "CALLBACK 10$code SUCCESS ACTIVE$"
+        told "its end is told" em "CALLBACK 10$code SUCCESS DONE$"
+        t_equal "the payload's exit code $code is in the status" $code "$(value "exit$code" EXIT_CODE)"
+    done
+    # shellcheck disable=SC2016
+    job signal 'kill -SEGV $$'
+    submit em 12345678901234567890 signal
+    told "a handle may have twenty digits" em "CALLBACK 12345678901234567890 SUCCESS DONE$"
+    t_equal "the payload's signal is in the status" "139 11" "$(value signal EXIT_CODE) $(value signal SIGNAL)"
+    say em "POLL 12345678901234567890 - -"
+    told "POLL still knows a job that has ended" em "POLL 12345678901234567890 SUCCESS DONE$"
+    say em "POLL 99 - -" "CANCEL 98 - -"
+    told "POLL of an unknown handle fails" em "POLL 99 FAILURE internal:us "
+    told "CANCEL of an unknown handle fails" em "CANCEL 98 FAILURE internal:us "
+}
+
+em_refuses() {
+    job noexec "exit 0"
+    chmod -x "$T_DIR/noexec/.wrapper"
+    submit em 201 noexec
+    told "a program that cannot be executed is refused" em "SUBMIT 201 FAILURE refused:job "
+    description nodir "$T_DIR/nodir" .wrapper '("GW_TOKEN" "tok.nodir")'
+    submit em 202 nodir
+    told "a job directory that is missing is the site's failure" em "SUBMIT 202 FAILURE io:site "
+    printf '&(executable=' >"$T_DIR/bad.rsl"
+    submit em 203 bad
+    told "a description that is not RSL is refused" em "SUBMIT 203 FAILURE refused:job "
+    description url "$T_DIR" https://example.org/x '("A" "b")'
+    submit em 204 url
+    told "an executable that is a URL is refused" em "SUBMIT 204 FAILURE refused:job "
+    submit em 205 nosuchfile
+    told "a description that is missing is our failure" em "SUBMIT 205 FAILURE internal:us "
+    description badtoken "$T_DIR" .wrapper '("GW_TOKEN" "../x")'
+    submit em 206 badtoken
+    told "a token that is no file name is refused" em "SUBMIT 206 FAILURE refused:job "
+}
+
+# Killed -9 while a job runs: the next driver process finds it.
+em_recovers() {
+    local contact
+    job long "echo here >ready; while [ ! -e go ]; do sleep 0.1; done; exit 5"
+    em em2
+    submit em2 1 long
+    hear em2 "SUBMIT 1 SUCCESS"
+    contact=${D_LINE##* }
+    is_ready long
+    kill9 em2
+    em em2
+    say em2 "RECOVER 7 $contact $T_DIR/long.rsl"
+    told "a new driver process recovers a running job by its contact" em2 "RECOVER 7 SUCCESS ACTIVE$"
+    em em3
+    say em3 "RECOVER 8 - $T_DIR/long.rsl"
+    told "and by its token alone" em3 "RECOVER 8 SUCCESS ACTIVE$"
+    submit em3 9 long
+    told "a job that runs is submitted to the same contact" em3 "SUBMIT 9 SUCCESS ${contact//./\\.}$"
+    touch "$T_DIR/long/go"
+    told "the end of a recovered job is told" em2 "CALLBACK 7 SUCCESS DONE$"
+    told "to each who asked" em3 "CALLBACK 8 SUCCESS DONE$"
+    t_equal "with the payload's exit code in the status" 5 "$(value long EXIT_CODE)"
+    say em3 "RECOVER 10 $contact $T_DIR/long.rsl"
+    told "a job that has ended is recovered as done" em3 "RECOVER 10 SUCCESS DONE$"
+    job never "exit 0"
+    say em3 "RECOVER 11 - $T_DIR/never.rsl"
+    told "a job that was never submitted is known not to have been" em3 "RECOVER 11 FAILURE not-found:us "
+    say em3 "RECOVER 12 $contact $T_DIR/never.rsl"
+    told "one that has a contact and no claim is lost" em3 "RECOVER 12 FAILURE lost:site "
+    finalize em2 3
+    finalize em3 3
+}
+
+# The claim names a process that is not the wrapper any more.
+em_is_not_fooled() {
+    local boot pid=$BASHPID start
+    boot=$(cat /proc/sys/kernel/random/boot_id)
+    start=$(awk '{print $22}' /proc/$pid/stat)
+    fake_claim() {
+        job "$1" "exit 0"
+        mkdir "$T_DIR/$1/claim.tok.$1"
+        echo "$2" >"$T_DIR/$1/claim.tok.$1/pid"
+        submit em "$3" "$1"
+        say em "RECOVER 1$3 - $T_DIR/$1.rsl"
+    }
+    fake_claim reused "$pid $((start - 1)) $boot" 301
+    told "a process with another start time is not the job" em "RECOVER 1301 FAILURE lost:site "
+    told "and the job is not started again" em "SUBMIT 301 FAILURE lost:site "
+    fake_claim rebooted "$pid $start 00000000-0000-4000-8000-000000000000" 302
+    told "a process of another boot is not the job" em "RECOVER 1302 FAILURE lost:site "
+    fake_claim garbage "rm -rf /" 303
+    told "a claim that names no process is looked at again, and lost" em "RECOVER 1303 FAILURE lost:site "
+    kill -0 $pid || t_not_ok "the innocent process lives"
+}
+
+em_starts_once() {
+    local i
+    # shellcheck disable=SC2016
+    job once 'echo start >>../once.log' 'sleep 0.5' 'exit 4'
+    em em4
+    em em5
+    for i in 1 2 3; do
+        submit em4 $i once
+        submit em5 $i once
+    done
+    for i in 1 2 3; do
+        told "submit $i of one token succeeds in the first driver" em4 "SUBMIT $i SUCCESS"
+        told "submit $i of one token succeeds in the second driver" em5 "SUBMIT $i SUCCESS"
+        told "the end is told to the first driver" em4 "CALLBACK $i SUCCESS DONE$"
+        told "the end is told to the second driver" em5 "CALLBACK $i SUCCESS DONE$"
+    done
+    t_equal "six submits of one token start its payload once" 1 "$(wc -l <"$T_DIR/once.log")"
+    t_equal "and its status is the one that ran" 4 "$(value once EXIT_CODE)"
+    finalize em4 3
+    finalize em5 3
+}
+
+# What takes its time is begun here, and awaited at the end.
+em_cancel_begin() {
+    job stubborn 'trap "" TERM; echo here >ready; while :; do sleep 1; done'
+    submit em 401 stubborn
+    is_ready stubborn
+    say em "CANCEL 401 - -"
+    told "CANCEL is taken" em "CANCEL 401 SUCCESS -$"
+    # A wrapper that hangs, with a VM: everything is killed and the domain swept.
+    mkdir "$T_DIR/libexec"
+    cp "$LIBEXEC/gw_em_fork" "$T_DIR/libexec"
+    # shellcheck disable=SC2016
+    printf '%s\n' '#!/bin/sh' 'echo "$@" >>swept' >"$T_DIR/libexec/gwvm"
+    chmod +x "$T_DIR/libexec/gwvm"
+    em em6 "$T_DIR/libexec/gw_em_fork"
+    job hung 'echo here >ready; exec sleep 300'
+    echo >"$T_DIR/hung/vm.conf"
+    submit em6 1 hung
+    is_ready hung
+    kill -STOP "$(cut -d' ' -f1 "$T_DIR/hung/claim.tok.hung/pid")"
+    say em6 "CANCEL 1 - -"
+}
+
+em_cancel_end() {
+    told "a payload that ignores TERM comes to its end" em "CALLBACK 401 SUCCESS DONE$" 20
+    t_equal "it is cancelled" "failed cancelled" "$(value stubborn STATE) $(value stubborn REASON)"
+    t_check "nothing of it is left" t_within 2 is_alone stubborn
+    told "a wrapper that hangs is killed after twenty seconds" em6 "CALLBACK 1 FAILURE lost:site " 30
+    t_check "nothing of its job is left" is_alone hung
+    t_equal "its VM is swept" "sweep --token tok.hung" "$(cat "$T_DIR/hung/swept")"
+    finalize em6 3
+}
+
+em_kills_orphans() {
+    # shellcheck disable=SC2016
+    job orphan 'setsid sleep 300 & env -i sleep 300 & echo here >ready; wait'
+    submit em 501 orphan
+    is_ready orphan
+    kill -KILL "$(cut -d' ' -f1 "$T_DIR/orphan/claim.tok.orphan/pid")"
+    told "a job whose wrapper was killed is lost" em "CALLBACK 501 FAILURE lost:site "
+    t_check "its payload is killed, in whatever session" is_alone orphan
+}
+
+em_serves_many() {
+    local i
+    for i in $(seq 200); do job "many$i" "exit 0"; done
+    for i in $(seq 200); do submit em "6$i" "many$i"; done
+    for i in $(seq 200); do
+        hear em "CALLBACK 6$i SUCCESS DONE$" 60 || t_not_ok "job $i of 200 ends" "$D_LINE"
+    done
+    t_equal "two hundred jobs at once all end well" 200 "$(cat "$T_DIR"/many*/status | grep -cx EXIT_CODE=0)"
+}
+
+# As GridWay's daemon speaks: nothing offered, handles that come again, no token, exit codes in DONE.
+em_under_gridway() {
+    driver old "$LIBEXEC/gw_em_fork"
+    say old "INIT 200 - - "
+    told "GridWay's INIT is answered in its words" old "INIT - SUCCESS -$"
+    description plain "$T_DIR" /bin/sh '("A" "b c")' '(arguments="-c" "echo ""$A"" >plain; exit 6")'
+    submit old 17 plain
+    told "a plain job is submitted" old "SUBMIT 17 SUCCESS fork:"
+    told "its exit code is told" old "CALLBACK 17 SUCCESS DONE:6$"
+    t_equal "its environment is set" "b c" "$(cat "$T_DIR/plain")"
+    description plain2 "$T_DIR" /bin/sh '("A" "b")' '(arguments="-c" "sleep 300 & echo >ready; wait")'
+    submit old 17 plain2
+    hear old "SUBMIT 17 SUCCESS"
+    local contact=${D_LINE##* }
+    t_within 20 test -e "$T_DIR/ready"
+    kill9 old
+    driver old "$LIBEXEC/gw_em_fork"
+    say old "INIT 200 - -" "RECOVER 17 $contact -" "CANCEL 17 - -"
+    told "a job is recovered by its contact alone" old "RECOVER 17 SUCCESS ACTIVE$"
+    told "it is cancelled with all it started" old "CALLBACK 17 SUCCESS DONE$"
+    say old "SUBMIT 18 local /nonexistent"
+    told "failures have plain texts" old "SUBMIT 18 FAILURE opening "
+    finalize old 3
+}
+
+# ---- transfer
+
+tm() {
+    driver "$1" "$LIBEXEC/gw_tm_local"
+    say "$1" "INIT 500 gw1:pct,handles,blame,stat,atomic,tail - - -"
+    hear "$1" "INIT - - SUCCESS - gw1:"
+}
+
+tm_copies() {
+    local url=file://$T_DIR
+    say tm "START 1 - - - -" "MKDIR 1 - - $url/site/.gw_1 -"
+    told "START is answered" tm "START 1 - SUCCESS"
+    told "a directory is made with its parents" tm "MKDIR 1 - SUCCESS"
+    t_equal "a job directory is the account's alone" 700 "$(stat -c %a "$T_DIR/site/.gw_1")"
+    echo "content" >"$T_DIR/a b"
+    say tm "CP 1 0 X $url/a%20b $url/site/.gw_1/d/a%2520b"
+    told "a file is copied, its parents made" tm "CP 1 0 SUCCESS"
+    t_equal "the copy is executable, its name taken literally" "content 755" "$(cat "$T_DIR/site/.gw_1/d/a%20b") $(stat -c %a "$T_DIR/site/.gw_1/d/a%20b")"
+    say tm "STAT 1 3 - $url/a%20b -" "EXISTS 1 - - $url/none -" "EXISTS 1 - - $url/a%20b -"
+    told "STAT gives size and time" tm "STAT 1 3 SUCCESS 8 $(stat -c %Y "$T_DIR/a b")$"
+    told "EXISTS of what is not there fails" tm "EXISTS 1 - FAILURE no-input:job "
+    told "EXISTS of what is there succeeds" tm "EXISTS 1 - SUCCESS"
+    say tm "CP 1 1 - $url/none $url/x" "CP 1 2 - $url/site/.gw_1/none $url/x" "CP 1 3 - gsiftp://h/x $url/x" \
+        "CP 1 4 - file://elsewhere/x $url/x" "CP 1 5 - $url/../x $url/x" "CP 1 6 - $url/site $url/x" "CP 1 7 - $url/a%20b /x" \
+        "CP 1 8 - $url/a%20b $url/site"
+    told "a missing input is the job's fault" tm "CP 1 1 FAILURE no-input:job "
+    told "a missing output is the job's fault" tm "CP 1 2 FAILURE no-output:job "
+    told "another scheme is refused" tm "CP 1 3 FAILURE bad-url:job "
+    told "another machine is refused" tm "CP 1 4 FAILURE bad-url:job "
+    told "dots are refused" tm "CP 1 5 FAILURE bad-url:job "
+    told "a directory is no input" tm "CP 1 6 FAILURE no-input:job "
+    told "a path is no URL" tm "CP 1 7 FAILURE bad-url:job "
+    told "a directory is not overwritten" tm "CP 1 8 FAILURE refused:job "
+    truncate -s 100M "$T_DIR/sparse"
+    printf x | dd of="$T_DIR/sparse" bs=1 seek=50M conv=notrunc status=none
+    say tm "CP 1 9 - $url/sparse $url/sparse.copy"
+    told "a sparse file is copied" tm "CP 1 9 SUCCESS"
+    t_check "with the same bytes" cmp "$T_DIR/sparse" "$T_DIR/sparse.copy"
+    t_check "its holes stay holes" test "$(stat -c %b "$T_DIR/sparse.copy")" -le 64
+    say tm "END 1 - - - -"
+    told "END is answered" tm "END 1 - SUCCESS"
+    t_equal "no temporary is left" "" "$(find "$T_DIR" -name '.gw_part_*')"
+}
+
+# A payload that was told which files are fetched.
+tm_is_not_led_astray() {
+    local url=file://$T_DIR
+    mkdir -p "$T_DIR/site/.gw_2" "$T_DIR/secret"
+    echo secret >"$T_DIR/secret/file"
+    ln -s "$T_DIR/secret/file" "$T_DIR/site/.gw_2/out"
+    ln -s "$T_DIR/secret" "$T_DIR/site/.gw_2/dir"
+    mkfifo "$T_DIR/site/.gw_2/fifo"
+    say tm "CP 2 1 - $url/site/.gw_2/out $url/stolen" "CP 2 2 - $url/site/.gw_2/dir/file $url/stolen" \
+        "CP 2 3 - $url/site/.gw_2/fifo $url/stolen" "CP 2 4 - $url/sparse $url/site/.gw_2/dir/new" \
+        "TAIL 2 5 0 $url/site/.gw_2/out $T_DIR/stolen"
+    told "an output that is a symbolic link is refused" tm "CP 2 1 FAILURE no-output:job .*symbolic link"
+    told "one behind a symbolic link is refused" tm "CP 2 2 FAILURE no-output:job .*symbolic link"
+    told "a FIFO is refused and not waited for" tm "CP 2 3 FAILURE no-output:job "
+    told "nothing is written through a symbolic link" tm "CP 2 4 FAILURE refused:job "
+    told "nothing is tailed through a symbolic link" tm "TAIL 2 5 FAILURE no-output:job "
+    t_check "nothing was stolen" test ! -e "$T_DIR/stolen" -a ! -e "$T_DIR/secret/new"
+    ln -s "$T_DIR/a b" "$T_DIR/input"
+    touch "$T_DIR/real"
+    ln -s "$T_DIR/real" "$T_DIR/output"
+    ln -s "$T_DIR/unreal" "$T_DIR/dangling"
+    say tm "CP 2 6 - $url/input $url/copied" "CP 2 7 - $url/a%20b $url/output" "CP 2 8 - $url/a%20b file:///dev/null" \
+        "CP 2 9 - $url/a%20b $url/dangling"
+    told "the user's own symbolic link is followed" tm "CP 2 6 SUCCESS"
+    told "a destination that is one is written through" tm "CP 2 7 SUCCESS"
+    t_equal "it stays a link" "content $T_DIR/real" "$(cat "$T_DIR/real") $(readlink "$T_DIR/output")"
+    told "a device is not replaced by a file" tm "CP 2 8 FAILURE refused:job "
+    told "a link to nothing is refused" tm "CP 2 9 FAILURE refused:job "
+    t_check "and stays a device" test -c /dev/null
+    mkdir -p "$T_DIR/site/.gw_cache/sha256-1"
+    echo image >"$T_DIR/site/.gw_cache/sha256-1/image"
+    ln -s sha256-1 "$T_DIR/site/.gw_cache/u-1"
+    ln -s "$T_DIR/secret" "$T_DIR/site/.gw_cache/u-2"
+    say tm "EXISTS 2 - - $url/site/.gw_cache/u-1/image -"
+    told "a link between entries of the cache is followed" tm "EXISTS 2 - SUCCESS"
+    say tm "EXISTS 2 - - $url/site/.gw_cache/u-2/file -"
+    told "one that leads out of the cache is not" tm "EXISTS 2 - FAILURE "
+    (cd "$T_DIR/site/.gw_2" && mkdir -p "$(printf 'd/%.0s' $(seq 1800))")
+    chmod 0 "$T_DIR/site/.gw_2/d"
+    say tm "RMDIR 2 - - $url/site/.gw_2 -"
+    told "a tree of any depth is removed" tm "RMDIR 2 - SUCCESS"
+    t_check "and what its links led to is left" test ! -e "$T_DIR/site/.gw_2" -a -e "$T_DIR/secret/file"
+    say tm "RMDIR 2 - - $url/site/.gw_2 -" "RMDIR 2 - - $url/none/none -"
+    told "removing what is absent succeeds" tm "RMDIR 2 - SUCCESS"
+    told "also without its parent" tm "RMDIR 2 - SUCCESS"
+}
+
+tm_cancels() {
+    local url=file://$T_DIR begin
+    dd if=/dev/zero of="$T_DIR/big" bs=1M count=1024 status=none
+    mkdir "$T_DIR/to"
+    say tm "START 3 - - - -" "CP 3 0 - $url/big $url/to/big"
+    t_within 20 sh -c "ls -A '$T_DIR/to' | grep -q gw_part"
+    begin=$SECONDS
+    say tm "END 3 - - - -"
+    told "a copy that END cancels fails" tm "CP 3 0 FAILURE internal:us cancelled"
+    told "END is answered after it" tm "END 3 - SUCCESS"
+    t_check "that takes no time" test $((SECONDS - begin)) -le 3
+    t_equal "nothing of it is left" "" "$(ls -A "$T_DIR/to")"
+    tm tm2
+    say tm2 "CP 4 0 - $url/big $url/to/big"
+    t_within 20 sh -c "ls -A '$T_DIR/to' | grep -q gw_part"
+    kill9 tm2
+    t_check "a killed copy leaves a temporary alone" sh -c "ls -A '$T_DIR/to' | grep -qx '.gw_part_.*'"
+    say tm "CP 4 0 - $url/a%20b $url/to/big"
+    told "the next copy to that name succeeds" tm "CP 4 0 SUCCESS"
+    t_equal "and leaves no temporary" "big" "$(ls -A "$T_DIR/to")"
+    driver tm3 bash -c "ulimit -f 1024; exec '$LIBEXEC/gw_tm_local'"
+    say tm3 "INIT 500 gw1:pct,blame - - -" "CP 5 0 - $url/big $url/to/big2"
+    told "no space is told as such" tm3 "CP 5 0 FAILURE no-space:site "
+    t_equal "nothing half is left" "big" "$(ls -A "$T_DIR/to")"
+    rm "$T_DIR/big"
+    finalize tm3 5
+}
+
+tm_tails() {
+    local url=file://$T_DIR log=$T_DIR/site/.gw_3/stdout.execution
+    mkdir -p "${log%/*}"
+    say tm "TAIL 5 0 0 $url/site/.gw_3/stdout.execution $T_DIR/piece"
+    say tm "EXISTS 5 - - $url/site/.gw_3 -"
+    hear tm "EXISTS 5"
+    printf hello >"$log"
+    told "a tail of a file that is not there yet gets what comes" tm "TAIL 5 0 SUCCESS 5$"
+    t_equal "its bytes are in the local file" hello "$(cat "$T_DIR/piece")"
+    say tm "TAIL 5 1 5 $url/site/.gw_3/stdout.execution $T_DIR/piece" "EXISTS 5 - - $url/site/.gw_3 -"
+    hear tm "EXISTS 5"
+    printf ' world' >>"$log"
+    told "a tail of a growing file gets what was added" tm "TAIL 5 1 SUCCESS 11$"
+    t_equal "and only that" " world" "$(cat "$T_DIR/piece")"
+    head -c 3000000 /dev/zero >"$log"
+    say tm "TAIL 5 2 0 $url/site/.gw_3/stdout.execution $T_DIR/piece"
+    told "at most 1 MiB comes at once" tm "TAIL 5 2 SUCCESS 1048576$"
+    say tm "TAIL 5 3 3000000 $url/site/.gw_3/stdout.execution $T_DIR/piece" "EXISTS 5 - - $url/site/.gw_3 -"
+    hear tm "EXISTS 5"
+    say tm "END 5 - - - -"
+    told "END ends a tail, with the offset it had" tm "TAIL 5 3 SUCCESS 3000000$"
+    say tm "TAIL 6 4 3000000 $url/site/.gw_3/stdout.execution $T_DIR/piece"
+    told "a tail that gets nothing is answered after ten seconds" tm "TAIL 6 4 SUCCESS 3000000$" 15
+}
+
+tm_ends() {
+    say tm "FINALIZE - - - - -"
+    told "FINALIZE is answered" tm "FINALIZE - - SUCCESS -$"
+    gone tm
+    t_equal "and the driver exits with 0" 0 $?
+    driver old "$LIBEXEC/gw_tm_local"
+    say old "INIT 200 - - - - " "CP 17 0 - file://$T_DIR/none file://$T_DIR/x " "STAT 17 1 - file://$T_DIR -" "$(printf '%070000d' 0)" \
+        "rubbish" "START 17 - - - - "
+    told "GridWay's INIT is answered in its words" old "INIT - - SUCCESS -$"
+    told "failures have plain texts" old "CP 17 0 FAILURE /"
+    told "a line too long and rubbish are dropped" old "START 17 - SUCCESS"
+    t_check "what was not agreed on is not answered" test -z "$(grep -o STAT <<<"${D_SEEN[*]-}")"
+    local in=${D_IN[old]}
+    exec {in}>&-
+    t_check "a driver ends when its stdin does" t_within 5 sh -c "! kill -0 ${D_PID[old]}"
+}
+
+# ---- information
+
+im_reports() {
+    mkdir "$T_DIR/im"
+    printf '# hosts\nh1 h1.attr\nbad/name x\nh2\th2.attr\n' >"$T_DIR/im/list"
+    printf 'ARCH="x86_64" CPU_MHZ=2000\n# a comment\nQUEUE_NAME[0]="q 1"\n' >"$T_DIR/im/h1.attr"
+    printf 'A=1\nB="x\n' >"$T_DIR/im/h2.attr"
+    driver im "$LIBEXEC/gw_im_static" -l "$T_DIR/im/list" --self "me:4:file://$T_DIR/not/yet"
+    say im "INIT - gw1:pct -" "DISCOVER - - -" "MONITOR 0 me -" "MONITOR 1 h1 -" "MONITOR 2 h2 -" "MONITOR 3 h3 -"
+    told "INIT takes up percent-encoding" im "INIT - SUCCESS gw1:pct$"
+    told "DISCOVER names the hosts of list and command line" im "DISCOVER - SUCCESS me h1 h2$"
+    told "this machine reports itself" im "MONITOR 0 SUCCESS HOSTNAME=\"me\" ARCH=\"$(uname -m)\" .*SIZE_MEM_MB=[1-9].*FREE_DISK_MB=[1-9].*QUEUE_NODECOUNT\[0\]=4 .*STAGE_URL=\"file://$T_DIR/not/yet\""
+    told "a listed host's attributes are its file's" im 'MONITOR 1 SUCCESS ARCH="x86_64" CPU_MHZ=2000 QUEUE_NAME\[0\]="q 1"$'
+    told "a mistake is told with file and line" im "MONITOR 2 FAILURE $T_DIR/im/h2.attr:2: "
+    told "an unknown host fails" im "MONITOR 3 FAILURE "
+    t_match "a mistake in the list is logged with file and line" "$T_DIR/im/list:3: " "$(cat "$T_DIR/im.log")"
+    printf 'C=3\n' >"$T_DIR/im/h2.attr"
+    told "a file that was mended is told of itself" im "MONITOR 2 SUCCESS C=3$"
+    printf 'ARCH="arm64"\n' >"$T_DIR/im/new" && mv "$T_DIR/im/new" "$T_DIR/im/h1.attr"
+    told "a file that was replaced too, with what is gone cleared" im 'MONITOR 1 SUCCESS ARCH="arm64" CPU_MHZ= QUEUE_NAME\[0\]=$'
+    printf 'h1 h1.attr\nh4 h1.attr\n' >"$T_DIR/im/list"
+    told "a list that was changed is told of itself" im "DISCOVER - SUCCESS me h1 h4$"
+    finalize im 3
+}
+
+em em
+tm tm
+em_cancel_begin
+em_ends
+em_refuses
+em_recovers
+em_is_not_fooled
+em_starts_once
+em_kills_orphans
+em_under_gridway
+im_reports
+tm_copies
+tm_is_not_led_astray
+tm_tails
+em_cancel_end
+em_serves_many
+tm_cancels
+tm_ends
+finalize em 3
+t_done
