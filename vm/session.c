@@ -99,23 +99,30 @@ static int share_cache(const char *base, const char *dir, struct gw_err *err)
     return r;
 }
 
-/* The lock says that the owner lives, and its text who that is. */
+static int lock_dir(const char *dir, int *ret_fd, struct gw_err *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int r = gw_err_sys(err, errno, "locking %s", dir);
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* First the lock, then who has it: a directory that says so and is not locked belongs to a dead
+ * process. */
 static int own(const char *dir, const char *token, int *ret_fd, struct gw_err *err)
 {
-    char *path = xasprintf("%s/owner", dir);
     char *text = xasprintf("%ld %s\n", (long)getpid(), token);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int r = 0;
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-        r = gw_err_sys(err, errno, "locking %s", path);
-    else if ((r = file_write_all(fd, text, strlen(text))) < 0)
-        r = gw_err_sys(err, -r, "writing %s", path);
-    if (r < 0 && fd >= 0)
+    int fd = -1, r = lock_dir(dir, &fd, err);
+    if (r == 0 && (r = put_file(dir, "owner", text, err)) < 0)
         close(fd);
     else if (r == 0)
         *ret_fd = fd;
     free(text);
-    free(path);
     return r;
 }
 

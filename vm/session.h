@@ -52,4 +52,7 @@ char *session_base(size_t i);
  * or an error when one did not end. */
 int session_sweep(const char *token, int timeout_ms, struct gw_err *err);
 
+/* End all sessions whose owner has died without ending them. Best effort. */
+void session_sweep_dead(void);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "lib/file.h"
 #include "lib/mem.h"
+#include "vm/name.h"
 #include "vm/process.h"
 
 #include <dirent.h>
@@ -16,63 +17,84 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The owner's pid and token from the text "PID TOKEN\n"; false when it is another token's. */
-static bool is_owner_of(const char *text, const char *token, pid_t *ret_pid)
+/* Whose session a directory is, as its file `owner` says. */
+struct owner {
+    int lock; /* the directory */
+    pid_t pid;
+    char token[130];
+};
+
+static bool read_owner(const char *dir, struct owner *ret)
 {
-    char *end;
-    long pid = strtol(text, &end, 10);
-    size_t n = strlen(token);
-    if (pid <= 1 || *end != ' ' || strncmp(end + 1, token, n) != 0 ||
-        strcmp(end + 1 + n, "\n") != 0)
-        return false;
-    *ret_pid = (pid_t)pid;
-    return true;
+    char *path = xasprintf("%s/owner", dir), *end;
+    struct buf text = BUF_INIT;
+    bool is_good = false;
+    if (file_read(path, 256, &text, NULL) == 0) {
+        long pid = strtol(buf_str(&text), &end, 10);
+        is_good = pid > 1 && sscanf(end, " %129s", ret->token) == 1 && vm_token_is_safe(ret->token);
+        ret->pid = (pid_t)pid;
+    }
+    buf_clear(&text);
+    free(path);
+    ret->lock = is_good ? open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    return ret->lock >= 0;
 }
 
-/* The pid may have been used again since; only while the lock is held is it the owner's, so look
- * once more. */
-static int stop_owner(int fd, pid_t pid, const char *dir, int timeout_ms, struct gw_err *err)
+static bool is_dead(const struct owner *o)
+{
+    return flock(o->lock, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* Only while the lock is held is the pid the owner's, so that is looked at after the pidfd was
+ * opened. */
+static int stop(const struct owner *o, const char *dir, int timeout_ms, struct gw_err *err)
 {
     struct process p;
-    if (process_open(pid, &p) < 0)
+    if (process_open(o->pid, &p) < 0)
         return 0;
     int r = 0;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (!is_dead(o)) {
         process_signal(&p, SIGTERM);
         if (process_wait(&p, timeout_ms) < 0)
             r = gw_err_set(err, GW_ETIMEDOUT, "process %ld, owner of %s, did not end in %d ms",
-                           (long)pid, dir, timeout_ms);
+                           (long)o->pid, dir, timeout_ms);
     }
     process_close(&p);
     return r;
 }
 
-/* 1 when `dir` was a session of `token` and is gone, 0 when it was none. */
-static int end_session(const char *dir, const char *token, int timeout_ms, struct gw_err *err)
+static void end_dead(const struct owner *o, const char *dir)
 {
-    char *path = xasprintf("%s/owner", dir);
-    struct buf text = BUF_INIT;
-    pid_t pid;
+    struct session s = {.dir = xstrdup(dir), .owner_fd = -1};
+    session_kill(&s, o->token);
+    session_destroy(&s);
+}
+
+/* What a sweep is for: a token, or (NULL) whatever is dead. */
+struct sweep {
+    const char *token;
+    int timeout_ms;
+};
+
+/* 1 when `dir` was a session to be ended and is gone, 0 when not. */
+static int sweep_dir(const char *dir, const struct sweep *s, struct gw_err *err)
+{
+    struct owner o;
+    if (!read_owner(dir, &o))
+        return 0;
     int r = 0;
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && file_read(path, 4096, &text, NULL) == 0 &&
-        is_owner_of(buf_str(&text), token, &pid)) {
-        r = stop_owner(fd, pid, dir, timeout_ms, err);
-        if (r == 0) {
-            struct session s = {.dir = xstrdup(dir), .owner_fd = -1};
-            session_kill(&s, token);
-            session_destroy(&s);
-            r = 1;
-        }
+    bool is_wanted = s->token ? strcmp(o.token, s->token) == 0 : is_dead(&o);
+    if (is_wanted && s->token)
+        r = stop(&o, dir, s->timeout_ms, err);
+    if (is_wanted && r == 0) {
+        end_dead(&o, dir);
+        r = 1;
     }
-    if (fd >= 0)
-        close(fd);
-    buf_clear(&text);
-    free(path);
+    close(o.lock);
     return r;
 }
 
-static int sweep_base(const char *base, const char *token, int timeout_ms, struct gw_err *err)
+static int sweep_base(const char *base, const struct sweep *s, struct gw_err *err)
 {
     struct stat st;
     if (lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
@@ -86,7 +108,7 @@ static int sweep_base(const char *base, const char *token, int timeout_ms, struc
         if (e->d_name[0] == '.')
             continue;
         char *dir = xasprintf("%s/%s", base, e->d_name);
-        int r = end_session(dir, token, timeout_ms, err);
+        int r = sweep_dir(dir, s, err);
         if (r < 0)
             failure = r;
         else
@@ -97,16 +119,26 @@ static int sweep_base(const char *base, const char *token, int timeout_ms, struc
     return failure < 0 ? failure : n;
 }
 
-int session_sweep(const char *token, int timeout_ms, struct gw_err *err)
+static int sweep_all(const struct sweep *s, struct gw_err *err)
 {
     int total = 0;
     for (size_t i = 0; i < session_bases(); i++) {
         char *base = session_base(i);
-        int r = sweep_base(base, token, timeout_ms, err);
+        int r = sweep_base(base, s, err);
         free(base);
         if (r < 0)
             return r;
         total += r;
     }
     return total;
+}
+
+int session_sweep(const char *token, int timeout_ms, struct gw_err *err)
+{
+    return sweep_all(&(struct sweep){token, timeout_ms}, err);
+}
+
+void session_sweep_dead(void)
+{
+    sweep_all(&(struct sweep){NULL, 0}, NULL);
 }

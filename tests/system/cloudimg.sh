@@ -21,10 +21,6 @@ make_image() {
         --customize-hook='echo "datasource_list: [ NoCloud, None ]" >"$1/etc/cloud/cloud.cfg.d/90_gw.cfg"' \
         --customize-hook='chroot "$1" update-initramfs -u' \
         bookworm root || return 1
-    truncate -s $((start / 2 + boot_kib + root_kib))K disk
-    printf 'label: dos\n%d,%d,0c,*\n%d,,83\n' $start $((boot_kib * 2)) $((start + boot_kib * 2)) |
-        sfdisk -q disk || return 1
-    mkfs.vfat -F 32 --offset $start disk $boot_kib >/dev/null || return 1
     cat >syslinux.cfg <<EOF
 DEFAULT debian
 PROMPT 0
@@ -33,12 +29,19 @@ LABEL debian
  INITRD initrd.img
  APPEND root=LABEL=gwroot ro console=ttyS0 quiet
 EOF
-    MTOOLS_SKIP_CHECK=1 mcopy -i disk@@$((start * 512)) syslinux.cfg ::syslinux.cfg &&
-        mcopy -i disk@@$((start * 512)) root/boot/vmlinuz-* ::vmlinuz &&
-        mcopy -i disk@@$((start * 512)) root/boot/initrd.img-* ::initrd.img &&
-        syslinux --install --offset $((start * 512)) disk || return 1
-    dd if=/usr/lib/syslinux/mbr/mbr.bin of=disk conv=notrunc bs=440 count=1 status=none
-    mke2fs -q -F -t ext4 -L gwroot -d root -E offset=$(((start + boot_kib * 2) * 512)) disk ${root_kib}k || return 1
+    truncate -s ${boot_kib}K boot
+    mkfs.vfat -h $start boot >/dev/null &&
+        mcopy -i boot syslinux.cfg ::syslinux.cfg &&
+        mcopy -i boot root/boot/vmlinuz-* ::vmlinuz &&
+        mcopy -i boot root/boot/initrd.img-* ::initrd.img &&
+        syslinux --install boot || return 1
+    mke2fs -q -F -t ext4 -L gwroot -d root system ${root_kib}k || return 1
+    truncate -s $((start / 2 + boot_kib + root_kib))K disk
+    printf 'label: dos\n%d,%d,c,*\n%d,,83\n' $start $((boot_kib * 2)) $((start + boot_kib * 2)) |
+        sfdisk -q disk || return 1
+    dd if=/usr/lib/syslinux/mbr/mbr.bin of=disk conv=notrunc bs=440 count=1 status=none &&
+        dd if=boot of=disk conv=notrunc,sparse bs=1M seek=$((start / 2048)) status=none &&
+        dd if=system of=disk conv=notrunc,sparse bs=1M seek=$((start / 2048 + boot_kib / 1024)) status=none || return 1
     qemu-img convert -f raw -O qcow2 disk "$image.new" && mv "$image.new" "$image"
 }
 
@@ -50,7 +53,7 @@ fi
     t_not_ok "a Debian cloud-init image is made" "$(tail -n 30 make.log)"
     t_done
 }
-rm -rf root disk
+rm -rf root boot system disk
 t_ok "a Debian cloud-init image is made"
 
 token=$(cat /proc/sys/kernel/random/uuid).1.1.0.1

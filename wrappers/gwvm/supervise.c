@@ -168,6 +168,7 @@ int gwvm_run(const char *dir)
     }
     sigset_t signals;
     block_signals(&signals);
+    session_sweep_dead(); /* of whatever was killed together with its supervisor */
     if (attempt_has_status(&a)) {
         log_warn("attempt %s has ended already", a.conf.token);
     } else if (session_create(a.conf.uri, a.conf.token, &a.session, &err) < 0) {
