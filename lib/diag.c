@@ -192,11 +192,9 @@ void diags_print(const struct diags *d, bool has_colour, struct buf *out)
 
 enum { WORD_MAX = 48 };
 
-static unsigned letter_cost(char a, char b)
+static bool is_same_letter(char a, char b)
 {
-    if (a == b)
-        return 0;
-    return tolower((unsigned char)a) == tolower((unsigned char)b) ? 1 : 2;
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
 static unsigned least(unsigned a, unsigned b)
@@ -204,22 +202,23 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Damerau-Levenshtein distance, doubled so that a difference in case can count half; both words are
- * at most WORD_MAX long. Swapped neighbours are one mistake. */
+/* Damerau-Levenshtein distance, in which case does not count; both words are at most WORD_MAX long.
+ * Swapped neighbours are one mistake. */
 static unsigned distance(const char *a, size_t n, const char *b, size_t m)
 {
     unsigned rows[3][WORD_MAX + 1];
     unsigned *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= m; j++)
-        last[j] = 2 * (unsigned)j;
+        last[j] = (unsigned)j;
     memcpy(before, last, sizeof rows[0]);
     for (size_t i = 1; i <= n; i++) {
-        row[0] = 2 * (unsigned)i;
+        row[0] = (unsigned)i;
         for (size_t j = 1; j <= m; j++) {
-            row[j] = least(last[j - 1] + letter_cost(a[i - 1], b[j - 1]),
-                           least(last[j], row[j - 1]) + 2);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = least(row[j], before[j - 2] + 2);
+            row[j] = least(last[j - 1] + !is_same_letter(a[i - 1], b[j - 1]),
+                           least(last[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && is_same_letter(a[i - 1], b[j - 2]) &&
+                is_same_letter(a[i - 2], b[j - 1]))
+                row[j] = least(row[j], before[j - 2] + 1);
         }
         unsigned *old = before;
         before = last;
@@ -232,19 +231,17 @@ static unsigned distance(const char *a, size_t n, const char *b, size_t m)
 const char *diag_nearest(const char *word, const char *const *names, size_t n)
 {
     size_t len = strlen(word);
-    unsigned limit = 2 * (unsigned)(len < 3 ? 1 : len / 3);
+    unsigned limit = 1 + (unsigned)(len < 3 ? 1 : len / 3); /* what the nearest must be below */
     const char *nearest = NULL;
     if (!len || len > WORD_MAX)
         return NULL;
     for (size_t i = 0; i < n; i++) {
         size_t m = strlen(names[i]);
-        unsigned cost = m <= WORD_MAX ? distance(word, len, names[i], m) : limit + 1;
-        if (cost > limit)
-            continue;
-        nearest = names[i];
-        limit = cost ? cost - 1 : 0; /* a later one must be better; the first of equals stays */
-        if (!cost)
-            break;
+        unsigned cost = m <= WORD_MAX ? distance(word, len, names[i], m) : limit;
+        if (cost < limit) {
+            nearest = names[i];
+            limit = cost;
+        }
     }
     return nearest;
 }

@@ -61,12 +61,14 @@ const struct diag *diags_first_error(const struct diags *d);
  * line the part around the place is shown. */
 void diags_print(const struct diags *d, bool has_colour, struct buf *out);
 
-/* Told by a parser of a stretch of text about bytes [from, from+length) of it; a hint may be NULL. */
+/* Told by a parser of a stretch of text about bytes [from, from+length) of it; a hint may be NULL.
+ */
 typedef void (*diag_report)(void *ctx, enum diag_severity severity, size_t from, size_t length,
                             const char *hint, const char *sentence);
 
 /* The name of `names` (n of them) that `word` was most likely meant to be, or NULL: the smallest
- * edit distance, at most a third of the word's length (at least one letter). Case counts half. */
+ * edit distance, at most a third of the word's length (at least one letter); the first of equals.
+ * The case of letters does not count. */
 const char *diag_nearest(const char *word, const char *const *names, size_t n);
 
 #endif
