@@ -5,6 +5,9 @@
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { PIPE_WIDTH = 10000 };
 
 struct table {
     struct libscols_table *scols;
@@ -27,9 +30,22 @@ struct table *table_create(const struct table_column *columns, size_t n, bool ha
     scols_table_enable_colors(t->scols, has_colour);
     /* The cells are escaped already, and its own escapes would double every backslash. */
     scols_table_enable_noencoding(t->scols, 1);
+    /* In a file or a pipe every column keeps its width: nobody's screen limits it. */
+    if (!isatty(STDOUT_FILENO))
+        scols_table_set_termwidth(t->scols, PIPE_WIDTH);
     for (size_t i = 0; i < n; i++) {
-        struct libscols_column *c = scols_table_new_column(
-            t->scols, columns[i].name, columns[i].width, columns[i].is_right ? SCOLS_FL_RIGHT : 0);
+        /* libsmartcols 2.38 takes its own width hints only now and then; a name of that width
+         * always counts. */
+        bool is_last = i + 1 == n;
+        int width = columns[i].width;
+        char *name = xasprintf("%*s",
+                               columns[i].is_right ? width
+                               : is_last           ? 0
+                                                   : -width,
+                               columns[i].name);
+        struct libscols_column *c =
+            scols_table_new_column(t->scols, name, 0, columns[i].is_right ? SCOLS_FL_RIGHT : 0);
+        free(name);
         if (!c || (has_colour && scols_cell_set_color(scols_column_get_header(c), "\033[1m") < 0))
             abort();
     }
@@ -74,9 +90,7 @@ static void print_header_alone(struct table *t)
     struct buf line = BUF_INIT;
     while (it && scols_table_next_column(t->scols, it, &c) == 0) {
         const char *name = scols_cell_get_data(scols_column_get_header(c));
-        int width = (int)scols_column_get_whint(c);
-        bool is_right = scols_column_get_flags(c) & SCOLS_FL_RIGHT;
-        buf_printf(&line, "%s%*s", line.len ? " " : "", is_right ? width : -width, name);
+        buf_printf(&line, "%s%s", line.len ? " " : "", name);
     }
     while (line.len && line.data[line.len - 1] == ' ')
         line.data[--line.len] = '\0';

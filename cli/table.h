@@ -8,7 +8,7 @@
 
 struct table_column {
     const char *name;
-    double width;  /* least */
+    int width;     /* least; the last column has none */
     bool is_right; /* numbers */
 };
 

@@ -41,6 +41,7 @@ struct fake {
     pthread_t thread;
     json_t *requests; /* all, in order */
     bool is_good;     /* the whole script was played */
+    bool is_joined;
     struct buf in;
 };
 
@@ -171,11 +172,19 @@ static inline json_t *fake_request(struct fake *f, size_t n)
     return json_array_get(f->requests, n);
 }
 
+/* Until the script is over. */
+static inline void fake_join(struct fake *f)
+{
+    if (!f->is_joined)
+        pthread_join(f->thread, NULL);
+    f->is_joined = true;
+}
+
 /* End it; true when the client played its part to the end. */
 static inline bool fake_stop(struct fake *f)
 {
     shutdown(f->listener, SHUT_RDWR);
-    pthread_join(f->thread, NULL);
+    fake_join(f);
     bool is_good = f->is_good;
     if (f->fd >= 0)
         close(f->fd);

@@ -1,0 +1,624 @@
+/* Whole commands against a scripted gwd: what they print, their exit codes, and that what --json
+ * prints is what docs/schema/gw.schema.json says. */
+#include "cli/cmd.h"
+#include "cli/exit.h"
+#include "tests/unit/fake_gwd.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#define JOB(id, phase, state, exit_code, reason)                                                   \
+    "{\"id\":" #id                                                                                 \
+    ",\"name\":\"he\\u001b[31mllo\",\"user\":\"ann\",\"uid\":1000,\"array\":null,\"task\":0,"      \
+    "\"tasks\":1,\"phase\":\"" phase "\",\"wish\":\"run\",\"state\":\"" state                      \
+    "\",\"em\":\"----\",\"vjob\":null,"                                                            \
+    "\"certain\":true,\"unknown_since\":null,\"host\":\"localhost\",\"queue\":\"default\","        \
+    "\"lrms\":\"fork\","                                                                           \
+    "\"type\":\"single\",\"np\":1,\"priority\":0,\"attempt\":1,\"token\":\"t\",\"exit_"            \
+    "code\":" exit_code ",\"signal\":null,\"reason\":" reason                                      \
+    ",\"submitted\":1767225600.5,\"started\":1767225601.0,\"ended\":null,"                         \
+    "\"exec_s\":62.2,\"xfer_s\":0.3,\"walltime_s\":0,\"resources\":{\"cpus\":1,\"memory_mib\":0,"  \
+    "\"disk_mib\":0},"                                                                             \
+    "\"home\":\"/home/"                                                                            \
+    "ann\",\"vms\":[{\"rank\":0,\"uuid\":\"u\",\"node\":null,\"state\":\"running\"}],"             \
+    "\"stdout\":\"/home/ann/stdout.12\",\"stderr\":\"/home/ann/stderr.12\"}"
+#define PENDING                                                                                    \
+    JOB(12, "PENDING", "pend", "null", "{\"code\":\"no-host\",\"blame\":\"site\",\"params\":{}}")
+#define DONE(code) JOB(12, "DONE", "done", #code, "null")
+#define JOBS(list) "{\"id\":@jobs,\"ok\":true,\"seq\":10,\"jobs\":[" list "]}"
+#define HOST                                                                                       \
+    "{\"id\":0,\"name\":\"localhost\",\"im\":\"static\",\"tm\":\"local\",\"em\":\"fork\","         \
+    "\"state\":\"up\","                                                                            \
+    "\"reason\":null,\"attributes\":{\"ARCH\":\"x86_64\",\"SIZE_MEM_MB\":4000,\"FREE_MEM_MB\":"    \
+    "1000,"                                                                                        \
+    "\"OS_NAME\":\"Linux\",\"LRMS_NAME\":\"fork\"},\"used_slots\":1,\"running_jobs\":1,"           \
+    "\"queues\":[{\"name\":"                                                                       \
+    "\"default\",\"nodes\":2,\"used\":1,\"free\":1,\"max_time\":60,\"max_cpu_time\":null,\"max_"   \
+    "count\":null,"                                                                                \
+    "\"max_running\":null,\"max_jobs\":null,\"status\":\"enabled\",\"dispatch\":null,"             \
+    "\"priority\":null,"                                                                           \
+    "\"rank\":2.5,\"slots\":1}]}"
+#define SUBMITTED                                                                                  \
+    "{\"id\":@submit,\"ok\":true,\"job\":12,\"tasks\":1,\"array\":null,\"warnings\":[]}"
+#define WATCHING "{\"id\":@watch,\"ok\":true,\"seq\":10}"
+
+struct scenario {
+    const char *name;
+    const char *args[8]; /* the command first */
+    const char *input;   /* standard input, NULL: empty */
+    struct fake_step steps[14];
+    int code;
+    const char *out;      /* the whole standard output; NULL: not compared */
+    const char *out_part; /* or a part of it */
+    const char *err_part;
+    const char *schema; /* name in the schema's $defs of each line of output */
+};
+
+#define TEMPLATE "EXECUTABLE = /bin/true\n"
+
+static const struct scenario scenarios[] = {
+    {.name = "gwsubmit prints nothing when all is well",
+     .args = {"gwsubmit"},
+     .input = TEMPLATE,
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "submit"}, {FAKE_SEND, SUBMITTED}, {0}},
+     .out = ""},
+    {.name = "gwsubmit -v prints the id as GridWay does",
+     .args = {"gwsubmit", "-v"},
+     .input = TEMPLATE,
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "submit"}, {FAKE_SEND, SUBMITTED}, {0}},
+     .out = "JOB ID: 12\n"},
+    {.name = "gwsubmit -v -n prints the tasks of an array as GridWay does",
+     .args = {"gwsubmit", "-v", "-n", "2"},
+     .input = TEMPLATE,
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "submit"},
+               {FAKE_SEND,
+                "{\"id\":@submit,\"ok\":true,\"job\":30,\"tasks\":2,\"array\":4,\"warnings\":[]}"},
+               {0}},
+     .out = "ARRAY ID: 4\n\nTASK JOB\n0    30\n1    31\n"},
+    {.name = "gwsubmit --json",
+     .args = {"gwsubmit", "--json"},
+     .input = TEMPLATE,
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "submit"}, {FAKE_SEND, SUBMITTED}, {0}},
+     .schema = "submitted_output"},
+    {.name = "gwsubmit shows the daemon's diagnostics with the line they are about",
+     .args = {"gwsubmit"},
+     .input = "NP = 1\nEXECUTABL = x\n",
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "submit"},
+               {FAKE_SEND, "{\"id\":@submit,\"ok\":false,\"error\":{\"code\":\"invalid\","
+                           "\"message\":\"the job template has errors\","
+                           "\"diagnostics\":[{\"line\":2,\"column\":1,\"length\":9,\"severity\":"
+                           "\"error\",\"message\":\"no\\u001bvariable\","
+                           "\"hint\":\"did you mean EXECUTABLE?\"}]}}"},
+               {0}},
+     .code = EXIT_TEMPLATE,
+     .out = "",
+     .err_part = "stdin:2:1: error: no\\x1bvariable\n    2 | EXECUTABL = x\n      | ^~~~~~~~~\n"},
+    {.name = "gwsubmit --exit-with-job takes the command after -- and exits as it does",
+     .args = {"gwsubmit", "--exit-with-job", "--", "/bin/sh", "-c", "exit 7"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "submit"},
+               {FAKE_SEND, SUBMITTED},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(PENDING)},
+               {FAKE_EXPECT, "watch"},
+               {FAKE_SEND, WATCHING},
+               {FAKE_SEND,
+                "{\"id\":@watch,\"event\":{\"seq\":11,\"kind\":\"attempt-ended\",\"id\":12}}"},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(DONE(7))},
+               {0}},
+     .code = 7,
+     .out = ""},
+    {.name = "gwsubmit --wait -v tells the changes of state",
+     .args = {"gwsubmit", "--wait", "-v"},
+     .input = TEMPLATE,
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "submit"},
+               {FAKE_SEND, SUBMITTED},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(PENDING)},
+               {FAKE_EXPECT, "watch"},
+               {FAKE_SEND, WATCHING},
+               {FAKE_SEND,
+                "{\"id\":@watch,\"event\":{\"seq\":11,\"kind\":\"attempt-active\",\"id\":12}}"},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(DONE(7))},
+               {0}},
+     .code = EXIT_JOB,
+     .out = "JOB ID: 12\n",
+     .err_part = "--:--:--  12  running\n--:--:--  12  done, exit code 7\n"},
+    {.name = "gwsubmit --check needs no daemon and finds four mistakes in one run",
+     .args = {"gwsubmit", "--check"},
+     .input = "EXECUTABL = a\nNP = x\nREQUIREMENTS = ARCH =\nTYPE = many\n",
+     .code = EXIT_TEMPLATE,
+     .err_part = "stdin:4:8: error:"},
+    {.name = "gwsubmit --check --json",
+     .args = {"gwsubmit", "--check", "--json"},
+     .input = "EXECUTABL = a\xff\nNP = x\n",
+     .code = EXIT_TEMPLATE,
+     .schema = "diagnostics_output"},
+    {.name = "gwsubmit names the template that is not there",
+     .args = {"gwsubmit", "/nonexistent/a.jt"},
+     .code = EXIT_NO_FILE,
+     .err_part = "/nonexistent/a.jt"},
+    {.name = "options that do not exist are a usage error",
+     .args = {"gwps", "-Q"},
+     .code = EXIT_USAGE,
+     .err_part = "gwps: "},
+    {.name = "fields that do not exist are a usage error",
+     .args = {"gwps", "-o", "Q"},
+     .code = EXIT_USAGE,
+     .err_part = "uJipynseftTxjhvr"},
+    {.name = "gwps shows GridWay's columns, and names cannot reach the terminal",
+     .args = {"gwps"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(DONE(7))}, {0}},
+     .out =
+         "USER         JID DM   EM   START    END         EXEC    XFER EXIT NAME            HOST\n"
+         "ann:1000      12 done ---- 00:00:00 --:--:-- 0:01:02 0:00:00    7 he\\x1b[31mllo   "
+         "localhost/fork\n"},
+    {.name = "gwps of nothing is the header",
+     .args = {"gwps", "-o", "uJx"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS("")}, {0}},
+     .out = "USER         JID EXIT\n"},
+    {.name = "gwps -n -o chooses columns and leaves the header out",
+     .args = {"gwps", "-n", "-o", "Jir"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING)}, {0}},
+     .out = " 12  --  -- no host is known\n"},
+    {.name = "gwps -f prints KEY=VALUE",
+     .args = {"gwps", "-f", "12"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(DONE(0))}, {0}},
+     .out_part = "JOB_ID=12\nNAME=he\\x1b[31mllo\nUSER=ann\n"},
+    {.name = "gwps --json",
+     .args = {"gwps", "--json"},
+     .steps =
+         {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING "," DONE(0))}, {0}},
+     .schema = "jobs_output"},
+    {.name = "gwps --why says the reason in words",
+     .args = {"gwps", "--why", "12"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING)}, {0}},
+     .out = "12 he\\x1b[31mllo pend: no host is known\nto mend: the site\n"
+            "advice: gwhost --drivers shows whether the information drivers work\n"},
+    {.name = "gwps --why --json",
+     .args = {"gwps", "--why", "12", "--json"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING)}, {0}},
+     .schema = "why_output"},
+    {.name = "gwhost shows GridWay's columns",
+     .args = {"gwhost"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "hosts"},
+               {FAKE_SEND, "{\"id\":@hosts,\"ok\":true,\"hosts\":[" HOST "]}"},
+               {0}},
+     .out_part =
+         "  0  -- Linux           x86_64   --   -- 1000M/4000M            --         1/1/2 fork  "},
+    {.name = "gwhost -m shows the queues that match",
+     .args = {"gwhost", "-m", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "hosts"},
+               {FAKE_SEND, "{\"id\":@hosts,\"ok\":true,\"hosts\":[" HOST "]}"},
+               {0}},
+     .out_part = "\n  0 default                 2.5  --     1 localhost\n"},
+    {.name = "gwhost --json",
+     .args = {"gwhost", "--json"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "hosts"},
+               {FAKE_SEND, "{\"id\":@hosts,\"ok\":true,\"hosts\":[" HOST "]}"},
+               {0}},
+     .schema = "hosts_output"},
+    {.name = "gwhost --drivers --json",
+     .args = {"gwhost", "--drivers", "--json"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "status"},
+               {FAKE_SEND, "{\"id\":@status,\"ok\":true,\"version\":\"0\",\"instance\":\"I\","
+                           "\"epoch\":1,\"seq\":10,\"paused\":false,"
+                           "\"drivers\":[{\"kind\":\"im\",\"name\":\"static\",\"state\":\"up\","
+                           "\"pid\":7}],\"jobs\":{\"DONE\":1}}"},
+               {0}},
+     .schema = "status_output"},
+    {.name = "gwhost --drain is an administrator's",
+     .args = {"gwhost", "--drain", "localhost"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "drain"},
+               {FAKE_SEND, "{\"id\":@drain,\"ok\":false,\"error\":{\"code\":\"not-allowed\","
+                           "\"message\":\"only an administrator\"}}"},
+               {0}},
+     .code = EXIT_NOT_ALLOWED,
+     .err_part = "gwhost: only an administrator\n"},
+    {.name = "gwhost --undrain --json",
+     .args = {"gwhost", "--undrain", "localhost", "--json"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "drain"},
+               {FAKE_SEND, "{\"id\":@drain,\"ok\":true}"},
+               {0}},
+     .schema = "drained_output"},
+    {.name = "gwhost --pause --json",
+     .args = {"gwhost", "--pause", "--json"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "pause"},
+               {FAKE_SEND, "{\"id\":@pause,\"ok\":true}"},
+               {0}},
+     .schema = "paused_output"},
+    {.name = "gwkill waits until the end is confirmed and says what became of each",
+     .args = {"gwkill", "12", "99"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "wish"},
+               {FAKE_SEND, "{\"id\":@wish,\"ok\":true,\"done\":[],\"pending\":[12],\"refused\":[{"
+                           "\"id\":99,\"error\":{\"code\":"
+                           "\"not-found\",\"message\":\"no such job\"}}]}"},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(PENDING)},
+               {FAKE_EXPECT, "watch"},
+               {FAKE_SEND, WATCHING},
+               {FAKE_SEND,
+                "{\"id\":@watch,\"event\":{\"seq\":11,\"kind\":\"attempt-ended\",\"id\":12}}"},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(JOB(12, "FAILED", "fail", "null",
+                                    "{\"code\":\"killed\",\"blame\":\"none\",\"params\":{}}"))},
+               {0}},
+     .code = EXIT_NOT_FOUND,
+     .out = "12: killed\n",
+     .err_part = "gwkill: 99: no such job\n"},
+    {.name = "gwkill does not claim to have killed what had ended",
+     .args = {"gwkill", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "wish"},
+               {FAKE_SEND,
+                "{\"id\":@wish,\"ok\":true,\"done\":[12],\"pending\":[],\"refused\":[]}"},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(DONE(0))},
+               {0}},
+     .out = "12: had ended: done\n"},
+    {.name = "gwkill -a does not wait",
+     .args = {"gwkill", "-a", "12-13"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "wish"},
+               {FAKE_SEND,
+                "{\"id\":@wish,\"ok\":true,\"done\":[13],\"pending\":[12],\"refused\":[]}"},
+               {0}},
+     .out = "13: killed\n12: pending\n"},
+    {.name = "gwkill -o --json",
+     .args = {"gwkill", "-o", "--json", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "wish"},
+               {FAKE_SEND, "{\"id\":@wish,\"ok\":true,\"done\":[],\"pending\":[],\"refused\":[{"
+                           "\"id\":12,\"error\":{\"code\":"
+                           "\"wrong-state\",\"message\":\"only a pending job can be held\"}}]}"},
+               {0}},
+     .code = EXIT_JOB,
+     .schema = "wish_output"},
+    {.name = "gwwait -v prints the exit code",
+     .args = {"gwwait", "-v", "12"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(DONE(7))}, {0}},
+     .code = EXIT_JOB,
+     .out = "7\n"},
+    {.name = "gwwait gives up in time",
+     .args = {"gwwait", "-t", "0", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(PENDING)},
+               {FAKE_EXPECT, "watch"},
+               {FAKE_SEND, WATCHING},
+               {0}},
+     .code = EXIT_TRY_AGAIN,
+     .err_part = "1 of 1 jobs"},
+    {.name = "gwwait --json",
+     .args = {"gwwait", "--json", "12"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(DONE(0))}, {0}},
+     .schema = "jobs_output"},
+    {.name = "gwwait names what it waits for",
+     .args = {"gwwait"},
+     .code = EXIT_USAGE,
+     .err_part = "name jobs"},
+    {.name = "gwhistory shows the newest attempt first with the reason in words",
+     .args = {"gwhistory", "-n", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "history"},
+               {FAKE_SEND, "{\"id\":@history,\"ok\":true,\"attempts\":[{\"attempt\":1,\"host\":"
+                           "\"old\",\"queue\":\"q\",\"reason\":"
+                           "{\"code\":\"no-space\"}},{\"attempt\":2,\"host\":\"localhost\","
+                           "\"lrms\":\"fork\",\"queue\":\"q\"}]}"},
+               {FAKE_EXPECT, "hosts"},
+               {FAKE_SEND, "{\"id\":@hosts,\"ok\":true,\"hosts\":[" HOST "]}"},
+               {0}},
+     .out = "  0 --:--:-- --:--:-- 0:00:00 0:00:00 0:00:00 0:00:00 ----     q          "
+            "localhost/fork            --\n"
+            " -- --:--:-- --:--:-- 0:00:00 0:00:00 0:00:00 0:00:00 no-space q          old         "
+            "              "
+            "there is no space left, or a quota is reached\n"},
+    {.name = "gwhistory --json",
+     .args = {"gwhistory", "--json", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "history"},
+               {FAKE_SEND, "{\"id\":@history,\"ok\":true,\"attempts\":[{\"attempt\":1,\"token\":"
+                           "\"t\",\"host\":\"h\",\"queue\":\"q\",\"lrms\":"
+                           "null,\"rank\":0.5,\"started\":1.5,\"ended\":null,\"prolog_s\":0.1,"
+                           "\"wrapper_s\":0.0,\"epilog_s\":0.0,"
+                           "\"contact\":null,\"reason\":null,\"exit_code\":null,\"vms\":[]}]}"},
+               {0}},
+     .schema = "attempts_output"},
+    {.name = "gwlogs gives the bytes as they are",
+     .args = {"gwlogs", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "logs"},
+               {FAKE_SEND, "{\"id\":@logs,\"data\":\"G1szMW0=\",\"offset\":0}"},
+               {FAKE_SEND, "{\"id\":@logs,\"ok\":true,\"end\":true}"},
+               {0}},
+     .out = "\033[31m"},
+    {.name = "gwlogs --json",
+     .args = {"gwlogs", "-e", "--json", "12"},
+     .steps = {{FAKE_ACCEPT, NULL},
+               {FAKE_EXPECT, "logs"},
+               {FAKE_SEND, "{\"id\":@logs,\"data\":\"G1szMW0=\",\"offset\":0}"},
+               {FAKE_SEND, "{\"id\":@logs,\"ok\":true,\"end\":true}"},
+               {0}},
+     .schema = "log_output"},
+};
+
+/* --- running a command --- */
+
+struct ran {
+    char *out, *err;
+    int code;
+};
+
+static char *read_all(FILE *from)
+{
+    struct buf b = BUF_INIT;
+    char chunk[4096];
+    size_t n;
+    rewind(from);
+    while ((n = fread(chunk, 1, sizeof chunk, from)) > 0)
+        buf_put(&b, chunk, n);
+    fclose(from);
+    return b.data ? b.data : xstrdup("");
+}
+
+static int child(const struct scenario *s, const char *path, FILE *in, FILE *out, FILE *err)
+{
+    int argc = 0;
+    char *argv[9] = {0};
+    for (; argc < 8 && s->args[argc]; argc++)
+        argv[argc] = xstrdup(s->args[argc]);
+    setenv("GW_SOCKET", path, 1);
+    setenv("TZ", "UTC", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    dup2(fileno(in), 0);
+    dup2(fileno(out), 1);
+    dup2(fileno(err), 2);
+    program_invocation_short_name = argv[0];
+    argp_err_exit_status = EXIT_USAGE;
+    int code = cmd_find(s->args[0])->run(argc, argv);
+    fflush(stdout);
+    return code;
+}
+
+static struct ran run(const struct scenario *s, const char *path)
+{
+    struct ran r;
+    int status;
+    FILE *in = tmpfile(), *out = tmpfile(), *err = tmpfile();
+    fputs(s->input ? s->input : "", in);
+    rewind(in);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(child(s, path, in, out, err));
+    waitpid(pid, &status, 0);
+    r.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    r.out = read_all(out);
+    r.err = read_all(err);
+    fclose(in);
+    return r;
+}
+
+/* --- the schema: as much of JSON Schema as ours uses --- */
+
+static json_t *schema;
+
+static const json_t *resolve(const json_t *s)
+{
+    const char *ref = json_string_value(json_object_get(s, "$ref"));
+    return ref ? json_object_get(json_object_get(schema, "$defs"), strrchr(ref, '/') + 1) : s;
+}
+
+static bool has_type(const json_t *v, const json_t *type)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(type, i, one) if (has_type(v, one)) return true;
+    const char *name = json_string_value(type);
+    if (!name)
+        return false;
+    return (strcmp(name, "object") == 0 && json_is_object(v)) ||
+           (strcmp(name, "array") == 0 && json_is_array(v)) ||
+           (strcmp(name, "string") == 0 && json_is_string(v)) ||
+           (strcmp(name, "integer") == 0 && json_is_integer(v)) ||
+           (strcmp(name, "number") == 0 && json_is_number(v)) ||
+           (strcmp(name, "boolean") == 0 && json_is_boolean(v)) ||
+           (strcmp(name, "null") == 0 && json_is_null(v));
+}
+
+static bool is_among(const json_t *v, const json_t *list)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(list, i, one) if (json_equal(v, one)) return true;
+    return false;
+}
+
+static bool fits(const json_t *v, const json_t *s, const char *where);
+
+/* Exactly the keys: stricter than the schema itself, which lets later versions add members. */
+static bool object_fits(const json_t *v, const json_t *s, const char *where)
+{
+    const char *name;
+    json_t *member, *properties = json_object_get(s, "properties");
+    size_t i;
+    json_object_foreach((json_t *)v, name, member)
+    {
+        json_t *p = json_object_get(properties, name);
+        if (properties && !p) {
+            print_error("%s.%s is not in the schema\n", where, name);
+            return false;
+        }
+        if (p && !fits(member, p, name))
+            return false;
+    }
+    json_array_foreach(json_object_get(s, "required"), i,
+                       member) if (!json_object_get(v, json_string_value(member)))
+    {
+        print_error("%s.%s is missing\n", where, json_string_value(member));
+        return false;
+    }
+    return true;
+}
+
+static bool fits(const json_t *v, const json_t *s, const char *where)
+{
+    size_t i;
+    json_t *one;
+    s = resolve(s);
+    if (json_object_get(s, "oneOf")) {
+        json_array_foreach(
+            json_object_get(s, "oneOf"), i,
+            one) if (json_is_null(v) ==
+                     (strcmp("null", json_string_value(json_object_get(one, "type"))
+                                         ? json_string_value(json_object_get(one, "type"))
+                                         : "") == 0)) return fits(v, one, where);
+        return false;
+    }
+    const json_t *type = json_object_get(s, "type"), *list = json_object_get(s, "enum"),
+                 *only = json_object_get(s, "const");
+    if ((type && !has_type(v, type)) || (list && !is_among(v, list)) ||
+        (only && !json_equal(v, only))) {
+        print_error("%s has a value that the schema does not allow\n", where);
+        return false;
+    }
+    if (json_is_object(v) && !object_fits(v, s, where))
+        return false;
+    json_array_foreach(v, i, one) if (!fits(one, json_object_get(s, "items"), where)) return false;
+    return true;
+}
+
+static void check_schema(const char *out, const char *name)
+{
+    size_t lines = 0;
+    char *copy = xstrdup(out), *rest = NULL;
+    for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        json_t *v = json_loads(line, 0, NULL),
+               *s = json_object_get(json_object_get(schema, "$defs"), name);
+        assert_non_null(v);
+        assert_non_null(s);
+        assert_true(fits(v, s, name));
+        json_decref(v);
+        lines++;
+    }
+    assert_true(lines > 0);
+    free(copy);
+}
+
+/* --- the tests --- */
+
+static void each_command_says_and_answers_what_it_should(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(scenarios); i++) {
+        const struct scenario *s = &scenarios[i];
+        struct fake *f = fake_start(s->steps);
+        print_message("%s\n", s->name);
+        struct ran r = run(s, f->path);
+        if (r.code != s->code || (s->out && strcmp(r.out, s->out) != 0) ||
+            (s->err_part && !strstr(r.err, s->err_part)) ||
+            (s->out_part && !strstr(r.out, s->out_part)))
+            print_error("exit %d\n--- out\n%s--- err\n%s---\n", r.code, r.out, r.err);
+        assert_int_equal(r.code, s->code);
+        assert_true(!s->out || strcmp(r.out, s->out) == 0);
+        assert_true(!s->out_part || strstr(r.out, s->out_part));
+        assert_true(!s->err_part || strstr(r.err, s->err_part));
+        if (s->schema)
+            check_schema(r.out, s->schema);
+        assert_true(fake_stop(f));
+        free(r.out);
+        free(r.err);
+    }
+}
+
+static void without_a_daemon_each_command_exits_69(void **state)
+{
+    size_t n;
+    const struct cmd *const *list = cmd_list(&n);
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        struct scenario s = {.args = {list[i]->name, "12"}, .input = TEMPLATE};
+        if (strcmp(list[i]->name, "gwsubmit") == 0)
+            s.args[1] = "-";
+        struct ran r = run(&s, "/nonexistent/gwd.sock");
+        assert_int_equal(r.code, EXIT_UNAVAILABLE);
+        assert_true(strncmp(r.err, list[i]->name, strlen(list[i]->name)) == 0);
+        assert_non_null(strstr(r.err, "/nonexistent/gwd.sock"));
+        free(r.out);
+        free(r.err);
+    }
+}
+
+static void interrupted_a_wait_leaves_the_job_alone_and_says_how_to_come_back(void **state)
+{
+    static const struct fake_step steps[] = {{FAKE_ACCEPT, NULL},
+                                             {FAKE_EXPECT, "jobs"},
+                                             {FAKE_SEND, JOBS(PENDING)},
+                                             {FAKE_EXPECT, "watch"},
+                                             {0}};
+    static const struct scenario s = {.args = {"gwwait", "12"}};
+    struct fake *f = fake_start(steps);
+    FILE *in = tmpfile(), *out = tmpfile(), *err = tmpfile();
+    int status;
+    (void)state;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(child(&s, f->path, in, out, err));
+    fake_join(f); /* it waits now */
+    kill(pid, SIGINT);
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_INTERRUPTED);
+    char *text = read_all(err);
+    assert_non_null(strstr(text, "gwwait 12"));
+    assert_non_null(strstr(text, "gwkill 12"));
+    free(text);
+    assert_int_equal(json_array_size(f->requests), 2);
+    fclose(in);
+    fclose(out);
+    fake_stop(f);
+}
+
+static int load_schema(void **state)
+{
+    (void)state;
+    schema = json_load_file("docs/schema/gw.schema.json", 0, NULL);
+    return schema ? 0 : -1;
+}
+
+static int drop_schema(void **state)
+{
+    (void)state;
+    json_decref(schema);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_command_says_and_answers_what_it_should),
+        cmocka_unit_test(without_a_daemon_each_command_exits_69),
+        cmocka_unit_test(interrupted_a_wait_leaves_the_job_alone_and_says_how_to_come_back),
+    };
+    return cmocka_run_group_tests(tests, load_schema, drop_schema);
+}
