@@ -20,6 +20,7 @@
 
 /* A guest that said it is done has this long to power off. */
 enum { END_MS = 60 * 1000 };
+enum { CONSOLE_MS = 10 * 1000 };
 /* What a guest may write to its status port, and in one line. */
 enum { STATUS_MAX = 1 << 20, LINE_MAX_BYTES = 4096 };
 /* libvirt's timers are an int of milliseconds; a longer wait takes several. */
@@ -132,6 +133,14 @@ static void check_sizes(struct watch *w)
                 "the payload wrote more than the %" PRIu64 " bytes allowed", limit);
         give_up(w);
     }
+}
+
+/* Not by inotify: a serial port is written byte by byte, and slowly enough that looking now and
+ * then bounds it. */
+static void on_console_timer(int timer, void *ctx)
+{
+    (void)timer;
+    struct watch *w = ctx;
     console_trim(w->files->console);
 }
 
@@ -199,8 +208,7 @@ void watch_machine_ended(void *watch, enum machine_end end)
 
 static int open_files(struct watch *w, struct vm_failure *f)
 {
-    const char *const paths[] = {w->files->status_log, w->files->stdout_log, w->files->stderr_log,
-                                 w->files->console};
+    const char *const paths[] = {w->files->status_log, w->files->stdout_log, w->files->stderr_log};
     w->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     for (size_t i = 0; w->inotify_fd >= 0 && i < GW_COUNT(paths); i++)
         if (inotify_add_watch(w->inotify_fd, paths[i], IN_MODIFY) < 0)
@@ -234,6 +242,7 @@ int watch_open(struct watch *w, const struct attempt *a, const struct vm_files *
     w->signal_handle =
         virEventAddHandle(w->signal_fd, VIR_EVENT_HANDLE_READABLE, on_signal, w, NULL);
     w->timer = virEventAddTimeout(-1, on_timer, w, NULL);
+    w->console_timer = virEventAddTimeout(CONSOLE_MS, on_console_timer, w, NULL);
     return 0;
 }
 
@@ -243,6 +252,7 @@ void watch_close(struct watch *w)
     virEventRemoveHandle(w->inotify_handle);
     virEventRemoveHandle(w->signal_handle);
     virEventRemoveTimeout(w->timer);
+    virEventRemoveTimeout(w->console_timer);
     for (size_t i = 0; i < GW_COUNT(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -258,6 +268,7 @@ int watch_run(struct watch *w, struct vm_failure *f)
             give_up(w);
         }
     read_status(w);
+    console_trim(w->files->console);
     if (w->has_failed) {
         *f = w->failure;
         return -1;

@@ -19,8 +19,8 @@ struct watch {
     enum watch_phase phase;
     int64_t deadline_ms; /* CLOCK_BOOTTIME; 0: none */
     int inotify_fd, signal_fd, status_fd;
-    int inotify_handle, signal_handle, timer; /* libvirt's */
-    struct buf line;                          /* of the guest's status port, not yet whole */
+    int inotify_handle, signal_handle, timer, console_timer; /* libvirt's */
+    struct buf line; /* of the guest's status port, not yet whole */
     pid_t parent;
     bool is_ready, is_over, has_failed;
     int64_t started; /* seconds since 1970 UTC; 0 before */
