@@ -39,14 +39,12 @@ static void cell(struct table *t, const json_t *attrs, const char *a, const char
     buf_clear(&text);
 }
 
-static void put_megabytes(struct buf *out, double mb)
+static void put_size(struct buf *out, double mb, bool is_in_gb)
 {
     if (mb < 0)
         buf_putc(out, '?');
-    else if (mb < 100000)
-        buf_printf(out, "%.0fM", mb);
     else
-        buf_printf(out, "%.0fG", mb / 1024);
+        buf_printf(out, is_in_gb ? "%.0fG" : "%.0fM", is_in_gb ? mb / 1024 : mb);
 }
 
 static void size_cell(struct table *t, const json_t *attrs, const char *free_mb,
@@ -54,9 +52,10 @@ static void size_cell(struct table *t, const json_t *attrs, const char *free_mb,
 {
     struct buf text = BUF_INIT;
     double free = gw_number(attrs, free_mb, -1), size = gw_number(attrs, size_mb, -1);
-    put_megabytes(&text, free);
+    bool is_in_gb = free >= 100000 || size >= 100000;
+    put_size(&text, free, is_in_gb);
     buf_putc(&text, '/');
-    put_megabytes(&text, size);
+    put_size(&text, size, is_in_gb);
     table_put(t, free < 0 && size < 0 ? NULL : buf_str(&text));
     buf_clear(&text);
 }

@@ -188,7 +188,8 @@ static void farewell(const struct gw_submitted *s)
     free(text);
 }
 
-static int await_end(struct gw *gw, const struct submit_options *o, const struct gw_submitted *sub)
+static int await_end(struct gw *gw, const struct submit_options *o, const struct gw_submitted *sub,
+                     int64_t from)
 {
     struct gw_err err = {0};
     struct submit_state s = {
@@ -196,6 +197,7 @@ static int await_end(struct gw *gw, const struct submit_options *o, const struct
     struct gw_wait w = {.ids = &sub->job,
                         .n = sub->is_array ? 0 : 1,
                         .array = sub->array,
+                        .from = from,
                         .timeout_ms = -1,
                         .patience_ms = PATIENCE_WAIT_MS,
                         .on_event = on_event,
@@ -233,6 +235,8 @@ static int submit(struct gw *gw, const struct submit_options *o, const struct so
 {
     struct gw_err err = {0};
     struct gw_submitted sub;
+    /* The job's own events are all after what the greeting told. */
+    int64_t from = gw_int(gw_hello(gw), "seq", 0) + 1;
     const struct gw_submission s = {.template = buf_str(&src->text),
                                     .file = src->name,
                                     .home = home,
@@ -251,7 +255,7 @@ static int submit(struct gw *gw, const struct submit_options *o, const struct so
         source_diagnose(src, sub.warnings);
     say_id(o, &sub);
     json_decref(sub.warnings);
-    return o->is_waiting ? await_end(gw, o, &sub) : 0;
+    return o->is_waiting ? await_end(gw, o, &sub, from) : 0;
 }
 
 static int submit_here(const struct submit_options *o, const struct source *src)

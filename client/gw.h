@@ -106,9 +106,10 @@ struct gw_wait {
     const uint64_t *ids; /* or, with n 0, `array` */
     size_t n;
     uint64_t array;
-    bool is_any;                                      /* the first end is enough */
-    int64_t timeout_ms;                               /* -1: none; then -GW_ETIMEDOUT */
-    int64_t patience_ms;                              /* for a daemon that went away to come back */
+    int64_t from;        /* number of the first event to tell; 0: those after the call */
+    bool is_any;         /* the first end is enough */
+    int64_t timeout_ms;  /* -1: none; then -GW_ETIMEDOUT */
+    int64_t patience_ms; /* for a daemon that went away to come back */
     void (*on_event)(void *ctx, const json_t *event); /* each may be NULL */
     void (*on_end)(void *ctx,
                    const json_t *job); /* once for each job, as docs/client-protocol.md shows it */

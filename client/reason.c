@@ -102,22 +102,23 @@ static const char *separator(bool *is_first)
 static void put_removed(struct buf *out, const json_t *params)
 {
     bool is_first = true;
+    struct buf list = BUF_INIT;
     int64_t hosts = gw_int(params, "hosts", 0);
-    if (hosts <= 0)
-        return;
-    buf_printf(out, " (of %" PRId64 " host%s: ", hosts, hosts == 1 ? "" : "s");
     for (size_t i = 0; i < GW_COUNT(removed); i++) {
         size_t k;
         json_t *row;
         int64_t n = gw_int(params, removed[i].param, 0);
         if (n > 0)
-            buf_printf(out, "%s%" PRId64 " %s", separator(&is_first), n, removed[i].words);
+            buf_printf(&list, "%s%" PRId64 " %s", separator(&is_first), n, removed[i].words);
         json_array_foreach(gw_array(params, removed[i].param), k,
                            row) if ((n = gw_int(row, "removed", 0)) > 0)
-            buf_printf(out, "%s%" PRId64 " without %s", separator(&is_first), n,
+            buf_printf(&list, "%s%" PRId64 " without %s", separator(&is_first), n,
                        gw_text(row, "condition", "?"));
     }
-    buf_puts(out, is_first ? "none was left)" : ")");
+    if (list.len)
+        buf_printf(out, " (of %" PRId64 " host%s: %s)", hosts, hosts == 1 ? "" : "s",
+                   buf_str(&list));
+    buf_clear(&list);
 }
 
 static void put_back_off(struct buf *out, const json_t *params)

@@ -285,6 +285,8 @@ int gw_wait(struct gw *gw, const struct gw_wait *w, struct gw_err *err)
     struct gw_err why = {0};
     int r = begin(&s, &why);
     bool is_known = s.items != NULL;
+    if (w->from > 0 && w->from <= s.seq)
+        s.seq = w->from - 1;
     if (r == 0 && !is_over(&s))
         r = watch_and_follow(&s, &why);
     while (is_known && is_lost(&s, r) && w->patience_ms > 0) {
