@@ -16,7 +16,7 @@ IM_MAD = static:gw_im_static:--self local-a\:4\:file\://$GWD_DIR/site-a --self l
 TM_MAD = local:gw_tm_local:
 EM_MAD = fork:gw_em_fork::rsl
 EOF
-t_try "a private daemon becomes ready" gwd_start || t_done
+t_check "a private daemon becomes ready" gwd_start || t_done
 
 # --- exit codes ---
 gwsubmit --wait --exit-with-job -- /bin/sh -c 'exit 0' >out.0 2>&1
@@ -152,7 +152,7 @@ t_equal "and four positions are named" 4 "$(grep -cE '^bad\.jt:[1-4]:[0-9]+: err
 t_check "a good template passes the check" gwsubmit --check files.jt
 
 # --- no daemon ---
-t_try "the daemon stops when told" gwd_stop
+t_check "the daemon stops when told" gwd_stop
 gwps >/dev/null 2>down.err
 t_equal "without a daemon it is exit code 69" 69 $?
 t_equal "nothing of the daemon is left" "" "$("$T_ROOT/tools/processes-of" "$GWD_DIR")"

@@ -42,7 +42,7 @@ crash_at() {
 for point in append sync effect reply; do
     for n in 1 2 3 4 5 7 9 12 15; do
         case $point.$n in reply.[3-9] | reply.1?) continue ;; esac
-        t_try "killed at $point $n the job ends right and starts once" crash_at $point $n
+        t_check "killed at $point $n the job ends right and starts once" crash_at $point $n
     done
 done
 
@@ -57,11 +57,11 @@ EOF
 job_start --exit-with-job -t long.jt
 t_within 30 test -s "$starts"
 gwd_kill9
-t_try "after kill -9 the daemon starts again at once" gwd_start
+t_check "after kill -9 the daemon starts again at once" gwd_start
 t_within 30 sh -c "gwps $JOB | grep -q actv" || t_not_ok "the job is active again"
 gwd_kill9
 touch "$T_DIR/go" # it ends while nobody looks
-t_try "and once more" gwd_start
+t_check "and once more" gwd_start
 job_end
 t_equal "a job that ended while the daemon was dead keeps its exit code" 3 $?
 t_equal "it started once" 1 "$(wc -l <"$starts")"
@@ -84,5 +84,5 @@ touch "$T_DIR/go"
 job_end
 t_equal "a job survives the death of all drivers" 3 $?
 t_equal "and started once" 1 "$(wc -l <"$starts")"
-t_try "the daemon stops when told" gwd_stop
+t_check "the daemon stops when told" gwd_stop
 t_done

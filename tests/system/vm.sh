@@ -14,7 +14,7 @@ left_behind() { # nothing of a VM job may be left
     find "$GWD_DIR/site" -name '*.overlay*'
 }
 
-t_try "a private daemon becomes ready" gwd_start || t_done
+t_check "a private daemon becomes ready" gwd_start || t_done
 echo "hello from the input" >in.txt
 cat >vm.jt <<EOF
 NAME = vm
@@ -51,7 +51,7 @@ EOF
 job_start --exit-with-job -t wait.jt
 t_within 60 sh -c "gwlogs $JOB 2>/dev/null | grep -q up" || t_not_ok "a VM job shows its output while it runs"
 gwd_kill9
-t_try "the daemon starts again" gwd_start
+t_check "the daemon starts again" gwd_start
 job_end
 t_equal "a VM job survives kill -9 of the daemon" 6 $?
 t_equal "all of its output is there" "up down" "$(tr '\n' ' ' <"stdout.$JOB" | sed 's/ $//')"
@@ -107,5 +107,5 @@ t_equal "a guest that never boots ends in bounded time" "guest-no-boot job 1" \
 sum=$(printf '%064d' 0)
 t_equal "a wrong checksum is noticed" "image-checksum job 1" "$(failure_of "$image sha256:$sum")"
 t_equal "nothing is left of them" "" "$(left_behind)"
-t_try "the daemon stops when told" gwd_stop
+t_check "the daemon stops when told" gwd_stop
 t_done
