@@ -1,5 +1,6 @@
 #include "em/launch.h"
 
+#include "em/attempt.h"
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "spec/rsl.h"
@@ -105,7 +106,9 @@ static int check(const struct rsl *rsl, struct gw_err *err)
 {
     static const char *const files[] = {"executable", "stdin", "stdout", "stderr", "directory"};
     const char *type = rsl_get(rsl, "jobtype"), *count = rsl_get(rsl, "count");
-    const char *exe = rsl_get(rsl, "executable");
+    const char *exe = rsl_get(rsl, "executable"), *token = rsl_getenv(rsl, "GW_TOKEN");
+    if (token && !attempt_token_is_valid(token))
+        return gw_err_set(err, GW_EINVAL, "GW_TOKEN \"%.60s\" is not a token", token);
     if (!exe || !exe[0])
         return gw_err_set(err, GW_EINVAL, "no executable is given");
     /* As GRAM's fork manager does, "single" runs one process whatever the count. */

@@ -156,7 +156,7 @@ em_refuses() {
     told "a description that is missing is our failure" em "SUBMIT 205 FAILURE internal:us "
     description badtoken "$T_DIR" .wrapper '("GW_TOKEN" "../x")'
     submit em 206 badtoken
-    told "a token that is no file name is refused" em "SUBMIT 206 FAILURE refused:job "
+    told "a token that is no file name is refused" em "SUBMIT 206 FAILURE refused:job GW_TOKEN"
 }
 
 # Killed -9 while a job runs: the next driver process finds it.
