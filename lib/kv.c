@@ -296,6 +296,13 @@ void kv_clear(struct kv_list *list)
     *list = (struct kv_list){0};
 }
 
+/* An escape is two bytes of the source. */
+static size_t char_end(const struct kv *kv, size_t i)
+{
+    size_t start = kv->value_offset[i];
+    return start + (kv->value_offset[i + 1] == start + 2 ? 2 : 1);
+}
+
 /* Where the value begins is known, so only the value has to be gone through, not the text before
  * it. */
 struct place kv_place(const struct diags *d, const struct kv *kv, size_t from, size_t length)
@@ -305,7 +312,7 @@ struct place kv_place(const struct diags *d, const struct kv *kv, size_t from, s
     from = from < kv->value_len ? from : kv->value_len;
     size_t to = length < kv->value_len - from ? from + length : kv->value_len;
     size_t start = kv->value_offset[from];
-    size_t end = to > from ? kv->value_offset[to - 1] + 1 : start;
+    size_t end = to > from ? char_end(kv, to - 1) : start;
     size_t line_start = kv->value_offset[0] + 1 - kv->value_at.column;
     struct place at = {.line = kv->value_at.line};
     const char *newline;

@@ -141,6 +141,7 @@ static void every_byte_of_a_value_has_its_place_in_the_source(void **state)
     assert_string_equal(a->value, "a\"b\n  cd");
     assert_place(&d, a, 0, 1, 2, 7, 1);
     assert_place(&d, a, 2, 1, 2, 10, 1);
+    assert_place(&d, a, 1, 1, 2, 8, 2); /* an escape */
     assert_place(&d, a, 0, 8, 2, 7, 4); /* to the end of its line */
     assert_place(&d, a, 6, 2, 3, 3, 2);
     assert_place(&d, a, 8, 0, 3, 5, 0);
