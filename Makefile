@@ -47,8 +47,9 @@ LIBS_libexec/gw_im_static :=
 LIBS_libexec/gw_tm_local :=
 LIBS_libexec/gw_em_fork :=
 LIBS_libexec/gw_fake := -ljansson
-# gwvm travels to sites that have libvirt and QEMU and nothing of ours: the rest is linked in.
-LIBS_libexec/gwvm := -lvirt -Wl,-Bstatic -larchive -lexpat -luuid -lz -lcrypto -Wl,-Bdynamic
+# gwvm travels to sites that have libvirt and QEMU and nothing of ours: the rest is linked in, and kept from the
+# site's libraries, which would else take our OpenSSL for theirs.
+LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic
 LIBS_TEST := -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lexpat -lcrypto
 
 COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs
