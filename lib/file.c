@@ -47,8 +47,10 @@ int file_read(const char *path, size_t max, struct buf *b, struct gw_err *err)
     else
         r = read_fd(fd, path, max, b, err);
     close(fd);
-    if (r < 0)
+    if (r < 0 && b->data) {
         b->len = before;
+        b->data[before] = '\0';
+    }
     return r;
 }
 
@@ -112,7 +114,7 @@ int file_mkdirs(const char *path, mode_t mode, struct gw_err *err)
 {
     char *copy = xstrdup(path);
     int r = 0;
-    for (char *p = copy + 1; r == 0; p++) {
+    for (char *p = copy + (*copy == '/'); r == 0; p++) {
         if (*p && *p != '/')
             continue;
         char c = *p;

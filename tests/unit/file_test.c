@@ -1,0 +1,168 @@
+#include "lib/file.h"
+#include "lib/mem.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Each test runs in a directory of its own. */
+static int enter(void **state)
+{
+    char *dir = xasprintf("%s/file_test.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    *state = dir;
+    return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+    int r = chdir("/") < 0 ? -1 : file_remove_tree(*state, NULL);
+    free(*state);
+    return r;
+}
+
+static bool exists(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+static void put(const char *path, const char *text)
+{
+    assert_int_equal(file_write(path, text, strlen(text), 0600, NULL), 0);
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    struct stat st;
+    char *large = xmalloc(300000);
+    memset(large, 'x', 300000);
+    assert_int_equal(file_write("a", large, 300000, 0640, NULL), 0);
+    assert_int_equal(stat("a", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    buf_puts(&b, "before");
+    assert_int_equal(file_read("a", 300000, &b, NULL), 0);
+    assert_int_equal(b.len, 300006);
+    assert_memory_equal(b.data, "beforexxx", 9);
+    put("a", "");
+    buf_reset(&b);
+    assert_int_equal(file_read("a", 0, &b, NULL), 0);
+    assert_string_equal(buf_str(&b), "");
+    buf_clear(&b);
+    free(large);
+}
+
+static void what_cannot_be_read_leaves_the_buffer_as_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        int code;
+        const char *text;
+    } cases[] = {{"none", -GW_ENOENT, "opening none: No such file or directory"},
+                 {"large", -GW_ENOSPC, "large is larger than the 5 bytes allowed"},
+                 {"dir", -GW_EINVAL, "dir is not a regular file"},
+                 {"fifo", -GW_EINVAL, "fifo is not a regular file"},
+                 {"large/x", -GW_ENOENT, "opening large/x: Not a directory"}};
+    put("large", "123456");
+    assert_int_equal(mkdir("dir", 0700), 0);
+    assert_int_equal(mkfifo("fifo", 0600), 0);
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        struct buf b = BUF_INIT;
+        struct gw_err err;
+        buf_puts(&b, "before");
+        assert_int_equal(file_read(cases[i].path, 5, &b, &err), cases[i].code);
+        assert_string_equal(err.text, cases[i].text);
+        assert_string_equal(b.data, "before");
+        buf_clear(&b);
+    }
+    struct buf empty = BUF_INIT;
+    assert_int_equal(file_read("large", 5, &empty, NULL), -GW_ENOSPC);
+    assert_string_equal(buf_str(&empty), "");
+    buf_clear(&empty);
+}
+
+static void a_file_is_replaced_at_once_and_nothing_else_is_left(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    put("target", "old");
+    assert_int_equal(symlink("target", "link"), 0);
+    put("link", "new"); /* the link is replaced, not what it names */
+    assert_int_equal(file_read("target", 10, &b, NULL), 0);
+    assert_string_equal(b.data, "old");
+    struct gw_err err;
+    assert_int_equal(file_write("none/x", "", 0, 0600, &err), -GW_ENOENT);
+    assert_string_equal(err.text, "writing none/x: No such file or directory");
+    assert_int_equal(mkdir("dir", 0700), 0);
+    assert_true(file_write("dir", "", 0, 0600, NULL) < 0);
+    assert_int_equal(unlink("target") + unlink("link") + rmdir("dir"), 0);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(*state), 0); /* it is empty */
+    assert_int_equal(mkdir(*state, 0700), 0);
+    buf_clear(&b);
+}
+
+static void directories_are_made_with_their_parents(void **state)
+{
+    struct gw_err err;
+    assert_int_equal(file_mkdirs("a/b//c/", 0700, NULL), 0);
+    assert_true(exists("a/b/c"));
+    assert_int_equal(file_mkdirs("a/b/c", 0700, NULL), 0);
+    char *full = xasprintf("%s/x/y", (char *)*state);
+    assert_int_equal(file_mkdirs(full, 0700, NULL), 0);
+    assert_true(exists("x/y"));
+    free(full);
+    put("file", "");
+    assert_int_equal(file_mkdirs("file", 0700, &err), -GW_EINVAL);
+    assert_string_equal(err.text, "file is not a directory");
+    assert_true(file_mkdirs("file/x", 0700, NULL) < 0);
+    assert_true(file_mkdirs("", 0700, NULL) < 0);
+}
+
+static void a_tree_is_removed_and_links_are_not_followed(void **state)
+{
+    (void)state;
+    assert_int_equal(file_mkdirs("keep", 0700, NULL) + file_mkdirs("tree/a/b", 0700, NULL), 0);
+    put("keep/file", "x");
+    put("tree/a/file", "x");
+    assert_int_equal(symlink("../keep", "tree/link"), 0);
+    assert_int_equal(symlink("../../keep/file", "tree/a/link"), 0);
+    assert_int_equal(mkfifo("tree/a/b/fifo", 0600), 0);
+    assert_int_equal(file_remove_tree("tree", NULL), 0);
+    assert_false(exists("tree"));
+    assert_true(exists("keep/file"));
+    assert_int_equal(file_remove_tree("tree", NULL), 0);
+    assert_int_equal(file_remove_tree("none/x", NULL), 0);
+    assert_int_equal(symlink("keep", "link"), 0);
+    assert_int_equal(file_remove_tree("link", NULL), 0);
+    assert_false(exists("link"));
+    assert_true(exists("keep/file"));
+    assert_int_equal(file_remove_tree("keep/file", NULL), 0);
+    assert_false(exists("keep/file"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_written_is_read_back, enter, leave),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_leaves_the_buffer_as_it_was, enter,
+                                        leave),
+        cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once_and_nothing_else_is_left, enter,
+                                        leave),
+        cmocka_unit_test_setup_teardown(directories_are_made_with_their_parents, enter, leave),
+        cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, enter, leave),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
