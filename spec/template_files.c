@@ -24,6 +24,7 @@ static const struct {
     {"stdin.execution", false},
     {"stdout.execution", false},
     {"stderr.execution", false},
+    {"console.log", false},
     {"status", false},
     {"status.", true},
     {"control.", true},
