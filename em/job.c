@@ -109,8 +109,9 @@ void job_forget(struct job *j)
 void jobs_clear(struct fork_driver *d)
 {
     struct job *j, *next;
-    HASH_ITER (hh, d->jobs, j, next)
+    HASH_ITER (hh, d->jobs, j, next) {
         job_remove(j);
+    }
 }
 
 static void forget_oldest(struct fork_driver *d)

@@ -164,9 +164,9 @@ static void start(struct kit *k, const struct fields *f, void *ctx)
 
 static void cancel_all(struct local *l, const char *handle)
 {
-    struct request *r, *next;
-    DL_FOREACH_SAFE(l->requests, r, next)
-    {
+    struct request *next;
+    for (struct request *r = l->requests; r; r = next) {
+        next = r->next;
         if (handle && strcmp(r->handle, handle) != 0)
             continue;
         atomic_store(&r->is_cancelled, true);
