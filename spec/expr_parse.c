@@ -3,6 +3,7 @@
 #include "lib/err.h"
 #include "lib/mem.h"
 #include "spec/expr_private.h"
+#include "spec/expr_token.h"
 #include "spec/glob.h"
 
 #include <math.h>
@@ -10,37 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-enum token_kind {
-    T_END,
-    T_NUMBER,
-    T_STRING,
-    T_NAME,
-    T_OPEN,
-    T_CLOSE,
-    T_OR,
-    T_AND,
-    T_NOT,
-    T_PLUS,
-    T_MINUS,
-    T_TIMES,
-    T_DIVIDE,
-    T_REMAINDER,
-    T_EQUAL, /* the six comparisons in the order of enum op */
-    T_DIFFERENT,
-    T_LESS,
-    T_LESS_EQUAL,
-    T_GREATER,
-    T_GREATER_EQUAL,
-    T_SEMICOLON,
-    T_OPEN_STRING,
-    T_STRANGE,
-};
-
-struct token {
-    enum token_kind kind;
-    size_t from, length;
-};
 
 enum type { TYPE_NUMBER, TYPE_STRING, TYPE_CONDITION, TYPE_ATTRIBUTE };
 
@@ -101,79 +71,11 @@ static void stop_at_token(struct parser *p, const char *hint, const char *senten
 
 /* --- words --- */
 
-static bool is_letter(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static size_t digits(const char *s)
-{
-    size_t n = 0;
-    while (is_digit(s[n]))
-        n++;
-    return n;
-}
-
-static struct token number_token(const char *s)
-{
-    size_t n = digits(s);
-    if (s[n] == '.' && is_digit(s[n + 1]))
-        n += 1 + digits(s + n + 1);
-    return (struct token){.kind = T_NUMBER, .length = n};
-}
-
-static struct token word_token(const char *s)
-{
-    size_t n = 0;
-    if (is_digit(*s))
-        return number_token(s);
-    if (is_letter(*s)) {
-        while (is_letter(s[n]) || is_digit(s[n]))
-            n++;
-        return (struct token){.kind = T_NAME, .length = n};
-    }
-    if (*s == '"') {
-        const char *end = strchr(s + 1, '"');
-        return end ? (struct token){.kind = T_STRING, .length = (size_t)(end + 1 - s)}
-                   : (struct token){.kind = T_OPEN_STRING, .length = 1};
-    }
-    return (struct token){.kind = T_STRANGE, .length = 1};
-}
-
-static struct token operator_token(const char *s)
-{
-    static const struct {
-        char text[3];
-        enum token_kind kind;
-    } operators[] = {
-        {"||", T_OR},         {"&&", T_AND},           {"==", T_EQUAL},    {"!=", T_DIFFERENT},
-        {"<=", T_LESS_EQUAL}, {">=", T_GREATER_EQUAL}, {"|", T_OR},        {"&", T_AND},
-        {"=", T_EQUAL},       {"<", T_LESS},           {">", T_GREATER},   {"!", T_NOT},
-        {"(", T_OPEN},        {")", T_CLOSE},          {"+", T_PLUS},      {"-", T_MINUS},
-        {"*", T_TIMES},       {"/", T_DIVIDE},         {"%", T_REMAINDER}, {";", T_SEMICOLON}};
-    for (size_t i = 0; i < GW_COUNT(operators); i++) {
-        size_t n = strlen(operators[i].text);
-        if (strncmp(s, operators[i].text, n) == 0)
-            return (struct token){.kind = operators[i].kind, .length = n};
-    }
-    return word_token(s);
-}
-
 /* Look at the next token. */
 static void next(struct parser *p)
 {
     p->end = p->token.from + p->token.length;
-    size_t from = p->end + strspn(p->text + p->end, " \t\r\n\f\v");
-    if (!p->text[from])
-        p->token = (struct token){.kind = T_END};
-    else
-        p->token = operator_token(p->text + from);
-    p->token.from = from;
+    p->token = token_next(p->text, p->end);
 }
 
 static bool is_at(const struct parser *p, enum token_kind kind)
@@ -367,7 +269,7 @@ static struct operand parse_factor(struct parser *p)
     must_be_number(p, &o);
     struct step *last = p->e->n_steps ? &p->e->steps[p->e->n_steps - 1] : NULL;
     if (minus % 2 && o.type == TYPE_NUMBER && last && last->op == OP_NUMBER &&
-        is_digit(p->text[o.from]))
+        strchr("0123456789", p->text[o.from]))
         last->number = -last->number; /* so that X > -5 is a comparison with a number */
     else if (minus % 2)
         emit(p, (struct step){.op = OP_NEGATE});
