@@ -277,6 +277,7 @@ static void names_in_the_job_directory_stay_in_it_and_are_not_ours(void **state)
         "stdin.execution",
         "stdout.execution",
         "stderr.execution",
+        "console.log",
         "status",
         "status.1",
         "control.7",
