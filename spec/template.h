@@ -79,6 +79,10 @@ void template_destroy(struct template *t);
  * are staged from the job's home, absolute ones are on the host. */
 char *template_from_command(char *const argv[], size_t argc);
 
+/* What gwd, the wrapper and gwvm have in a job directory (docs/jobdir.md), so that no file of the
+ * job may have that name. One that ends in * stands for all that begin so. NULL-terminated. */
+const char *const *template_reserved_names(void);
+
 /* The rows of the table, for help and manual. */
 struct template_variable {
     const char *name, *kind, *otherwise, *meaning; /* otherwise: the default as text, "" for none */

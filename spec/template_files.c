@@ -7,29 +7,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What gwd, the wrapper and gwvm have in a job directory (docs/jobdir.md). */
-static const struct {
-    const char *name;
-    bool is_prefix;
-} reserved[] = {
-    {".gw", true},
-    {".wrapper", false},
-    {"job.ctl", false},
-    {"job.env", false},
-    {"job.rsl", false},
-    {"vm.conf", false},
-    {"gwvm", false},
-    {"image", false},
-    {"out", false},
-    {"stdin.execution", false},
-    {"stdout.execution", false},
-    {"stderr.execution", false},
-    {"console.log", false},
-    {"status", false},
-    {"status.", true},
-    {"control.", true},
-    {"claim.", true},
-};
+const char *const *template_reserved_names(void)
+{
+    static const char *const names[] = {
+        ".gw*",
+        ".wrapper",
+        "job.ctl",
+        "job.env",
+        "job.rsl",
+        "vm.conf",
+        "gwvm",
+        "image",
+        "out",
+        "stdin.execution",
+        "stdout.execution",
+        "stderr.execution",
+        "console.log",
+        "status",
+        "status.*",
+        "control.*",
+        "claim.*",
+        NULL,
+    };
+    return names;
+}
 
 enum { PART_MAX = 255, NAME_MAX_BYTES = 1024 };
 
@@ -51,9 +52,9 @@ static const char *part_fault(const char *p, size_t n)
 static bool is_reserved(const char *name)
 {
     size_t n = strcspn(name, "/");
-    for (size_t i = 0; i < GW_COUNT(reserved); i++) {
-        size_t m = strlen(reserved[i].name);
-        if ((reserved[i].is_prefix ? n >= m : n == m) && memcmp(name, reserved[i].name, m) == 0)
+    for (const char *const *r = template_reserved_names(); *r; r++) {
+        size_t m = strcspn(*r, "*");
+        if (((*r)[m] ? n >= m : n == m) && memcmp(name, *r, m) == 0)
             return true;
     }
     return false;

@@ -545,6 +545,28 @@ static void the_manual_has_every_variable_as_the_table_has_it(void **state)
     free(page);
 }
 
+/* "uses there: `a`, `b`." and the table name the same. */
+static void the_manual_has_every_reserved_name(void **state)
+{
+    (void)state;
+    char *page = read_text("docs/template.md"), *from = strstr(page, "uses there: ");
+    assert_non_null(from);
+    char *end = strstr(from, ". Two files");
+    assert_non_null(end);
+    *end = '\0';
+    size_t ticks = 0, n = 0;
+    for (const char *p = from; *p; p++)
+        ticks += *p == '`';
+    for (const char *const *name = template_reserved_names(); *name; name++, n++) {
+        char *quoted = xasprintf("`%s`", *name);
+        if (!strstr(from, quoted))
+            fail_msg("docs/template.md lacks the reserved name %s", quoted);
+        free(quoted);
+    }
+    assert_int_equal(ticks, 2 * n);
+    free(page);
+}
+
 static void the_examples_are_good_templates(void **state)
 {
     (void)state;
@@ -589,6 +611,7 @@ int main(void)
         cmocka_unit_test(what_substitutions_come_to_is_bounded),
         cmocka_unit_test(the_name_of_the_file_is_a_harmless_name_of_the_job),
         cmocka_unit_test(the_manual_has_every_variable_as_the_table_has_it),
+        cmocka_unit_test(the_manual_has_every_reserved_name),
         cmocka_unit_test(the_examples_are_good_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
