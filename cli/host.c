@@ -2,6 +2,7 @@
 #include "cli/host.h"
 #include "cli/cmd.h"
 #include "cli/connect.h"
+#include "cli/exit.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/redraw.h"
@@ -105,7 +106,13 @@ static int show(struct gw *gw, const void *ctx, int64_t *ret_seq)
     const struct host_options *o = ctx;
     json_t *answer;
     bool has_header = !o->common.has_no_header;
-    int code = connect_ask(gw, "hosts", filter_of(o), &answer);
+    json_t *filter = filter_of(o);
+    if (o->host && !o->has_match && gw_is_null(filter, "host")) {
+        json_decref(filter);
+        output_error("the name of the host is not UTF-8");
+        return EXIT_USAGE;
+    }
+    int code = connect_ask(gw, "hosts", filter, &answer);
     if (code)
         return code;
     const json_t *hosts = gw_array(answer, "hosts");
@@ -153,7 +160,7 @@ static int change(struct gw *gw, const struct host_options *o)
     json_t *answer;
     if (!fields) {
         output_error("the name of the host is not UTF-8");
-        return argp_err_exit_status;
+        return EXIT_USAGE;
     }
     int code = connect_ask(gw, is_drain ? "drain" : "pause", fields, &answer);
     if (code)

@@ -93,6 +93,7 @@ static const struct argp argp = {option_table,
                                  NULL,
                                  NULL};
 
+/* NULL when a text is not UTF-8. */
 static json_t *filter_of(const struct ps_options *o)
 {
     json_t *fields = json_object();
@@ -104,27 +105,31 @@ static json_t *filter_of(const struct ps_options *o)
         const char *name, *value;
     } texts[] = {{"user", o->user}, {"host", o->host}, {"state", o->states}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (texts[i].value)
-            json_object_set_new(fields, texts[i].name, json_string(texts[i].value));
+        if (texts[i].value &&
+            json_object_set_new(fields, texts[i].name, json_string(texts[i].value)) < 0) {
+            json_decref(fields);
+            return NULL;
+        }
     return fields;
 }
 
 static int show(struct gw *gw, const void *ctx, int64_t *ret_seq)
 {
     const struct ps_options *o = ctx;
-    json_t *answer;
-    int code = connect_ask(gw, "jobs", filter_of(o), &answer);
-    if (code)
-        return code;
-    const json_t *jobs = gw_array(answer, "jobs");
-    *ret_seq = gw_int(answer, "seq", 0);
+    struct gw_err err = {0};
+    json_t *filter = filter_of(o), *jobs;
+    int r = filter ? gw_jobs(gw, filter, &jobs, ret_seq, &err)
+                   : gw_err_set(&err, GW_EINVAL, "a filter is not UTF-8");
+    json_decref(filter);
+    if (r < 0)
+        return output_failure(&err);
     if (o->common.is_json)
-        output_json("jobs", json_incref((json_t *)jobs));
+        output_json("jobs", json_incref(jobs));
     else if (o->is_full)
         ps_print_full(jobs);
     else
         ps_print_table(jobs, o->fields, !o->common.has_no_header);
-    json_decref(answer);
+    json_decref(jobs);
     return 0;
 }
 

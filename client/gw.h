@@ -62,6 +62,14 @@ const json_t *gw_refusal(const struct gw *gw);
  * false is an error. */
 int gw_next(struct gw *gw, int64_t id, int64_t timeout_ms, json_t **ret_line, struct gw_err *err);
 
+/* --- jobs --- */
+
+/* All jobs that fit `filter` (fields of the operation `jobs`; borrowed), in as many answers as it
+ * takes. *ret_jobs: an array, the caller's; *ret_seq (may be NULL): each of them is as of this
+ * event or later. */
+int gw_jobs(struct gw *gw, const json_t *filter, json_t **ret_jobs, int64_t *ret_seq,
+            struct gw_err *err);
+
 /* --- submit --- */
 
 struct gw_submission {

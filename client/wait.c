@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_AT_ONCE = 1000 }; /* jobs in one answer: far from the limit of a line */
-
 struct waiting {
     uint64_t id;
     bool is_dirty; /* an event named it: ask */
@@ -85,51 +83,41 @@ static void take_ids(struct waiter *s, const uint64_t *ids, size_t n)
 /* The tasks of an array, and those of them that have ended. */
 static int list_array(struct waiter *s, struct gw_err *err)
 {
-    json_t *answer;
-    int r = gw_request(s->gw, "jobs", json_pack("{sI}", "array", (json_int_t)s->w->array), &answer,
-                       err);
+    json_t *filter = json_pack("{sI}", "array", (json_int_t)s->w->array), *jobs;
+    int r = gw_jobs(s->gw, filter, &jobs, &s->seq, err);
+    json_decref(filter);
     if (r < 0)
         return r;
-    const json_t *jobs = gw_array(answer, "jobs");
     size_t n = json_array_size(jobs);
     uint64_t *ids = xcalloc(n, sizeof *ids);
     for (size_t i = 0; i < n; i++)
         ids[i] = (uint64_t)gw_int(json_array_get(jobs, i), "id", 0);
     take_ids(s, ids, n);
     free(ids);
-    s->seq = gw_int(answer, "seq", 0);
     take_ended(s, jobs);
-    json_decref(answer);
+    json_decref(jobs);
     return 0;
 }
 
-/* Ask about those that are dirty, in portions. *ret_seq (may be NULL): they are all at least as of
- * this event. */
+/* Ask about those that are dirty. *ret_seq (may be NULL): they are all at least as of this event.
+ */
 static int ask_dirty(struct waiter *s, int64_t *ret_seq, struct gw_err *err)
 {
-    int64_t seq = INT64_MAX;
-    for (size_t i = 0; i < s->n && s->n_dirty && !is_over(s);) {
-        json_t *ids = json_array(), *answer;
-        for (; i < s->n && json_array_size(ids) < ASK_AT_ONCE; i++) {
-            if (s->items[i].is_dirty && !s->items[i].has_ended)
-                json_array_append_new(ids, json_integer((json_int_t)s->items[i].id));
-            s->n_dirty -= s->items[i].is_dirty;
-            s->items[i].is_dirty = false;
-        }
-        if (json_array_size(ids) == 0) {
-            json_decref(ids);
-            continue;
-        }
-        int r = gw_request(s->gw, "jobs", json_pack("{so}", "ids", ids), &answer, err);
-        if (r < 0)
-            return r;
-        int64_t as_of = gw_int(answer, "seq", 0);
-        seq = as_of < seq ? as_of : seq;
-        take_ended(s, gw_array(answer, "jobs"));
-        json_decref(answer);
+    json_t *ids = json_array(), *jobs;
+    for (size_t i = 0; i < s->n && s->n_dirty; i++) {
+        if (s->items[i].is_dirty && !s->items[i].has_ended)
+            json_array_append_new(ids, json_integer((json_int_t)s->items[i].id));
+        s->n_dirty -= s->items[i].is_dirty;
+        s->items[i].is_dirty = false;
     }
-    if (ret_seq && seq != INT64_MAX)
-        *ret_seq = seq;
+    bool is_needed = json_array_size(ids) > 0;
+    json_t *filter = json_pack("{so}", "ids", ids);
+    int r = is_needed ? gw_jobs(s->gw, filter, &jobs, ret_seq, err) : 0;
+    json_decref(filter);
+    if (r < 0 || !is_needed)
+        return r;
+    take_ended(s, jobs);
+    json_decref(jobs);
     return 0;
 }
 

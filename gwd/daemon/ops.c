@@ -156,6 +156,8 @@ static void serve_submit(struct connection *c, json_int_t id, json_t *request)
 struct filter {
     const char *user, *states, *host;
     bool has_finished;
+    uint64_t after, limit; /* of a listing: ids beyond `after`, at most `limit` */
+    bool is_cut;           /* there are more */
 };
 
 static bool state_is_wanted(const char *letters, const char *state)
@@ -171,7 +173,7 @@ static bool state_is_wanted(const char *letters, const char *state)
     return false;
 }
 
-static void add_task(struct daemon *d, json_t *list, const struct job *j, uint64_t index, const struct filter *f)
+static void add_task(struct daemon *d, json_t *list, const struct job *j, uint64_t index, struct filter *f)
 {
     const struct task *t = job_task(j, index);
     if (!f->has_finished && phase_is_final(job_task_phase(j, index)))
@@ -182,12 +184,14 @@ static void add_task(struct daemon *d, json_t *list, const struct job *j, uint64
         return;
     if (f->host && (!t || !t->n_attempts || !strstr(t->attempts[t->n_attempts - 1].host, f->host)))
         return;
-    json_array_append_new(list, view_job(d, j, index));
+    f->is_cut = json_array_size(list) == f->limit;
+    if (!f->is_cut)
+        json_array_append_new(list, view_job(d, j, index));
 }
 
-static void add_job(struct daemon *d, json_t *list, const struct job *j, const struct filter *f)
+static void add_job(struct daemon *d, json_t *list, const struct job *j, struct filter *f)
 {
-    for (uint64_t i = 0; i < j->tasks; i++)
+    for (uint64_t i = f->after < j->id ? 0 : f->after - j->id + 1; i < j->tasks && !f->is_cut; i++)
         add_task(d, list, j, i, f);
 }
 
@@ -205,7 +209,7 @@ static bool add_archived(struct daemon *d, json_t *list, uint64_t id, bool wants
     return o != NULL;
 }
 
-static bool add_by_id(struct daemon *d, json_t *list, uint64_t id, const struct filter *f)
+static bool add_by_id(struct daemon *d, json_t *list, uint64_t id, struct filter *f)
 {
     struct job *j = state_job_of(engine_state(d->engine), id);
     if (!j)
@@ -221,7 +225,9 @@ static void serve_jobs(struct connection *c, json_int_t id, json_t *request)
     struct filter f = {.user = get_text(request, "user"),
                        .states = get_text(request, "state"),
                        .host = get_text(request, "host"),
-                       .has_finished = get_bool(request, "finished", true)};
+                       .has_finished = get_bool(request, "finished", true),
+                       .after = (uint64_t)get_int(request, "after", 0),
+                       .limit = (uint64_t)get_int(request, "limit", INT64_MAX)};
     json_t *list = json_array();
     size_t n, it = 0;
     uint64_t *ids = get_ids(request, &n);
@@ -237,12 +243,12 @@ static void serve_jobs(struct connection *c, json_int_t id, json_t *request)
         else
             missing = array_id;
     } else {
-        for (struct job *j; (j = state_next_job(s, &it));)
+        for (struct job *j; !f.is_cut && (j = state_next_job(s, &it));)
             add_job(d, list, j, &f);
     }
     free(ids);
     if (!missing) {
-        connection_reply(c, id, json_pack("{so sI}", "jobs", list, "seq", (json_int_t)s->seq));
+        connection_reply(c, id, json_pack("{so sb sI}", "jobs", list, "more", (int)f.is_cut, "seq", (json_int_t)s->seq));
         return;
     }
     char *text = xasprintf("no %s has the id %" PRIu64, array_id ? "array" : "job", missing);
@@ -404,7 +410,7 @@ static const struct op ops[] = {
      {{"template", 's'}, {"file", 's'}, {"home", 's'}, {"tasks", 'i'}, {"array", 'b'}, {"start", 'n'}, {"increment", 'n'},
       {"hold", 'b'}, {"priority", 'i'}, {"depends", 'I'}, {"key", 's'}},
      serve_submit},
-    {"jobs", {{"ids", 'I'}, {"array", 'i'}, {"user", 's'}, {"state", 's'}, {"host", 's'}, {"finished", 'b'}}, serve_jobs},
+    {"jobs", {{"ids", 'I'}, {"array", 'i'}, {"user", 's'}, {"state", 's'}, {"host", 's'}, {"finished", 'b'}, {"after", 'i'}, {"limit", 'i'}}, serve_jobs},
     {"hosts", {{"host", 's'}, {"match", 'i'}}, serve_hosts},
     {"wish", {{"wish", 's'}, {"ids", 'I'}, {"array", 'i'}, {"hard", 'b'}}, serve_wish},
     {"history", {{"job", 'i'}}, serve_history},

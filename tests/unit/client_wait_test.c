@@ -241,6 +241,41 @@ static void every_end_is_told_once(void **state)
     }
 }
 
+static void a_long_listing_comes_in_portions(void **state)
+{
+    static const struct fake_step steps[] = {
+        {FAKE_ACCEPT, NULL},
+        {FAKE_EXPECT, "jobs"},
+        {FAKE_SEND,
+         "{\"id\":@jobs,\"ok\":true,\"seq\":41,\"more\":true,\"jobs\":[" DONE(3) "," DONE(7) "]}"},
+        {FAKE_EXPECT, "jobs"},
+        {FAKE_SEND, "{\"id\":@jobs,\"ok\":true,\"seq\":44,\"more\":false,\"jobs\":[" DONE(9) "]}"},
+        {FAKE_EXPECT, "jobs"},
+        {FAKE_SEND, "{\"id\":@jobs,\"ok\":true,\"more\":true,\"jobs\":[" DONE(0) "]}"},
+        {FAKE_EXPECT, "jobs"},
+        {FAKE_SEND, "{\"id\":@jobs,\"ok\":true}"},
+        {0}};
+    struct fake *f = fake_start(steps);
+    struct gw *gw;
+    json_t *filter = json_pack("{ss}", "user", "ann"), *jobs;
+    int64_t seq = 0;
+    struct gw_err err = {0};
+    (void)state;
+    assert_int_equal(gw_connect(f->path, &gw, NULL), 0);
+    assert_int_equal(gw_jobs(gw, filter, &jobs, &seq, NULL), 0);
+    assert_int_equal(json_array_size(jobs), 3);
+    assert_int_equal(seq, 41);
+    assert_int_equal(gw_int(fake_request(f, 1), "after", -1), 7);
+    assert_string_equal(gw_text(fake_request(f, 1), "user", ""), "ann");
+    json_decref(jobs);
+    assert_int_equal(gw_jobs(gw, filter, &jobs, &seq, &err), -GW_EPROTO);
+    assert_non_null(strstr(err.text, "by id"));
+    assert_int_equal(gw_jobs(gw, filter, &jobs, &seq, &err), -GW_EPROTO);
+    json_decref(filter);
+    gw_close(gw);
+    assert_true(fake_stop(f));
+}
+
 static void the_watch_begins_where_the_listing_ended(void **state)
 {
     static const struct fake_step steps[] = {
@@ -277,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_end_is_told_once),
+        cmocka_unit_test(a_long_listing_comes_in_portions),
         cmocka_unit_test(the_watch_begins_where_the_listing_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
