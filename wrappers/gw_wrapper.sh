@@ -196,7 +196,8 @@ gww_start_payload() {
     [ -z "$gww_reason" ] || gww_end_payload
 }
 
-# The lease counts as renewed when a larger SEQ of our own instance and epoch is read.
+# The lease counts as renewed when a larger SEQ of our own instance and epoch is read, in a file that does not
+# name us as lost: gwd, which cannot hear of us, is then about to start another attempt.
 gww_read_lease() {
     gww_body=
     gww_seq=
@@ -210,6 +211,11 @@ gww_read_lease() {
         CKSUM=*) gww_sum=${gww_line#CKSUM=} && break ;;
         "INSTANCE=$GW_INSTANCE" | "EPOCH=$GW_EPOCH") gww_mine=$((gww_mine + 1)) ;;
         SEQ=*) gww_seq=${gww_line#SEQ=} ;;
+        LOST=*)
+            case " ${gww_line#LOST=} " in
+            *" ${GW_TOKEN#*.*.} "*) return 1 ;;
+            esac
+            ;;
         esac
         [ "$gww_lines" -ne 1 ] || [ "$gww_line" = "GWLEASE 1" ] || return 1
         gww_body="$gww_body$gww_line

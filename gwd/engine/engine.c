@@ -13,6 +13,7 @@ struct engine *engine_create(const struct engine_config *config, const struct en
     e->config = config;
     e->ims = ims;
     e->n_ims = n_ims;
+    e->match_us = e->lease_us = INT64_MAX;
     state_init(&e->state);
     return e;
 }
@@ -169,6 +170,8 @@ static void driver_up(struct engine *e, const struct input *in)
         if (concerns(f, d))
             flight_continue(e, f);
     }
+    if (d->kind == DRIVER_TM)
+        lease_renew(e); /* while it was down nothing was */
     e->wants_match = true;
 }
 
@@ -209,8 +212,12 @@ static void answer(struct engine *e, const struct input *in)
     }
     /* An answer of an attempt that is over, or for another driver's phase, is dropped here. */
     struct flight *f = flight_find(e, in->answer.ref);
-    if (!f)
+    if (!f) {
+        /* A lease file is where it should be, or not: the next one will be. */
+        if (in->answer.ref.job == 0 && strcmp(in->answer.verb, "END") == 0)
+            effect_add(e, EFFECT_RELEASE)->ref = in->answer.ref;
         return;
+    }
     const struct attempt *a = flight_attempt(f);
     if (in->answer.kind == DRIVER_TM && strcmp(in->answer.driver, a->tm) == 0)
         tm_answer(e, f, in);
@@ -288,13 +295,15 @@ static void time_came(struct engine *e)
             poll_all(e);
             break;
         case TIMER_MATCH:
+            e->match_us = INT64_MAX;
             e->wants_match = true;
             break;
         case TIMER_FORGET:
             forget(e, t.job);
             break;
         case TIMER_LEASE:
-            lease_renew(e);
+            if (e->mono_us >= e->lease_us)
+                lease_renew(e);
             break;
         }
     }

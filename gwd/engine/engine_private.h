@@ -44,6 +44,7 @@ struct copy {
     bool is_executable;
     bool is_optional; /* a missing source is no failure */
     bool is_open, is_done;
+    uint64_t number; /* of the request, while it is open */
 };
 
 struct copies {
@@ -59,6 +60,8 @@ struct flight {
     bool is_redo;       /* the prolog was under way before: clean first */
     struct copies copies;
     unsigned tries;     /* of this step */
+    uint64_t next_number; /* of copies: none comes twice, so an answer said twice is no other's */
+    uint64_t lone_copy; /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
     struct reason failure; /* what failed first; the attempt ends with it */
     char *image_key;    /* of the image cache; "" when the image is not cached */
     enum em_state em;
@@ -103,9 +106,11 @@ struct engine {
     size_t n_hosts;
     struct user_count *users;
     struct timers timers;
+    uint64_t n_flights; /* ever made */
     bool wants_match;
+    int64_t match_us; /* mono: the earliest TIMER_MATCH that is set, INT64_MAX: none */
     uint64_t lease_seq;
-    bool is_lease_timed; /* TIMER_LEASE is set */
+    int64_t lease_us; /* mono: when leases are renewed next, INT64_MAX: there are none */
     /* Of the step in progress: */
     int64_t now_us, mono_us;
     struct output *out;
@@ -135,7 +140,9 @@ int64_t backoff_us(const struct engine *e, unsigned tries);
 struct driver *driver_find(const struct engine *e, enum driver_kind kind, const char *name);
 bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number, const char *arg0,
              const char *arg1, const char *arg2); /* false: driver not up, flight idles */
-void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign); /* slots, memory, users */
+void status_report_clear(struct status_report *s);
+void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign); /* host and user */
+void host_count(struct host *h, const struct job *j, const struct attempt *a, int sign); /* slots and memory */
 void copies_clear(struct copies *c);
 void copies_add(struct copies *c, char *from, char *to, bool is_executable, bool is_optional); /* takes the names */
 void copies_send(struct engine *e, struct flight *f, enum step step); /* those not done */
@@ -175,6 +182,7 @@ void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only);
 
 /* jobfiles.c: the contents of the files that staging_inputs copies, and the job description */
 void jobfiles_write(struct engine *e, struct flight *f);
+void jobfiles_write_description(struct engine *e, struct flight *f); /* again: the spool may be lost in a power cut */
 char *jobfiles_description_path(const struct engine *e, const struct flight *f);
 
 /* request.c */
@@ -196,6 +204,7 @@ void dispatch(struct engine *e);
 struct match_pass dispatch_pass(struct engine *e);
 
 /* lease.c */
+void lease_want(struct engine *e, uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
 void lease_renew(struct engine *e);
 
 #endif

@@ -20,11 +20,80 @@ static bool site_is_new(const struct site *sites, size_t n, const struct attempt
     return true;
 }
 
-/* The body of the lease file; the daemon adds head and checksum (wire/status.h). */
+/* Attempts that may be replaced once their lease is over are named while their fate is unknown: for them the lease
+ * counts as not renewed. A line of a lease file has 4 KiB at most, and its reader takes few lines. */
+enum { LOST_LINE_MAX = 3900, LOST_LINES_MAX = 12 };
+
+/* False: there are more than can be named. */
+static bool put_lost(const struct engine *e, struct buf *body)
+{
+    size_t n_lines = 0, line = 0;
+    struct flight *f, *tmp;
+    HASH_ITER(hh, e->flights, f, tmp) {
+        if (!flight_attempt(f)->unknown_since_us || f->job->spec->t->on_lost != ON_LOST_RETRY_AFTER_LEASE)
+            continue;
+        bool is_new = n_lines == 0 || body->len - line > LOST_LINE_MAX;
+        if (is_new && ++n_lines > LOST_LINES_MAX)
+            return false;
+        if (is_new) {
+            buf_puts(body, n_lines > 1 ? "\nLOST=" : "LOST=");
+            line = body->len;
+        }
+        buf_printf(body, "%s%" PRIu64 ".%" PRIu64 ".%" PRIu64, is_new ? "" : " ", f->ref.job, f->ref.task,
+                   f->ref.attempt);
+    }
+    if (n_lines)
+        buf_putc(body, '\n');
+    return true;
+}
+
+/* The body of the lease file; the daemon adds head and checksum (wire/status.h). NULL: nobody's lease may be
+ * renewed, because it cannot be said whose may not. */
 static char *lease_body(const struct engine *e)
 {
-    return xasprintf("INSTANCE=%s\nEPOCH=%" PRIu64 "\nSEQ=%" PRIu64 "\n", e->state.instance, e->state.epoch,
-                     e->lease_seq);
+    struct buf b = BUF_INIT;
+    buf_printf(&b, "INSTANCE=%s\nEPOCH=%" PRIu64 "\nSEQ=%" PRIu64 "\n", e->state.instance, e->state.epoch,
+               e->lease_seq);
+    if (put_lost(e, &b))
+        return buf_take(&b);
+    buf_clear(&b);
+    return NULL;
+}
+
+void lease_want(struct engine *e, uint64_t lease_s)
+{
+    if (lease_s && e->mono_us + (int64_t)lease_s * 1000000 / 3 < e->lease_us)
+        lease_renew(e);
+}
+
+/* Copy the lease file to one site. Its ref is of no attempt; each renewal has its own. */
+static void send_lease(struct engine *e, const struct site *site, uint64_t index)
+{
+    struct task_ref ref = {.job = 0, .task = index, .attempt = e->lease_seq};
+    struct driver *d = driver_find(e, DRIVER_TM, site->tm);
+    if (!d || !d->is_up)
+        return;
+    char *from = xasprintf("file://%s/lease", e->config->spool);
+    char *to = xasprintf("%s/.gw_lease_%s", site->url, e->state.instance);
+    send_request(e, DRIVER_TM, d->name, "START", ref, 0, NULL, NULL, NULL);
+    send_request(e, DRIVER_TM, d->name, "CP", ref, 0, NULL, from, to);
+    send_request(e, DRIVER_TM, d->name, "END", ref, 0, NULL, NULL, NULL);
+    free(from);
+    free(to);
+}
+
+static void write_and_send(struct engine *e, const struct site *sites, size_t n)
+{
+    /* Rises over restarts without being stored. */
+    e->lease_seq = (uint64_t)e->now_us > e->lease_seq ? (uint64_t)e->now_us : e->lease_seq + 1;
+    char *body = lease_body(e);
+    if (!body)
+        return;
+    struct effect *file = effect_add(e, EFFECT_WRITE_LEASE);
+    file->path = xasprintf("%s/lease", e->config->spool);
+    file->text = body;
+    for (size_t i = 0; i < n; i++)
+        send_lease(e, &sites[i], i);
 }
 
 void lease_renew(struct engine *e)
@@ -44,28 +113,11 @@ void lease_renew(struct engine *e)
             sites[n++] = (struct site){a->tm, a->stage_url};
         }
     }
-    e->is_lease_timed = n > 0;
+    e->lease_us = INT64_MAX;
     if (n) {
-        /* Rises over restarts without being stored. */
-        e->lease_seq = (uint64_t)e->now_us > e->lease_seq ? (uint64_t)e->now_us : e->lease_seq + 1;
-        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + (int64_t)shortest * 1000000 / 3,
-                                              .kind = TIMER_LEASE});
-        struct effect *file = effect_add(e, EFFECT_WRITE_LEASE);
-        file->path = xasprintf("%s/lease", e->config->spool);
-        file->text = lease_body(e);
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct task_ref ref = {.job = 0, .task = i, .attempt = e->lease_seq};
-        struct driver *d = driver_find(e, DRIVER_TM, sites[i].tm);
-        if (!d || !d->is_up)
-            continue;
-        char *from = xasprintf("file://%s/lease", e->config->spool);
-        char *to = xasprintf("%s/.gw_lease_%s", sites[i].url, e->state.instance);
-        send_request(e, DRIVER_TM, d->name, "START", ref, 0, NULL, NULL, NULL);
-        send_request(e, DRIVER_TM, d->name, "CP", ref, 0, NULL, from, to);
-        send_request(e, DRIVER_TM, d->name, "END", ref, 0, NULL, NULL, NULL);
-        free(from);
-        free(to);
+        e->lease_us = e->mono_us + (int64_t)shortest * 1000000 / 3;
+        timers_add(&e->timers, (struct timer){.at_us = e->lease_us, .kind = TIMER_LEASE});
+        write_and_send(e, sites, n);
     }
     free(sites);
 }

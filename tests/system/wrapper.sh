@@ -41,9 +41,10 @@ status() {
     sed -n "s/^$2=//p" "$file"
 }
 
-# lease NAME SEQ: a valid lease file.
+# lease NAME SEQ [LOST]: a valid lease file.
 lease() {
     printf 'GWLEASE 1\nINSTANCE=inst\nEPOCH=1\nSEQ=%s\n' "$2" >"$T_DIR/lease.$1.tmp"
+    [ -z "${3:-}" ] || printf 'LOST=%s\n' "$3" >>"$T_DIR/lease.$1.tmp"
     printf 'CKSUM=%s\n' "$(cksum <"$T_DIR/lease.$1.tmp")" >>"$T_DIR/lease.$1.tmp"
     mv "$T_DIR/lease.$1.tmp" "$T_DIR/lease.$1"
 }
@@ -129,10 +130,21 @@ limits() {
     local wrapper=$! i
     for i in 6 7 8 9 10 11; do
         sleep 0.6
-        lease "$2" $i
+        lease "$2" $i "3.0.1 112.0.1 12.0.10" # others
     done
     wait $wrapper
     t_equal "$shell: a payload whose lease is renewed runs to its end" 3 "$(status "$n.renew" EXIT_CODE)"
+    job "$n.lost" ./run GW_LEASE_S=2 GW_LEASE_FILE="../lease.$2"
+    payload "$n.lost" 'sleep 60'
+    run "$shell" "$n.lost" &
+    wrapper=$!
+    for i in 12 13 14 15 16 17; do
+        sleep 0.6
+        lease "$2" $i "3.0.1 12.0.1 7.0.1"
+    done
+    wait $wrapper
+    t_equal "$shell: a lease that names the attempt as lost is none" "failed lease-expired us" \
+        "$(status "$n.lost" STATE) $(status "$n.lost" REASON) $(status "$n.lost" BLAME)"
 }
 
 cancels() {
