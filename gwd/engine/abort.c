@@ -10,6 +10,13 @@ static void start(struct engine *e, struct flight *f)
     tm_send(e, f, ABO_START, "START", 0, NULL, NULL, NULL);
 }
 
+static void remove_directory(struct engine *e, struct flight *f)
+{
+    char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
+    tm_send(e, f, ABO_RMDIR, "RMDIR", 0, NULL, url, NULL);
+    free(url);
+}
+
 void abort_begin(struct engine *e, struct flight *f)
 {
     f->timer++;
@@ -27,13 +34,11 @@ void abort_answer(struct engine *e, struct flight *f, const struct input *in)
     if (f->step == ABO_STOP && strcmp(verb, "END") == 0) {
         start(e, f);
     } else if (f->step == ABO_START && strcmp(verb, "START") == 0) {
-        char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
-        tm_send(e, f, ABO_RMDIR, "RMDIR", 0, NULL, url, NULL);
-        free(url);
+        remove_directory(e, f);
     } else if (f->step == ABO_RMDIR && strcmp(verb, "RMDIR") == 0) {
         if (!in->answer.is_success && f->tries < f->job->spec->t->retries) {
             f->tries++;
-            flight_wait(e, f, backoff_us(e, f->tries), ABO_START);
+            flight_wait(e, f, backoff_us(e, f->tries), ABO_RMDIR);
             return;
         }
         tm_send(e, f, ABO_END, "END", 0, NULL, NULL, NULL);
@@ -44,5 +49,5 @@ void abort_answer(struct engine *e, struct flight *f, const struct input *in)
 
 void abort_resume(struct engine *e, struct flight *f)
 {
-    start(e, f);
+    remove_directory(e, f);
 }

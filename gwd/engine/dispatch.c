@@ -4,7 +4,6 @@
 #include "lib/num.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +37,14 @@ static char *stage_url(const struct host *h)
     return xstrndup(url, len);
 }
 
+static int64_t thousandths(double rank)
+{
+    double n = rank * 1000;
+    if (n > 9e18 || n < -9e18)
+        return n > 0 ? INT64_MAX : INT64_MIN;
+    return (int64_t)(n < 0 ? n - 0.5 : n + 0.5);
+}
+
 static void start_attempt(void *ctx, const struct match *m)
 {
     struct engine *e = ctx;
@@ -56,7 +63,7 @@ static void start_attempt(void *ctx, const struct match *m)
                        .em = m->host->em,
                        .stage_url = url,
                        .gwvm = host_text(m->host, "GWVM"),
-                       .match_rank = llround(m->rank * 1000)};
+                       .match_rank = thousandths(m->rank)};
     emit(e, &ev);
     free(url);
     if (m->job->spec->t->vm_image) {
@@ -113,8 +120,10 @@ void dispatch(struct engine *e)
     e->wants_match = false;
     /* A pass that was cut goes on in the next step, so that the loop can look up in between. */
     int64_t wake = pass.is_cut ? 0 : pass.wake_us == INT64_MAX ? -1 : pass.wake_us - e->now_us;
-    if (wake >= 0)
-        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + wake, .kind = TIMER_MATCH});
+    if (wake < 0 || e->mono_us + wake >= e->match_us)
+        return;
+    e->match_us = e->mono_us + wake;
+    timers_add(&e->timers, (struct timer){.at_us = e->match_us, .kind = TIMER_MATCH});
 }
 
 struct match_place *engine_places(struct engine *e, const struct job_class *class, size_t *ret_n)

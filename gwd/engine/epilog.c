@@ -9,24 +9,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Send the request of a step, for the first time or again. */
+static void ask(struct engine *e, struct flight *f, enum step step)
+{
+    if (step != EPI_RMDIR) {
+        tm_send(e, f, step, step == EPI_START ? "START" : "END", 0, NULL, NULL, NULL);
+        return;
+    }
+    char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
+    tm_send(e, f, EPI_RMDIR, "RMDIR", 0, NULL, url, NULL);
+    free(url);
+}
+
 void epilog_begin(struct engine *e, struct flight *f)
 {
+    const struct attempt *a = flight_attempt(f);
     copies_clear(&f->copies);
     f->tries = 0;
-    if (f->task->wish == WISH_GONE && !flight_attempt(f)->is_accepted) {
+    /* What the execution driver said of the end is stored; what an earlier epilog came to is not. */
+    reason_clear(&f->failure);
+    if (a->reason.code)
+        flight_fail(f, a->reason.code, a->reason.blame, a->reason.text);
+    if (f->task->wish == WISH_GONE && !a->is_accepted) {
         reason_set(&f->failure, "killed", BLAME_NONE, NULL);
         f->step = EPI_START;
         abort_begin(e, f);
         return;
     }
-    tm_send(e, f, EPI_START, "START", 0, NULL, NULL, NULL);
-}
-
-static void remove_directory(struct engine *e, struct flight *f)
-{
-    char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
-    tm_send(e, f, EPI_RMDIR, "RMDIR", 0, NULL, url, NULL);
-    free(url);
+    ask(e, f, EPI_START);
 }
 
 static void fetch_status(struct engine *e, struct flight *f)
@@ -34,7 +44,8 @@ static void fetch_status(struct engine *e, struct flight *f)
     char *from = engine_job_url(e, f->job, f->task, flight_attempt(f), "status");
     char *path = staging_spool(e, f, "status");
     char *to = xasprintf("file://%s", path);
-    tm_send(e, f, EPI_STATUS, "CP", 0, NULL, from, to);
+    f->lone_copy = f->next_number++;
+    tm_send(e, f, EPI_STATUS, "CP", f->lone_copy, NULL, from, to);
     free(from);
     free(path);
     free(to);
@@ -53,7 +64,7 @@ static void read_status(struct engine *e, struct flight *f)
 static void no_status(struct engine *e, struct flight *f, const char *text)
 {
     flight_fail(f, "no-status", BLAME_SITE, text);
-    remove_directory(e, f);
+    ask(e, f, EPI_RMDIR);
 }
 
 static void fetch(struct engine *e, struct flight *f, bool is_streams_only)
@@ -72,6 +83,7 @@ void epilog_status(struct engine *e, struct flight *f, const struct status_repor
         no_status(e, f, "the site left no valid status file of this attempt");
         return;
     }
+    status_report_clear(&f->status);
     f->status = *report;
     f->status.reason = xstrdup(report->reason);
     f->status.message = xstrdup(report->message);
@@ -100,7 +112,7 @@ static void fetched(struct engine *e, struct flight *f)
                            .signal = f->status.signal};
         emit(e, &ev);
     }
-    remove_directory(e, f);
+    ask(e, f, EPI_RMDIR);
 }
 
 static void failed(struct engine *e, struct flight *f, const char *text)
@@ -114,10 +126,10 @@ static void failed(struct engine *e, struct flight *f, const char *text)
         flight_wait(e, f, backoff_us(e, f->tries), f->step);
     } else if (f->step == EPI_RMDIR) {
         /* The results are safe; what is left behind is told. */
-        tm_send(e, f, EPI_END, "END", 0, NULL, NULL, NULL);
+        ask(e, f, EPI_END);
     } else {
         flight_fail(f, r.code, r.blame, r.text);
-        remove_directory(e, f);
+        ask(e, f, EPI_RMDIR);
     }
     reason_clear(&r);
 }
@@ -138,15 +150,18 @@ void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
     case EPI_START:
         if (strcmp(verb, "START") != 0)
             return;
-        if (!is_ok)
+        if (!is_ok) {
             failed(e, f, in->answer.text);
-        else if (flight_attempt(f)->is_accepted)
-            remove_directory(e, f);
+            return;
+        }
+        f->tries = 0;
+        if (flight_attempt(f)->is_accepted)
+            ask(e, f, EPI_RMDIR);
         else
             fetch_status(e, f);
         return;
     case EPI_STATUS:
-        if (strcmp(verb, "CP") != 0)
+        if (strcmp(verb, "CP") != 0 || in->answer.number != f->lone_copy)
             return;
         if (is_ok)
             read_status(e, f);
@@ -161,7 +176,7 @@ void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
         if (strcmp(verb, "RMDIR") != 0)
             return;
         if (is_ok)
-            tm_send(e, f, EPI_END, "END", 0, NULL, NULL, NULL);
+            ask(e, f, EPI_END);
         else
             failed(e, f, in->answer.text);
         return;
@@ -176,18 +191,10 @@ void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
 
 void epilog_resume(struct engine *e, struct flight *f)
 {
-    switch ((int)f->after) {
-    case EPI_STATUS:
+    if (f->after == EPI_STATUS)
         fetch_status(e, f);
-        break;
-    case EPI_COPY:
+    else if (f->after == EPI_COPY)
         copies_send(e, f, EPI_COPY);
-        break;
-    case EPI_RMDIR:
-        remove_directory(e, f);
-        break;
-    default:
-        epilog_begin(e, f);
-        break;
-    }
+    else
+        ask(e, f, f->after);
 }

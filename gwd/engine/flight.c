@@ -32,11 +32,13 @@ struct flight *flight_create(struct engine *e, struct job *j, struct task *t)
     f->ref = (struct task_ref){.job = j->id, .task = t->index, .attempt = task_attempt(t)->number};
     f->job = j;
     f->task = t;
+    /* A timer of the attempt before means nothing to this one. */
+    f->timer = ++e->n_flights << 32;
     HASH_ADD(hh, e->flights, ref, FLIGHT_KEY_LEN, f);
     return f;
 }
 
-static void status_clear(struct status_report *s)
+void status_report_clear(struct status_report *s)
 {
     free((char *)s->reason);
     free((char *)s->message);
@@ -49,7 +51,7 @@ void flight_destroy(struct engine *e, struct flight *f)
     HASH_DEL(e->flights, f);
     copies_clear(&f->copies);
     reason_clear(&f->failure);
-    status_clear(&f->status);
+    status_report_clear(&f->status);
     free(f->image_key);
     free(f);
 }
@@ -108,9 +110,19 @@ bool tm_send(struct engine *e, struct flight *f, enum step step, const char *ver
     return true;
 }
 
-void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign)
+void host_count(struct host *h, const struct job *j, const struct attempt *a, int sign)
 {
     const struct template *t = j->spec->t;
+    struct host_queue *q = host_queue(h, a->queue ? a->queue : "");
+    h->running += (uint64_t)sign;
+    if (t->vm_image)
+        h->vm_memory_mib += (uint64_t)sign * t->vm_memory_mib;
+    /* Its queue is no longer reported: it counts in the first one. */
+    (q ? q : &h->queues[0])->used += (uint64_t)sign * t->np;
+}
+
+void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign)
+{
     uint64_t uid = j->spec->owner.uid;
     struct user_count *u;
     HASH_FIND(hh, e->users, &uid, sizeof uid, u);
@@ -121,16 +133,8 @@ void place_count(struct engine *e, const struct job *j, const struct attempt *a,
     }
     u->running += (uint64_t)sign;
     struct host *h = engine_host(e, a->host);
-    if (!h || h->n_queues == 0) /* its first sample counts what is there: hosts.c */
-        return;
-    h->running += (uint64_t)sign;
-    if (t->vm_image)
-        h->vm_memory_mib += (uint64_t)sign * t->vm_memory_mib;
-    struct host_queue *q = host_queue(h, a->queue ? a->queue : "");
-    if (!q && h->n_queues)
-        q = &h->queues[0];
-    if (q)
-        q->used += (uint64_t)sign * t->np;
+    if (h && h->n_queues) /* else its first sample counts what is there: hosts.c */
+        host_count(h, j, a, sign);
 }
 
 /* The attempt is over: nothing of it is left here, and its slot is free. */
@@ -210,7 +214,8 @@ void copies_send(struct engine *e, struct flight *f, enum step step)
         struct copy *c = &f->copies.items[i];
         if (c->is_done)
             continue;
-        if (!tm_send(e, f, step, "CP", i, c->is_executable ? "X" : NULL, c->from, c->to))
+        c->number = f->next_number++;
+        if (!tm_send(e, f, step, "CP", c->number, c->is_executable ? "X" : NULL, c->from, c->to))
             return;
         c->is_open = true;
         f->copies.n_open++;
@@ -219,9 +224,11 @@ void copies_send(struct engine *e, struct flight *f, enum step step)
 
 bool copies_answer(struct flight *f, const struct input *in)
 {
-    uint64_t n = in->answer.number;
-    struct copy *c = n < f->copies.n ? &f->copies.items[n] : NULL;
-    if (!c || !c->is_open)
+    struct copy *c = NULL;
+    for (size_t i = 0; !c && i < f->copies.n; i++)
+        if (f->copies.items[i].is_open && f->copies.items[i].number == in->answer.number)
+            c = &f->copies.items[i];
+    if (!c)
         return false;
     c->is_open = false;
     f->copies.n_open--;

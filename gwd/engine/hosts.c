@@ -59,23 +59,18 @@ static bool name_is_good(const char *name, size_t len)
     return true;
 }
 
-/* A new host counts what our attempts hold there already: after a restart they come before it. */
+/* What our attempts hold there. Counted anew whenever the host's attributes change: after a restart they come
+ * before it, and a queue may have gone and come back. */
 static void count_attempts(struct engine *e, struct host *h)
 {
+    h->running = h->vm_memory_mib = 0;
+    for (size_t i = 0; i < h->n_queues; i++)
+        h->queues[i].used = 0;
     struct flight *f, *tmp;
     HASH_ITER(hh, e->flights, f, tmp) {
         const struct attempt *a = flight_attempt(f);
-        if (strcmp(a->host, h->name) != 0)
-            continue;
-        const struct template *t = f->job->spec->t;
-        struct host_queue *q = host_queue(h, a->queue ? a->queue : "");
-        h->running++;
-        if (t->vm_image)
-            h->vm_memory_mib += t->vm_memory_mib;
-        if (!q && h->n_queues)
-            q = &h->queues[0];
-        if (q)
-            q->used += t->np;
+        if (strcmp(a->host, h->name) == 0)
+            host_count(h, f->job, a, 1);
     }
 }
 
@@ -104,7 +99,7 @@ static void host_down(struct engine *e, struct host *h, const char *code, enum b
 static void monitored(struct engine *e, struct host *h, const struct input *in)
 {
     struct gw_err err;
-    bool is_changed = false, is_new = h->n_queues == 0;
+    bool is_changed = false;
     if (!in->answer.is_success) {
         struct reason r = {0};
         reason_from_driver(&r, in->answer.text);
@@ -114,7 +109,7 @@ static void monitored(struct engine *e, struct host *h, const struct input *in)
         host_down(e, h, "bad-sample", BLAME_SITE, err.text);
     } else {
         h->sampled_us = e->now_us;
-        if (is_new)
+        if (is_changed)
             count_attempts(e, h);
         e->wants_match |= is_changed;
     }

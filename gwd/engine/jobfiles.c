@@ -220,6 +220,13 @@ char *jobfiles_description_path(const struct engine *e, const struct flight *f)
     return staging_spool(e, f, "job.rsl");
 }
 
+void jobfiles_write_description(struct engine *e, struct flight *f)
+{
+    struct buf b = BUF_INIT;
+    put_description(e, f, &b);
+    write_file(e, jobfiles_description_path(e, f), &b, 0600);
+}
+
 void jobfiles_write(struct engine *e, struct flight *f)
 {
     static const struct {

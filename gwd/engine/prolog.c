@@ -11,21 +11,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+static char *cache_url(const struct flight *f)
+{
+    return xasprintf("%s/.gw_cache/%s/image", flight_attempt(f)->stage_url, f->image_key);
+}
+
+/* Send the request of a step, for the first time or again. */
+static void ask(struct engine *e, struct flight *f, enum step step)
+{
+    const char *verb = step == PRO_START ? "START" : "END";
+    char *url = NULL;
+    if (step == PRO_RMDIR || step == PRO_MKDIR) {
+        verb = step == PRO_RMDIR ? "RMDIR" : "MKDIR";
+        url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
+    } else if (step == PRO_STAT) {
+        verb = "STAT";
+        url = staging_image_url(f);
+    } else if (step == PRO_EXISTS) {
+        verb = "EXISTS";
+        url = cache_url(f);
+    }
+    tm_send(e, f, step, verb, 0, NULL, url, NULL);
+    free(url);
+}
+
 void prolog_begin(struct engine *e, struct flight *f)
 {
     copies_clear(&f->copies);
     free(f->image_key);
     f->image_key = NULL;
     f->tries = 0;
-    tm_send(e, f, PRO_START, "START", 0, NULL, NULL, NULL);
-}
-
-static void make_directory(struct engine *e, struct flight *f)
-{
-    char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
-    bool cleans = f->is_redo && f->step == PRO_START;
-    tm_send(e, f, cleans ? PRO_RMDIR : PRO_MKDIR, cleans ? "RMDIR" : "MKDIR", 0, NULL, url, NULL);
-    free(url);
+    ask(e, f, PRO_START);
 }
 
 static void copy_files(struct engine *e, struct flight *f)
@@ -37,25 +53,12 @@ static void copy_files(struct engine *e, struct flight *f)
     copies_send(e, f, PRO_COPY);
 }
 
-static char *cache_url(const struct flight *f, const char *name)
-{
-    return xasprintf("%s/.gw_cache/%s/%s", flight_attempt(f)->stage_url, f->image_key, name);
-}
-
-static void ask_cache(struct engine *e, struct flight *f)
-{
-    char *url = cache_url(f, "image");
-    tm_send(e, f, PRO_EXISTS, "EXISTS", 0, NULL, url, NULL);
-    free(url);
-}
-
 /* With a checksum the entry's name is known; without one it comes from URL, size and time, if the driver can
  * tell them; else the image goes into the job directory, for this attempt alone. */
 static void stage_image(struct engine *e, struct flight *f)
 {
     const struct template *t = f->job->spec->t;
     struct driver *d = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
-    f->tries = 0;
     if (!t->vm_image) {
         copy_files(e, f);
     } else if (!d || !(d->features & FEATURE_STAT) || !(d->features & FEATURE_ATOMIC)) {
@@ -63,18 +66,16 @@ static void stage_image(struct engine *e, struct flight *f)
         copy_files(e, f);
     } else if (t->vm_checksum) {
         f->image_key = xasprintf("sha256-%s", t->vm_checksum + strlen("sha256:"));
-        ask_cache(e, f);
+        ask(e, f, PRO_EXISTS);
     } else {
-        char *url = staging_image_url(f);
-        tm_send(e, f, PRO_STAT, "STAT", 0, NULL, url, NULL);
-        free(url);
+        ask(e, f, PRO_STAT);
     }
 }
 
 /* One attempt copies an image to a site; those that want the same one wait for it. */
 static void fill_cache(struct engine *e, struct flight *f)
 {
-    char *to = cache_url(f, "image");
+    char *to = cache_url(f);
     struct fill *fill;
     HASH_FIND_STR(e->fills, to, fill);
     if (fill) {
@@ -83,7 +84,8 @@ static void fill_cache(struct engine *e, struct flight *f)
         return;
     }
     char *from = staging_image_url(f);
-    if (tm_send(e, f, PRO_FILL, "CP", 0, NULL, from, to)) {
+    f->lone_copy = f->next_number++;
+    if (tm_send(e, f, PRO_FILL, "CP", f->lone_copy, NULL, from, to)) {
         fill = xcalloc(1, sizeof *fill);
         fill->url = xstrdup(to);
         fill->by = f->ref;
@@ -105,9 +107,9 @@ void fills_wake(struct engine *e, const struct flight *by)
         HASH_ITER(hh, e->flights, f, next) {
             if (f->step != PRO_FILL_WAIT)
                 continue;
-            char *url = cache_url(f, "image");
+            char *url = cache_url(f);
             if (strcmp(url, fill->url) == 0)
-                ask_cache(e, f);
+                ask(e, f, PRO_EXISTS);
             free(url);
         }
         free(fill->url);
@@ -143,7 +145,7 @@ static void know_image(struct engine *e, struct flight *f, const struct input *i
     mtime = strtoull(end, NULL, 10);
     f->image_key = xasprintf("u-%016" PRIx64 "-%" PRIu64 "-%" PRIu64, num_fnv64(url, strlen(url)), size, mtime);
     free(url);
-    ask_cache(e, f);
+    ask(e, f, PRO_EXISTS);
 }
 
 static void copied(struct engine *e, struct flight *f, const struct input *in)
@@ -151,7 +153,8 @@ static void copied(struct engine *e, struct flight *f, const struct input *in)
     if (!copies_answer(f, in))
         return;
     if (!f->failure.code) {
-        tm_send(e, f, PRO_END, "END", 0, NULL, NULL, NULL);
+        f->tries = 0;
+        ask(e, f, PRO_END);
     } else if (f->failure.blame != BLAME_JOB && f->tries < f->job->spec->t->retries) {
         reason_clear(&f->failure);
         f->tries++;
@@ -164,8 +167,7 @@ static void copied(struct engine *e, struct flight *f, const struct input *in)
 static void staged(struct engine *e, struct flight *f)
 {
     emit_attempt(e, f, EV_ATTEMPT_STAGED);
-    if (f->job->spec->t->lease_s && !e->is_lease_timed)
-        lease_renew(e);
+    lease_want(e, f->job->spec->t->lease_s);
     wrapper_begin(e, f);
 }
 
@@ -190,6 +192,8 @@ void prolog_answer(struct engine *e, struct flight *f, const struct input *in)
         know_image(e, f, in);
         return;
     }
+    if (f->step == PRO_FILL && in->answer.number != f->lone_copy)
+        return;
     if (!in->answer.is_success && f->step != PRO_EXISTS && f->step != PRO_RMDIR) {
         if (f->step == PRO_FILL)
             fills_wake(e, f);
@@ -198,10 +202,14 @@ void prolog_answer(struct engine *e, struct flight *f, const struct input *in)
     }
     switch ((int)f->step) {
     case PRO_START:
+        f->tries = 0;
+        ask(e, f, f->is_redo ? PRO_RMDIR : PRO_MKDIR);
+        break;
     case PRO_RMDIR:
-        make_directory(e, f);
+        ask(e, f, PRO_MKDIR);
         break;
     case PRO_MKDIR:
+        f->tries = 0;
         stage_image(e, f);
         break;
     case PRO_EXISTS:
@@ -222,15 +230,10 @@ void prolog_answer(struct engine *e, struct flight *f, const struct input *in)
 
 void prolog_resume(struct engine *e, struct flight *f)
 {
-    switch ((int)f->after) {
-    case PRO_COPY:
+    if (f->after == PRO_COPY)
         copies_send(e, f, PRO_COPY);
-        break;
-    case PRO_FILL:
-        ask_cache(e, f);
-        break;
-    default:
-        prolog_begin(e, f);
-        break;
-    }
+    else if (f->after == PRO_FILL)
+        ask(e, f, PRO_EXISTS);
+    else
+        ask(e, f, f->after);
 }

@@ -38,17 +38,29 @@ static char *stored_key(const struct submission *sub)
     return sub->key ? xasprintf("%" PRIu64 ":%s", sub->owner.uid, sub->key) : NULL;
 }
 
+/* GW_PARAM of each task, start + index x increment, is a 64-bit number. */
+static bool parameters_fit(const struct submission *sub)
+{
+    int64_t last;
+    return !__builtin_mul_overflow(sub->increment, (int64_t)(sub->tasks - 1), &last) &&
+           !__builtin_add_overflow(sub->start, last, &last);
+}
+
 void request_submit(struct engine *e, const struct input *in)
 {
     const struct submission *sub = in->submit;
     const struct engine_config *c = e->config;
+    uint64_t array_max = c->array_max && c->array_max < UINT32_MAX ? c->array_max : UINT32_MAX;
     char *key = stored_key(sub);
     struct job *known = key ? state_job_by_key(&e->state, key) : NULL;
     if (known) {
         reply_submitted(e, in, known);
-    } else if (sub->tasks == 0 || (c->array_max && sub->tasks > c->array_max)) {
-        reply_error(e, &in->asker, GW_EINVAL, "%" PRIu64 " tasks; an array has 1 to %" PRIu64, sub->tasks,
-                    c->array_max);
+    } else if (sub->tasks == 0 || sub->tasks > array_max) {
+        reply_error(e, &in->asker, GW_EINVAL, "%" PRIu64 " tasks; an array has 1 to %" PRIu64, sub->tasks, array_max);
+    } else if (!parameters_fit(sub)) {
+        reply_error(e, &in->asker, GW_EINVAL,
+                    "parameters from %" PRId64 " in steps of %" PRId64 " leave the range of 64 bits", sub->start,
+                    sub->increment);
     } else if (c->jobs_max && n_unfinished(&e->state) + sub->tasks > c->jobs_max) {
         reply_error(e, &in->asker, GW_ENOSPC,
                     "NUMBER_OF_JOBS allows %" PRIu64 " unfinished jobs; there are %" PRIu64, c->jobs_max,
@@ -88,7 +100,8 @@ static void accept(struct reply *r, uint64_t id, bool is_done)
 {
     uint64_t **list = is_done ? &r->done : &r->pending;
     size_t *n = is_done ? &r->n_done : &r->n_pending;
-    *list = xreallocarray(*list, *n + 1, sizeof **list);
+    if ((*n & (*n - 1)) == 0) /* none, or a power of two: full */
+        *list = xreallocarray(*list, *n ? 2 * *n : 1, sizeof **list);
     (*list)[(*n)++] = id;
 }
 
@@ -119,6 +132,9 @@ static void end_waiting(struct engine *e, struct job *j, uint64_t task)
 static void end_hard(struct engine *e, struct flight *f)
 {
     struct driver *em = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
+    struct driver *tm = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
+    if (f->is_tm_open && tm && tm->is_up)
+        send_request(e, DRIVER_TM, tm->name, "END", f->ref, 0, NULL, NULL, NULL);
     if (f->task->phase == PHASE_WRAPPER && em && em->is_up)
         send_request(e, DRIVER_EM, em->name, "CANCEL", f->ref, 0, NULL, NULL, NULL);
     reason_set(&f->failure, "killed-hard", BLAME_NONE, "what may be left at the site was not waited for");
@@ -224,7 +240,9 @@ static void wish_array(struct engine *e, const struct input *in, struct job *j, 
             under_way = xreallocarray(under_way, n + 1, sizeof *under_way);
             under_way[n++] = t->index;
         }
-    if (in->wish.wish == WISH_GONE) {
+    if (job_is_final(j)) {
+        /* Nothing is left to wish for. */
+    } else if (in->wish.wish == WISH_GONE) {
         wish_event(e, j, TASK_ALL, WISH_GONE);
         end_waiting(e, j, TASK_ALL);
         for (size_t i = 0; i < n; i++)

@@ -30,6 +30,8 @@ static void submit(struct engine *e, struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     char *description = jobfiles_description_path(e, f);
+    if (f->is_redo)
+        jobfiles_write_description(e, f);
     char *where = a->lrms && *a->lrms ? xasprintf("%s/%s", a->host, a->lrms) : xstrdup(a->host);
     f->may_be_submitted = em_send(e, f, WRA_SUBMIT, "SUBMIT", where, description);
     free(where);
@@ -40,6 +42,7 @@ void wrapper_begin(struct engine *e, struct flight *f)
 {
     f->tries = 0;
     f->em = EM_NONE;
+    f->step = STEP_IDLE;
     f->may_be_submitted = false;
     if (f->task->wish == WISH_GONE)
         wrapper_cancel(e, f);
@@ -79,6 +82,8 @@ static void unknown(struct engine *e, struct flight *f, const char *text)
         emit(e, &ev);
         /* Counted on our own clock: what was before a restart does not count. */
         f->unknown_mono_us = 0;
+        if (t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
+            lease_renew(e); /* without it */
     }
     if (!f->unknown_mono_us)
         f->unknown_mono_us = e->mono_us;
@@ -100,9 +105,12 @@ static void unknown(struct engine *e, struct flight *f, const char *text)
 static void found(struct engine *e, struct flight *f)
 {
     f->unknown_mono_us = 0;
+    if (!flight_attempt(f)->unknown_since_us)
+        return;
     f->tries = 0;
-    if (flight_attempt(f)->unknown_since_us)
-        emit_attempt(e, f, EV_ATTEMPT_FOUND);
+    emit_attempt(e, f, EV_ATTEMPT_FOUND);
+    if (f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
+        lease_renew(e); /* with it */
 }
 
 void wrapper_recover(struct engine *e, struct flight *f)
@@ -120,6 +128,8 @@ void wrapper_recover(struct engine *e, struct flight *f)
         return;
     }
     char *description = by_token ? jobfiles_description_path(e, f) : NULL;
+    if (by_token && f->is_redo)
+        jobfiles_write_description(e, f);
     em_send(e, f, WRA_RECOVER, "RECOVER", a->contact, description);
     free(description);
 }
@@ -152,6 +162,16 @@ static void set_active(struct engine *e, struct flight *f)
     }
 }
 
+/* The site has it in its queue, perhaps still held: a COMMIT may have been lost with its driver or with us. */
+static void commit(struct engine *e, struct flight *f)
+{
+    struct driver *d = em_of(e, f);
+    if (d && d->features & FEATURE_COMMIT && f->task->wish != WISH_GONE)
+        em_send(e, f, WRA_COMMIT, "COMMIT", NULL, NULL);
+    else
+        running(e, f);
+}
+
 /* PENDING, SUSPENDED, ACTIVE, DONE[:code], FAILED; anything else says nothing. */
 static void take_state(struct engine *e, struct flight *f, const char *state)
 {
@@ -159,8 +179,11 @@ static void take_state(struct engine *e, struct flight *f, const char *state)
     size_t len = strcspn(state, ": "), i = 0;
     while (i < GW_COUNT(words) && (strlen(words[i]) != len || strncmp(state, words[i], len) != 0))
         i++;
-    if (i == GW_COUNT(words))
+    if (i == GW_COUNT(words)) {
+        if (f->step == WRA_RECOVER)
+            unknown(e, f, "the driver answered with a state that is none");
         return;
+    }
     found(e, f);
     if (strncmp(state, "DONE", 4) == 0) {
         exited(e, f, NULL, BLAME_NONE, NULL);
@@ -171,14 +194,18 @@ static void take_state(struct engine *e, struct flight *f, const char *state)
             set_active(e, f);
         else
             f->em = strncmp(state, "SUSPENDED", 9) == 0 ? EM_SUSPENDED : EM_PENDING;
-        if (f->step != WRA_RUN)
+        bool is_pending = f->em == EM_PENDING && !flight_attempt(f)->active_us;
+        if (f->step == WRA_SUBMIT || f->step == WRA_COMMIT)
+            return; /* its own answer is still to come, with the contact */
+        if (f->step == WRA_RECOVER && is_pending)
+            commit(e, f);
+        else if (f->step != WRA_RUN)
             running(e, f);
     }
 }
 
 static void submitted(struct engine *e, struct flight *f, const struct input *in)
 {
-    struct driver *d = em_of(e, f);
     if (in->answer.is_success) {
         struct event ev = {.kind = EV_ATTEMPT_SUBMITTED,
                            .job = f->ref.job,
@@ -188,20 +215,17 @@ static void submitted(struct engine *e, struct flight *f, const struct input *in
         emit(e, &ev);
         if (f->em == EM_NONE)
             f->em = EM_PENDING;
-        if (d && d->features & FEATURE_COMMIT && f->task->wish != WISH_GONE)
-            em_send(e, f, WRA_COMMIT, "COMMIT", NULL, NULL);
-        else
-            running(e, f);
+        commit(e, f);
         return;
     }
     struct reason r = {0};
+    f->may_be_submitted = false;
     reason_from_driver(&r, in->answer.text);
     bool can_retry = r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries && f->task->wish != WISH_GONE;
     if (can_retry) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), WRA_SUBMIT);
     } else {
-        f->may_be_submitted = false;
         exited(e, f, r.code, r.blame, r.text);
     }
     reason_clear(&r);
@@ -223,6 +247,23 @@ static void failed_answer(struct engine *e, struct flight *f, const struct input
     reason_clear(&r);
 }
 
+static void committed(struct engine *e, struct flight *f, const struct input *in)
+{
+    struct reason r = {0};
+    if (in->answer.is_success) {
+        running(e, f);
+        return;
+    }
+    reason_from_driver(&r, in->answer.text);
+    if (r.code && strcmp(r.code, "lost") == 0) {
+        exited(e, f, "lost", BLAME_SITE, r.text);
+    } else {
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), WRA_COMMIT);
+    }
+    reason_clear(&r);
+}
+
 void wrapper_answer(struct engine *e, struct flight *f, const struct input *in)
 {
     const char *verb = in->answer.verb;
@@ -232,10 +273,7 @@ void wrapper_answer(struct engine *e, struct flight *f, const struct input *in)
     if (strcmp(verb, "SUBMIT") == 0 && f->step == WRA_SUBMIT) {
         submitted(e, f, in);
     } else if (strcmp(verb, "COMMIT") == 0 && f->step == WRA_COMMIT) {
-        if (in->answer.is_success)
-            running(e, f);
-        else
-            failed_answer(e, f, in);
+        committed(e, f, in);
     } else if (is_news && (f->step == WRA_SUBMIT || f->step == WRA_COMMIT)) {
         /* Faster than the answer to SUBMIT: an end counts, the contact is no longer needed then. */
         if (in->answer.is_success)
@@ -275,6 +313,8 @@ void wrapper_resume(struct engine *e, struct flight *f)
             wrapper_cancel(e, f);
     } else if (f->after == WRA_SUBMIT) {
         submit(e, f);
+    } else if (f->after == WRA_COMMIT) {
+        commit(e, f);
     } else {
         wrapper_recover(e, f);
     }

@@ -2,7 +2,6 @@
 
 #include "lib/mem.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -163,8 +162,8 @@ static bool failed_at(const struct job *j, uint64_t index, const struct host *h)
 }
 
 /* The best place with room now: highest rank, then most free slots; where the task failed before only
- * when there is nothing else. */
-static const struct match_place *best_place(const struct match_pass *pass, const struct lane *lane,
+ * when there is nothing else. A place that only the limit of this pass rules out is one for the next pass. */
+static const struct match_place *best_place(struct match_pass *pass, const struct lane *lane,
                                             const uint64_t *per_host, const struct job *j, uint64_t task)
 {
     const struct match_place *best = NULL;
@@ -175,8 +174,10 @@ static const struct match_place *best_place(const struct match_pass *pass, const
         uint64_t n_free = host_free(p->host, p->queue);
         if (n_free < lane->class->np || !vm_has_room(lane->class, p->host))
             continue;
-        if (pass->limits.per_host && per_host[p->host->id] >= pass->limits.per_host)
+        if (pass->limits.per_host && per_host[p->host->id] >= pass->limits.per_host) {
+            pass->is_cut = true;
             continue;
+        }
         bool failed = failed_at(j, task, p->host);
         bool is_better = !best || (best_failed && !failed) ||
                          (failed == best_failed && p->rank == best->rank && n_free > best_free);

@@ -59,7 +59,7 @@ struct match_pass {
     void *ctx;
     /* Results: */
     uint64_t n_taken;
-    bool is_cut;       /* stopped by per_pass: call again */
+    bool is_cut;       /* held back by per_pass or per_host: call again */
     int64_t wake_us;   /* earliest not_before that stood in the way, INT64_MAX: none */
 };
 

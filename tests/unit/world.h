@@ -1,0 +1,687 @@
+/* A world for the engine: drivers, two hosts and what runs there, answering the effects of
+ * engine_step() as docs/PROTOCOL says, under a clock that the test moves. It has the journal in
+ * memory, so that the daemon can be killed and come up again. The claim of docs/jobdir.md holds: a
+ * payload starts once per token. */
+#ifndef TESTS_UNIT_WORLD_H
+#define TESTS_UNIT_WORLD_H
+
+#include "gwd/engine/engine.h"
+#include "spec/rsl.h"
+#include "tests/unit/core.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#define FEATURES_ALL (~0u & ~(unsigned)FEATURE_COMMIT)
+
+/* What a driver answers in place of doing it. An empty text: nothing at all is answered. */
+struct fault {
+    const char *verb, *has; /* some argument has this in it; NULL: any */
+    const char *text;
+    int skip, times; /* let `skip` pass, then fail `times` */
+};
+
+/* A file at a site or in the spool, or a directory (name ends in '/'). */
+struct world_file {
+    char *url, *text;
+    unsigned n_written;
+    bool is_there;
+    UT_hash_handle hh;
+};
+
+/* What the site knows of an attempt. */
+struct run {
+    char *token, *dir;
+    struct task_ref ref;
+    unsigned n_submitted, n_started;
+    bool is_held, is_running, is_ended, is_cancelled;
+    struct run *next;
+};
+
+struct answer {
+    enum driver_kind kind;
+    const char *verb;
+    struct task_ref ref;
+    uint64_t number;
+    bool is_success, is_status;
+    char *text;
+    struct answer *prev, *next;
+};
+
+struct world {
+    struct engine *engine;
+    struct engine_config config;
+    struct engine_im im;
+    int64_t now_us;
+    unsigned features[DRIVER_KINDS];
+    bool is_up[DRIVER_KINDS];
+    const char *hosts;      /* answer to DISCOVER */
+    const char *samples[4]; /* of host 0, 1, ... */
+    struct fault faults[4];
+    int exit_code;          /* of payloads */
+    const char *failed;     /* "reason:blame text" in place of an exit: STATE=failed */
+    bool is_endless;        /* payloads run until they are cancelled */
+    bool is_doubling;       /* every answer comes twice */
+    bool is_callback_first; /* CALLBACKs come before the answer to SUBMIT */
+    bool may_run_twice;     /* two attempts of a task at a time are no fault */
+    struct answer *answers;
+    struct world_file *files;
+    struct run *runs;
+    struct buf journal;
+    struct output out;
+    struct buf trace; /* "START MKDIR CP ..." : what was sent */
+    uint64_t n_effects, crash_at, stop_driver_at;
+    bool is_crashed, is_request_lost;
+    unsigned n_archived, n_submits, n_lease_files;
+    struct reply reply; /* the last one: numbers only, and `text` */
+    char reply_text[256];
+    uint64_t reply_done[16], reply_pending[16];
+};
+
+/* --- files --- */
+
+static inline struct world_file *world_file(struct world *w, const char *url)
+{
+    struct world_file *f;
+    HASH_FIND_STR(w->files, url, f);
+    if (f)
+        return f;
+    f = xcalloc(1, sizeof *f);
+    f->url = xstrdup(url);
+    HASH_ADD_KEYPTR(hh, w->files, f->url, strlen(f->url), f);
+    return f;
+}
+
+static inline bool world_has(struct world *w, const char *url)
+{
+    return world_file(w, url)->is_there;
+}
+
+static inline void world_write(struct world *w, const char *url, const char *text)
+{
+    struct world_file *f = world_file(w, url);
+    f->is_there = true;
+    f->n_written++;
+    free(f->text);
+    f->text = xstrdup(text);
+}
+
+static inline void world_remove(struct world *w, const char *url)
+{
+    for (struct world_file *f = w->files; f; f = f->hh.next)
+        if (strncmp(f->url, url, strlen(url)) == 0)
+            f->is_there = false;
+}
+
+/* Files that are there with `part` in their name; and how often all of them were written. */
+static inline unsigned world_count(const struct world *w, const char *part, unsigned *ret_written)
+{
+    unsigned n = 0, n_written = 0;
+    for (struct world_file *f = w->files; f; f = f->hh.next)
+        if (strstr(f->url, part)) {
+            n += f->is_there;
+            n_written += f->n_written;
+        }
+    if (ret_written)
+        *ret_written = n_written;
+    return n;
+}
+
+/* --- answers --- */
+
+static inline void world_tell(struct world *w, enum driver_kind kind, const char *verb,
+                              struct task_ref ref, uint64_t number, bool is_success,
+                              const char *text)
+{
+    struct answer *a = xcalloc(1, sizeof *a);
+    *a = (struct answer){.kind = kind,
+                         .verb = verb,
+                         .ref = ref,
+                         .number = number,
+                         .is_success = is_success,
+                         .text = xstrdup(text)};
+    DL_APPEND(w->answers, a);
+}
+
+static inline void answer_free(struct world *w, struct answer *a)
+{
+    DL_DELETE(w->answers, a);
+    free(a->text);
+    free(a);
+}
+
+static inline void world_forget_answers(struct world *w, int kind)
+{
+    struct answer *a, *tmp;
+    DL_FOREACH_SAFE(w->answers, a, tmp)
+    if (kind < 0 || (a->kind == (enum driver_kind)kind && !a->is_status))
+        answer_free(w, a);
+}
+
+/* --- what runs --- */
+
+static inline struct run *run_find(const struct world *w, const char *token)
+{
+    for (struct run *r = w->runs; r; r = r->next)
+        if (strcmp(r->token, token) == 0)
+            return r;
+    return NULL;
+}
+
+static inline struct run *run_of(const struct world *w, struct task_ref ref)
+{
+    for (struct run *r = w->runs; r; r = r->next)
+        if (memcmp(&r->ref, &ref, sizeof ref) == 0)
+            return r;
+    return NULL;
+}
+
+static inline void run_start(struct world *w, struct run *r)
+{
+    for (const struct run *other = w->runs; other; other = other->next)
+        if (!w->may_run_twice && other->is_running && other->ref.job == r->ref.job &&
+            other->ref.task == r->ref.task)
+            fail_msg("attempts %" PRIu64 " and %" PRIu64 " of a task run at the same time",
+                     other->ref.attempt, r->ref.attempt);
+    if (!r->n_started++) /* mkdir claim.TOKEN */
+        r->is_running = true;
+    world_tell(w, DRIVER_EM, "CALLBACK", r->ref, 0, true, "ACTIVE");
+}
+
+/* The wrapper writes its last word, and the site says so. */
+static inline void run_end(struct world *w, struct run *r, const char *state)
+{
+    r->is_running = false;
+    r->is_ended = true;
+    char *status = xasprintf("%s/status", r->dir), *out = xasprintf("%s/stdout.execution", r->dir);
+    char *err = xasprintf("%s/stderr.execution", r->dir), *result = xasprintf("%s/result", r->dir);
+    char *dir = xasprintf("%s/", r->dir), *vm_result = xasprintf("%s/out/result", r->dir);
+    if (world_has(w, dir)) {
+        world_write(w, status, r->token);
+        world_write(w, out, "out");
+        world_write(w, err, "err");
+        world_write(w, result, "result");
+        world_write(w, vm_result, "result");
+    }
+    free(status);
+    free(out);
+    free(err);
+    free(result);
+    free(dir);
+    free(vm_result);
+    if (w->is_up[DRIVER_EM])
+        world_tell(w, DRIVER_EM, "CALLBACK", r->ref, 0, true, state);
+}
+
+static inline const char *run_state(const struct run *r)
+{
+    return r->is_ended ? "DONE" : r->is_running ? "ACTIVE" : "PENDING";
+}
+
+/* --- drivers --- */
+
+static inline void em_submit(struct world *w, const struct effect *f)
+{
+    struct rsl rsl = {0};
+    struct gw_err err = {0};
+    char *url = xasprintf("file://%s", f->args[1]);
+    struct world_file *file = world_file(w, url);
+    if (!file->is_there || rsl_decode(file->text, strlen(file->text), &rsl, &err) < 0)
+        fail_msg("the job description %s: %s", f->args[1],
+                 file->is_there ? err.text : "is not there");
+    const char *token = rsl_getenv(&rsl, "GW_TOKEN"), *dir = rsl_get(&rsl, "directory");
+    struct run *r = run_find(w, token);
+    w->n_submits++;
+    if (!r) {
+        r = xcalloc(1, sizeof *r);
+        r->token = xstrdup(token);
+        r->dir = xasprintf("file://%s", dir);
+        r->ref = f->ref;
+        r->next = w->runs;
+        w->runs = r;
+    }
+    char *wrapper = xasprintf("%s/.wrapper", r->dir);
+    if (!world_has(w, wrapper))
+        fail_msg("%s was submitted before it was staged", token);
+    bool is_new = r->n_submitted++ == 0 || !(w->features[DRIVER_EM] & FEATURE_IDEMPOTENT);
+    if (!w->is_callback_first)
+        world_tell(w, DRIVER_EM, "SUBMIT", f->ref, 0, true, r->token);
+    r->is_held = is_new && w->features[DRIVER_EM] & FEATURE_COMMIT;
+    if (is_new && !r->is_held)
+        run_start(w, r);
+    if (w->is_callback_first)
+        world_tell(w, DRIVER_EM, "SUBMIT", f->ref, 0, true, r->token);
+    free(wrapper);
+    free(url);
+    rsl_clear(&rsl);
+}
+
+static inline void em_request(struct world *w, const struct effect *f)
+{
+    struct run *r = run_of(w, f->ref);
+    if (strcmp(f->verb, "SUBMIT") == 0) {
+        em_submit(w, f);
+    } else if (strcmp(f->verb, "COMMIT") == 0) {
+        world_tell(w, DRIVER_EM, "COMMIT", f->ref, 0, true, "-");
+        if (r->is_held) {
+            r->is_held = false;
+            run_start(w, r);
+        }
+    } else if (strcmp(f->verb, "CANCEL") == 0) {
+        world_tell(w, DRIVER_EM, "CANCEL", f->ref, 0, true, "-");
+        if (r && !r->is_ended) {
+            r->is_cancelled = true;
+            run_end(w, r, "FAILED");
+        }
+    } else if (f->ref.job == 0) {
+        for (r = w->runs; r; r = r->next)
+            world_tell(w, DRIVER_EM, "POLL", r->ref, 0, true, run_state(r));
+    } else if (!r) {
+        world_tell(w, DRIVER_EM, f->verb, f->ref, 0, false, "not-found:us never started here");
+    } else {
+        world_tell(w, DRIVER_EM, f->verb, f->ref, 0, true, run_state(r));
+    }
+}
+
+static inline void tm_copy(struct world *w, const struct effect *f)
+{
+    const char *from = f->args[1], *to = f->args[2];
+    bool is_from_site = strncmp(from, "file:///site/", 13) == 0;
+    if (is_from_site && !world_has(w, from)) {
+        world_tell(w, DRIVER_TM, "CP", f->ref, f->number, false, "no-input:job it is not there");
+        return;
+    }
+    world_write(w, to, world_has(w, from) ? world_file(w, from)->text : from);
+    world_tell(w, DRIVER_TM, "CP", f->ref, f->number, true, "-");
+}
+
+static inline void tm_request(struct world *w, const struct effect *f)
+{
+    bool is_ok = true;
+    char *dir = f->args[1] ? xasprintf("%s/", f->args[1]) : NULL;
+    if (strcmp(f->verb, "CP") == 0) {
+        tm_copy(w, f);
+        free(dir);
+        return;
+    }
+    if (strcmp(f->verb, "MKDIR") == 0)
+        world_write(w, dir, "");
+    else if (strcmp(f->verb, "RMDIR") == 0)
+        world_remove(w, dir);
+    else if (strcmp(f->verb, "EXISTS") == 0)
+        is_ok = world_has(w, f->args[1]);
+    free(dir);
+    bool is_stat = strcmp(f->verb, "STAT") == 0;
+    world_tell(w, DRIVER_TM, f->verb, f->ref, f->number, is_ok,
+               is_stat ? "1000 1767225600"
+               : is_ok ? "-"
+                       : "no-input:job");
+}
+
+static inline void im_request(struct world *w, const struct effect *f)
+{
+    if (strcmp(f->verb, "DISCOVER") == 0)
+        world_tell(w, DRIVER_IM, "DISCOVER", f->ref, 0, true, w->hosts);
+    else
+        world_tell(w, DRIVER_IM, "MONITOR", f->ref, f->number, true,
+                   w->samples[f->number < GW_COUNT(w->samples) ? f->number : 0]);
+}
+
+static inline struct fault *fault_of(struct world *w, const struct effect *f)
+{
+    for (size_t i = 0; i < GW_COUNT(w->faults); i++) {
+        struct fault *fault = &w->faults[i];
+        if (!fault->verb || strcmp(fault->verb, f->verb) != 0)
+            continue;
+        bool has = !fault->has;
+        for (size_t k = 0; !has && k < GW_COUNT(f->args); k++)
+            has = f->args[k] && strstr(f->args[k], fault->has);
+        if (!has || fault->skip-- > 0 || fault->times <= 0)
+            continue;
+        fault->times--;
+        return fault;
+    }
+    return NULL;
+}
+
+static inline void world_send(struct world *w, const struct effect *f)
+{
+    static void (*const requests[DRIVER_KINDS])(struct world *, const struct effect *) = {
+        im_request, tm_request, em_request};
+    if (!w->is_up[f->driver_kind])
+        return;
+    if (f->driver_kind != DRIVER_IM && f->ref.job)
+        buf_printf(&w->trace, "%s%s", w->trace.len ? " " : "", f->verb);
+    struct fault *fault = fault_of(w, f);
+    if (fault && *fault->text)
+        world_tell(w, f->driver_kind, f->verb, f->ref, f->number, false, fault->text);
+    else if (!fault)
+        requests[f->driver_kind](w, f);
+}
+
+/* --- the daemon --- */
+
+static inline void world_status(struct world *w, const struct effect *f)
+{
+    char *url = xasprintf("file://%s", f->path);
+    struct answer *a = xcalloc(1, sizeof *a);
+    *a = (struct answer){
+        .verb = "status", .ref = f->ref, .is_status = true, .is_success = world_has(w, url)};
+    a->text =
+        xstrdup(a->is_success && strcmp(world_file(w, url)->text, f->text) == 0 ? f->text : "");
+    DL_APPEND(w->answers, a);
+    free(url);
+}
+
+static inline void world_reply(struct world *w, const struct reply *r)
+{
+    w->reply = *r;
+    snprintf(w->reply_text, sizeof w->reply_text, "%s",
+             r->text        ? r->text
+             : r->n_refused ? r->refused[0].text
+                            : "");
+    for (size_t i = 0; i < r->n_done && i < GW_COUNT(w->reply_done); i++)
+        w->reply_done[i] = r->done[i];
+    for (size_t i = 0; i < r->n_pending && i < GW_COUNT(w->reply_pending); i++)
+        w->reply_pending[i] = r->pending[i];
+    w->reply.text = w->reply_text;
+    w->reply.done = w->reply_done;
+    w->reply.pending = w->reply_pending;
+    w->reply.refused = NULL;
+}
+
+static inline void world_perform(struct world *w, const struct effect *f)
+{
+    struct answer *a, *tmp;
+    char *url = f->path ? xasprintf("file://%s", f->path) : NULL;
+    switch (f->kind) {
+    case EFFECT_SEND:
+        world_send(w, f);
+        break;
+    case EFFECT_RELEASE:
+        DL_FOREACH_SAFE(w->answers, a, tmp)
+        if (memcmp(&a->ref, &f->ref, sizeof a->ref) == 0 && !w->is_doubling)
+            answer_free(w, a);
+        break;
+    case EFFECT_WRITE_FILE:
+        world_write(w, url, f->text);
+        break;
+    case EFFECT_READ_STATUS:
+        world_status(w, f);
+        break;
+    case EFFECT_WRITE_LEASE:
+        world_write(w, url, f->text);
+        w->n_lease_files++;
+        break;
+    case EFFECT_REMOVE:
+        world_remove(w, url);
+        break;
+    case EFFECT_ARCHIVE:
+        w->n_archived++;
+        break;
+    case EFFECT_REPLY:
+        world_reply(w, f->reply);
+        break;
+    }
+    free(url);
+}
+
+static inline void world_driver(struct world *w, enum driver_kind kind, bool is_up);
+
+/* One step and all that it asks for, unless the daemon is killed in between. */
+static inline void world_step(struct world *w, struct input *in)
+{
+    in->now_us = in->mono_us = w->now_us;
+    engine_step(w->engine, in, &w->out);
+    buf_put(&w->journal, w->out.events.data, w->out.events.len);
+    bool has_stopped[DRIVER_KINDS] = {false};
+    if (w->out.n_events && ++w->n_effects == w->crash_at)
+        w->is_crashed = true;
+    for (size_t i = 0; i < w->out.n_effects && !w->is_crashed; i++) {
+        const struct effect *f = &w->out.effects[i];
+        bool stops = f->kind == EFFECT_SEND && w->n_effects + 1 == w->stop_driver_at;
+        if (!(stops && w->is_request_lost))
+            world_perform(w, f);
+        if (++w->n_effects == w->crash_at)
+            w->is_crashed = true;
+        if (stops) {
+            /* It ends before anything that it wanted to say is heard. */
+            w->is_up[f->driver_kind] = false;
+            has_stopped[f->driver_kind] = true;
+            world_forget_answers(w, (int)f->driver_kind);
+        }
+    }
+    output_reset(&w->out);
+    const char *wrong = recount(engine_state(w->engine));
+    if (wrong)
+        fail_msg("%s", wrong);
+    for (int k = 0; k < DRIVER_KINDS; k++)
+        if (has_stopped[k] && !w->is_crashed) {
+            world_driver(w, (enum driver_kind)k, false);
+            world_driver(w, (enum driver_kind)k, true);
+        }
+}
+
+static inline void world_driver(struct world *w, enum driver_kind kind, bool is_up)
+{
+    static const char *const names[DRIVER_KINDS] = {"static", "local", "fork"};
+    if (w->is_crashed)
+        return;
+    w->is_up[kind] = is_up;
+    if (!is_up)
+        world_forget_answers(w, (int)kind);
+    struct input in = {
+        .kind = is_up ? IN_DRIVER_UP : IN_DRIVER_DOWN,
+        .driver = {
+            .kind = kind, .name = names[kind], .features = w->features[kind], .why = "test"}};
+    world_step(w, &in);
+}
+
+static inline void world_start(struct world *w)
+{
+    struct gw_err err = {0};
+    w->engine = engine_create(&w->config, &w->im, 1);
+    if (fold_bytes(engine_state(w->engine), &w->journal, &err) < 0)
+        fail_msg("%s", err.text);
+    struct input in = {.kind = IN_START};
+    world_step(w, &in);
+    for (int k = 0; k < DRIVER_KINDS; k++)
+        world_driver(w, (enum driver_kind)k, true);
+}
+
+/* The daemon is gone, and its drivers with it; then all come up again. */
+static inline void world_restart(struct world *w)
+{
+    engine_destroy(w->engine);
+    output_reset(&w->out);
+    world_forget_answers(w, -1);
+    for (int k = 0; k < DRIVER_KINDS; k++)
+        w->is_up[k] = false;
+    w->is_crashed = false;
+    w->crash_at = 0;
+    world_start(w);
+}
+
+static const char world_host[] =
+    "LRMS_NAME=\"fork\" NODECOUNT=4 ARCH=\"x86_64\" CPU_SMP=8 SIZE_MEM_MB=4096 "
+    "VM_HYPERVISOR=\"qemu\" STAGE_URL=\"file:///site/\" QUEUE_NAME[0]=\"default\" "
+    "QUEUE_NODECOUNT[0]=4";
+
+static inline struct world *world_create(void)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    *w = (struct world){
+        .now_us = INT64_C(1767225600000000), .hosts = "alpha", .im = {"static", "local", "fork"}};
+    w->config = (struct engine_config){.spool = "/spool",
+                                       .wrapper = "/lib/gw_wrapper.sh",
+                                       .gwvm = "/lib/gwvm",
+                                       .vm_uri = "qemu:///session",
+                                       .attempts_max = 4,
+                                       .array_max = 1000000,
+                                       .cancel_retry_us = 10000000,
+                                       .retry_us = 1000000,
+                                       .backoff_max_us = 60000000,
+                                       .poll_us = 60000000,
+                                       .lease_margin_us = 30000000,
+                                       .retention_us = INT64_C(3600000000),
+                                       .discovery_us = 300000000,
+                                       .monitoring_us = 60000000};
+    for (int k = 0; k < DRIVER_KINDS; k++)
+        w->features[k] = FEATURES_ALL;
+    for (size_t i = 0; i < GW_COUNT(w->samples); i++)
+        w->samples[i] = world_host;
+    struct event ev = created_event();
+    event_encode(&ev, &w->journal);
+    return w;
+}
+
+static inline void world_destroy(struct world *w)
+{
+    engine_destroy(w->engine);
+    world_forget_answers(w, -1);
+    struct world_file *f, *tmp;
+    HASH_ITER (hh, w->files, f, tmp) {
+        HASH_DEL(w->files, f);
+        free(f->url);
+        free(f->text);
+        free(f);
+    }
+    while (w->runs) {
+        struct run *r = w->runs;
+        w->runs = r->next;
+        free(r->token);
+        free(r->dir);
+        free(r);
+    }
+    buf_clear(&w->journal);
+    buf_clear(&w->trace);
+    output_clear(&w->out);
+    free(w);
+}
+
+/* --- time passes --- */
+
+static inline void world_hear(struct world *w)
+{
+    struct answer *a = w->answers;
+    static const char *const names[DRIVER_KINDS] = {"static", "local", "fork"};
+    DL_DELETE(w->answers, a);
+    struct input in;
+    if (a->is_status) {
+        in = (struct input){.kind = IN_STATUS, .status = {.ref = a->ref}};
+        struct status_report *r = &in.status.report;
+        r->is_there = *a->text != '\0';
+        r->is_exited = !w->failed;
+        r->exit_code = w->exit_code;
+        struct reason reason = {0};
+        if (w->failed)
+            reason_from_driver(&reason, w->failed);
+        r->reason = reason.code;
+        r->blame = reason.blame;
+        r->message = reason.text;
+        world_step(w, &in);
+        reason_clear(&reason);
+    } else {
+        in = (struct input){.kind = IN_ANSWER,
+                            .answer = {.kind = a->kind,
+                                       .driver = names[a->kind],
+                                       .verb = a->verb,
+                                       .ref = a->ref,
+                                       .number = a->number,
+                                       .is_success = a->is_success,
+                                       .text = a->text}};
+        world_step(w, &in);
+        if (w->is_doubling && !w->is_crashed)
+            world_step(w, &in);
+    }
+    free(a->text);
+    free(a);
+}
+
+/* Hear all answers. */
+static inline void world_listen(struct world *w)
+{
+    while (w->answers && !w->is_crashed)
+        world_hear(w);
+}
+
+/* Let payloads end. */
+static inline bool world_end_runs(struct world *w)
+{
+    bool is_any = false;
+    for (struct run *r = w->runs; r && !w->is_endless; r = r->next)
+        if (r->is_running) {
+            run_end(w, r, "DONE");
+            is_any = true;
+        }
+    return is_any;
+}
+
+/* Go on until nothing happens, or `until_s` seconds have passed. */
+static inline void world_pass(struct world *w, int64_t until_s)
+{
+    int64_t end = w->now_us + until_s * 1000000;
+    while (!w->is_crashed) {
+        world_listen(w);
+        if (w->is_crashed || world_end_runs(w))
+            continue;
+        int64_t next = engine_next_time(w->engine);
+        if (next > end)
+            break;
+        w->now_us = next > w->now_us ? next : w->now_us;
+        struct input in = {.kind = IN_TIME};
+        world_step(w, &in);
+    }
+    if (!w->is_crashed)
+        w->now_us = end;
+}
+
+static inline uint64_t world_submit_as(struct world *w, struct submission *sub)
+{
+    struct input in = {
+        .kind = IN_SUBMIT, .asker = {.connection = 1, .uid = sub->owner.uid}, .submit = sub};
+    world_step(w, &in);
+    return w->reply.code ? 0 : w->reply.job;
+}
+
+static inline struct submission submission_of(const char *source, uint64_t tasks)
+{
+    static char user[] = "ann";
+    return (struct submission){.source = source,
+                               .file = "job.jt",
+                               .home = "/home/ann",
+                               .owner = {.user = user, .uid = 1000, .gid = 1000},
+                               .tasks = tasks,
+                               .is_array = tasks > 1,
+                               .increment = 1};
+}
+
+static inline uint64_t world_submit(struct world *w, const char *source)
+{
+    struct submission sub = submission_of(source, 1);
+    return world_submit_as(w, &sub);
+}
+
+static inline void world_wish(struct world *w, uint64_t id, enum wish wish, bool is_hard)
+{
+    struct input in = {.kind = IN_WISH,
+                       .asker = {.connection = 1, .uid = 1000},
+                       .wish = {.wish = wish, .is_hard = is_hard, .ids = &id, .n_ids = 1}};
+    world_step(w, &in);
+}
+
+static inline struct task *world_task(const struct world *w, uint64_t id)
+{
+    struct job *j = state_job_of(engine_state(w->engine), id);
+    return j ? job_task(j, id - j->id) : NULL;
+}
+
+static inline enum phase world_phase(const struct world *w, uint64_t id)
+{
+    struct job *j = state_job_of(engine_state(w->engine), id);
+    return j ? job_task_phase(j, id - j->id) : PHASE_COUNT;
+}
+
+#endif
