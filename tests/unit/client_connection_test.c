@@ -181,18 +181,37 @@ static void a_line_beyond_the_limit_ends_the_connection(void **state)
 
 static void a_daemon_that_went_away_raises_no_signal(void **state)
 {
-    static const struct fake_step steps[] = {{FAKE_ACCEPT, NULL}, {FAKE_CLOSE, NULL},
-                                             {FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"},
-                                             {FAKE_CLOSE, NULL},  {0}};
+    static const struct fake_step steps[] = {{FAKE_ACCEPT, NULL}, {FAKE_CLOSE, NULL}, {0}};
+    struct fake *f = fake_start(steps);
+    struct gw *gw;
+    struct gw_err err = {0};
+    (void)state;
+    assert_int_equal(gw_connect(f->path, &gw, NULL), 0);
+    fake_join(f); /* it has closed the connection now */
+    assert_int_equal(gw_request(gw, "jobs", json_object(), NULL, &err), -GW_EUNAVAIL);
+    assert_non_null(strstr(err.text, "lost"));
+    gw_close(gw);
+    assert_true(fake_stop(f));
+}
+
+static void an_answer_lost_with_the_connection_is_an_error_and_the_next_one_serves(void **state)
+{
+    static const struct fake_step steps[] = {{FAKE_ACCEPT, NULL},
+                                             {FAKE_EXPECT, "jobs"},
+                                             {FAKE_CLOSE, NULL},
+                                             {FAKE_ACCEPT, NULL},
+                                             {FAKE_EXPECT, "jobs"},
+                                             {FAKE_SEND, "{\"id\":@jobs,\"ok\":true}"},
+                                             {0}};
     struct fake *f = fake_start(steps);
     struct gw *gw;
     struct gw_err err = {0};
     (void)state;
     assert_int_equal(gw_connect(f->path, &gw, NULL), 0);
     assert_int_equal(gw_request(gw, "jobs", json_object(), NULL, &err), -GW_EUNAVAIL);
-    assert_int_equal(gw_reconnect(gw, 0, &err), 0);
-    assert_int_equal(gw_request(gw, "jobs", json_object(), NULL, &err), -GW_EUNAVAIL);
     assert_non_null(strstr(err.text, "lost"));
+    assert_int_equal(gw_reconnect(gw, 0, &err), 0);
+    assert_int_equal(gw_request(gw, "jobs", json_object(), NULL, &err), 0);
     gw_close(gw);
     assert_true(fake_stop(f));
 }
@@ -286,6 +305,7 @@ int main(void)
         cmocka_unit_test(answers_in_another_order_reach_their_requests),
         cmocka_unit_test(a_line_beyond_the_limit_ends_the_connection),
         cmocka_unit_test(a_daemon_that_went_away_raises_no_signal),
+        cmocka_unit_test(an_answer_lost_with_the_connection_is_an_error_and_the_next_one_serves),
         cmocka_unit_test(an_answer_that_does_not_come_leaves_the_outcome_unknown),
         cmocka_unit_test(another_instance_at_the_same_socket_is_not_taken_for_the_first),
         cmocka_unit_test(typed_access_never_trusts_a_type),
