@@ -1,6 +1,6 @@
 #!/bin/bash
 # gwvm alone, from a job directory: libvirt, QEMU and our guest image on this machine.
-# limit: 300
+# limit: 480
 # shellcheck disable=SC2016 # payloads expand in the guest
 . "$(dirname "$0")/lib.sh"
 cd "$T_DIR" || exit 1

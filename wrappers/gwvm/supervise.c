@@ -76,7 +76,7 @@ static void wait_for(struct worker *w, const sigset_t *signals)
         struct timespec now, left = {.tv_sec = STOP_S};
         if (w->is_stopping) {
             clock_gettime(CLOCK_MONOTONIC, &now);
-            left.tv_sec = now.tv_sec < until.tv_sec ? until.tv_sec - now.tv_sec : 0;
+            left.tv_sec = now.tv_sec < until.tv_sec ? until.tv_sec - now.tv_sec : 1;
         }
         int signum =
             w->is_stopping ? sigtimedwait(signals, NULL, &left) : sigwaitinfo(signals, NULL);
