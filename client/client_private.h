@@ -42,7 +42,9 @@ int connection_write(struct gw *gw, const struct buf *out, struct gw_err *err);
 /* Close the socket and forget what was open on it. */
 void connection_drop(struct gw *gw);
 
-/* The error of a line with "ok" false. */
+bool line_is_refusal(const json_t *line); /* "ok" is false */
+
+/* The error of such a line. */
 int refusal_take(struct gw *gw, const json_t *line, struct gw_err *err);
 
 #endif

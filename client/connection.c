@@ -219,6 +219,12 @@ static int read_hello(struct gw *gw, struct gw_err *err)
     }
     if (r < 0)
         return r;
+    if (line_is_refusal(hello)) { /* too many connections, for one */
+        r = refusal_take(gw, hello, err);
+        json_decref(hello);
+        connection_drop(gw);
+        return r;
+    }
     json_decref(gw->hello);
     gw->hello = hello;
     int64_t protocol = gw_int(hello, "protocol", -1);

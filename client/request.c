@@ -73,6 +73,12 @@ static int next_line(struct gw *gw, int64_t id, int64_t deadline_ms, json_t **re
             return r;
         if (gw_int(line, "id", 0) == id)
             break;
+        if (gw_is_null(line, "id") && line_is_refusal(line)) { /* the daemon's last words */
+            r = refusal_take(gw, line, err);
+            json_decref(line);
+            connection_drop(gw);
+            return r;
+        }
         r = keep(gw, line, size, err);
         if (r < 0)
             return r;
@@ -99,7 +105,7 @@ int refusal_take(struct gw *gw, const json_t *line, struct gw_err *err)
     return gw_err_set(err, code_of_name(code), "%s", gw_text(error, "message", code));
 }
 
-static bool is_refused(const json_t *line)
+bool line_is_refusal(const json_t *line)
 {
     return json_is_false(json_object_get(line, "ok"));
 }
@@ -148,7 +154,7 @@ int gw_next(struct gw *gw, int64_t id, int64_t timeout_ms, json_t **ret_line, st
     int r = next_line(gw, id, client_deadline(timeout_ms), &line, err);
     if (r <= 0)
         return r;
-    if (is_refused(line)) {
+    if (line_is_refusal(line)) {
         r = refusal_take(gw, line, err);
         json_decref(line);
         return r;

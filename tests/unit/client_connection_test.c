@@ -125,6 +125,29 @@ static void a_refusal_has_the_code_and_the_diagnostics(void **state)
     assert_true(fake_stop(f));
 }
 
+static void the_last_words_of_the_daemon_reach_the_caller(void **state)
+{
+    static const char words[] =
+        "{\"id\":null,\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"too many\"}}";
+    static const struct fake_step refused[] = {{FAKE_ACCEPT, words}, {FAKE_CLOSE, NULL}, {0}};
+    static const struct fake_step ended[] = {
+        {FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, words}, {FAKE_CLOSE, NULL}, {0}};
+    struct gw *gw;
+    struct gw_err err = {0};
+    (void)state;
+    struct fake *f = fake_start(refused);
+    assert_int_equal(gw_connect(f->path, &gw, &err), -GW_EUNAVAIL);
+    assert_string_equal(err.text, "too many");
+    assert_true(fake_stop(f));
+    f = fake_start(ended);
+    assert_int_equal(gw_connect(f->path, &gw, NULL), 0);
+    memset(&err, 0, sizeof err);
+    assert_int_equal(gw_request(gw, "jobs", json_object(), NULL, &err), -GW_EUNAVAIL);
+    assert_string_equal(err.text, "too many");
+    gw_close(gw);
+    assert_true(fake_stop(f));
+}
+
 static void answers_in_another_order_reach_their_requests(void **state)
 {
     static const struct fake_step steps[] = {
@@ -302,6 +325,7 @@ int main(void)
         cmocka_unit_test(the_default_socket_is_found_in_order),
         cmocka_unit_test(a_greeting_that_is_not_ours_is_refused),
         cmocka_unit_test(a_refusal_has_the_code_and_the_diagnostics),
+        cmocka_unit_test(the_last_words_of_the_daemon_reach_the_caller),
         cmocka_unit_test(answers_in_another_order_reach_their_requests),
         cmocka_unit_test(a_line_beyond_the_limit_ends_the_connection),
         cmocka_unit_test(a_daemon_that_went_away_raises_no_signal),
