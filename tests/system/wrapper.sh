@@ -91,7 +91,8 @@ f>from stdin" "$(cat "$T_DIR/$n/stdout.execution")"
     t_equal "$shell: no descriptor of the wrapper reaches the payload" "" \
         "$(tr '\n' ' ' <"$T_DIR/$n/fds" | grep -oE '\b[3-9]\b')"
     if [ "$shell" != "busybox sh" ]; then
-        t_equal "$shell: the payload ignores no signal" 0000000000000000 "$(tr -d '\t' <"$T_DIR/$n/ignored")"
+        # Signals 32 and 33 are glibc's own: its posix_spawn, which make uses, leaves them ignored.
+        t_equal "$shell: the payload ignores no signal" 0 $((0x$(tr -d '\t' <"$T_DIR/$n/ignored") & ~0x180000000))
     fi
 }
 
