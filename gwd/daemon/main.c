@@ -156,12 +156,16 @@ static int run(struct settings *settings)
     const struct engine_im *ims = settings_ims(settings, &n_ims);
     struct gw_err err = {0};
     struct daemon d = {.loop = uv_default_loop(), .settings = settings};
-    if (file_mkdirs(settings_state_dir(settings), 0700, &err) < 0 ||
-        file_mkdirs(settings_engine(settings)->spool, 0700, &err) < 0)
+    const char *spool = settings_engine(settings)->spool;
+    if (file_mkdirs(settings_state_dir(settings), 0700, &err) < 0)
         return fail(&err, EXIT_IO);
     d.engine = engine_create(settings_engine(settings), ims, n_ims);
     if (load_state(&d, &err) < 0)
         return fail(&err, err.code == GW_EEXIST ? EXIT_TEMPORARY : err.code == GW_ECORRUPT ? EXIT_SOFTWARE : EXIT_IO);
+    /* The directory is ours alone from here on. What a daemon before us left in the spool is written again by whoever
+     * needs it. */
+    if (file_remove_tree(spool, &err) < 0 || file_mkdirs(spool, 0700, &err) < 0)
+        return fail(&err, EXIT_IO);
     turn_init(&d);
     struct input start = {.kind = IN_START};
     turn_input(&d, &start);

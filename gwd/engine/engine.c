@@ -81,18 +81,30 @@ static void forget_later(struct engine *e, const struct job *j)
                (struct timer){.at_us = e->mono_us + (rest > 0 ? rest : 0), .kind = TIMER_FORGET, .job = j->id});
 }
 
-/* What is under way gets its flight and idles until its driver comes up. */
+/* Its end is on disk; whether that was archived is not known, and a second time does no harm. */
+static void archive_again(struct engine *e, const struct job *j, uint64_t task)
+{
+    effect_add(e, EFFECT_ARCHIVE)->ref = (struct task_ref){.job = j->id, .task = task};
+}
+
+/* What is under way gets its flight and idles until its driver comes up. The spool is empty. */
 static void start(struct engine *e)
 {
     size_t it = 0;
     for (struct job *j; (j = state_next_job(&e->state, &it));) {
         if (job_is_final(j)) {
+            archive_again(e, j, TASK_ALL);
             forget_later(e, j);
             continue;
         }
+        if (j->is_rest_ended)
+            archive_again(e, j, TASK_ALL);
         for (struct task *t = j->touched; t; t = t->hh.next) {
-            if (!task_attempt(t))
+            if (!task_attempt(t)) {
+                if (phase_is_final(t->phase) && !j->is_rest_ended)
+                    archive_again(e, j, t->index);
                 continue;
+            }
             struct flight *f = flight_create(e, j, t);
             f->is_redo = true;
             f->may_be_submitted = true;

@@ -3,8 +3,8 @@
  *
  * Pure: no file, clock or randomness. The daemon and the simulator drive it in the same way:
  *     engine_step(e, &input, &out);  append and sync out.events;  perform out.effects;
- * Recovery: fold the stored events into e->state, then give IN_START; drivers that come up (IN_DRIVER_UP)
- * find out what became of what was under way. */
+ * Recovery: fold the stored events into e->state, empty the spool, then give IN_START; drivers that come up
+ * (IN_DRIVER_UP) find out what became of what was under way. */
 #ifndef GWD_ENGINE_ENGINE_H
 #define GWD_ENGINE_ENGINE_H
 

@@ -72,7 +72,7 @@ struct world {
     struct buf journal;
     struct output out;
     struct buf trace; /* "START MKDIR CP ..." : what was sent */
-    uint64_t n_effects, crash_at, stop_driver_at;
+    uint64_t n_effects, n_events, crash_at, crash_at_event, stop_driver_at;
     bool is_crashed, is_request_lost;
     unsigned n_archived, n_submits, n_lease_files;
     struct reply reply; /* the last one: numbers only, and `text` */
@@ -261,6 +261,10 @@ static inline void em_submit(struct world *w, const struct effect *f)
 static inline void em_request(struct world *w, const struct effect *f)
 {
     struct run *r = run_of(w, f->ref);
+    char *description = f->args[1] ? xasprintf("file://%s", f->args[1]) : NULL;
+    if (description && !world_has(w, description))
+        fail_msg("%s: the job description %s is not there", f->verb, f->args[1]);
+    free(description);
     if (strcmp(f->verb, "SUBMIT") == 0) {
         em_submit(w, f);
     } else if (strcmp(f->verb, "COMMIT") == 0) {
@@ -430,15 +434,34 @@ static inline void world_perform(struct world *w, const struct effect *f)
 
 static inline void world_driver(struct world *w, enum driver_kind kind, bool is_up);
 
+/* Append the turn's events to the journal; cut after event crash_at_event. */
+static inline void world_store(struct world *w)
+{
+    const struct buf *events = &w->out.events;
+    for (size_t at = 0; at < events->len;) {
+        struct event ev;
+        struct event_arena arena = {0};
+        long used = event_decode(events->data + at, events->len - at, &ev, &arena, NULL);
+        assert_true(used > 0);
+        event_arena_clear(&arena);
+        buf_put(&w->journal, events->data + at, (size_t)used);
+        at += (size_t)used;
+        if (++w->n_events == w->crash_at_event) {
+            w->is_crashed = true;
+            return;
+        }
+    }
+    if (w->out.n_events && ++w->n_effects == w->crash_at)
+        w->is_crashed = true;
+}
+
 /* One step and all that it asks for, unless the daemon is killed in between. */
 static inline void world_step(struct world *w, struct input *in)
 {
     in->now_us = in->mono_us = w->now_us;
     engine_step(w->engine, in, &w->out);
-    buf_put(&w->journal, w->out.events.data, w->out.events.len);
+    world_store(w);
     bool has_stopped[DRIVER_KINDS] = {false};
-    if (w->out.n_events && ++w->n_effects == w->crash_at)
-        w->is_crashed = true;
     for (size_t i = 0; i < w->out.n_effects && !w->is_crashed; i++) {
         const struct effect *f = &w->out.effects[i];
         bool stops = f->kind == EFFECT_SEND && w->n_effects + 1 == w->stop_driver_at;
@@ -499,8 +522,9 @@ static inline void world_restart(struct world *w)
     world_forget_answers(w, -1);
     for (int k = 0; k < DRIVER_KINDS; k++)
         w->is_up[k] = false;
+    world_remove(w, "file:///spool/"); /* as main() does */
     w->is_crashed = false;
-    w->crash_at = 0;
+    w->crash_at = w->crash_at_event = 0;
     world_start(w);
 }
 
