@@ -25,7 +25,6 @@ static const struct argp_option option_table[] = {
     {"increment", 'i', "N", 0, "Difference of ${PARAM} from task to task (1)", 0},
     {"hold", 'o', NULL, 0, "Hold it; gwkill -l releases it", 0},
     {"priority", 'p', "N", 0, "Priority, 0 to 20", 0},
-    {"depends", 'd', "IDS", 0, "Start when these jobs are done", 0},
     {"wait", KEY_WAIT, NULL, 0, "Wait until it has ended; Ctrl-C leaves it alone", 0},
     {"exit-with-job", KEY_EXIT, NULL, 0,
      "Wait, and exit with its exit code; of an array the largest", 0},
@@ -66,7 +65,6 @@ static void check(struct submit_options *o, struct argp_state *state)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct submit_options *o = state->input;
-    struct gw_err err;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->common;
@@ -82,7 +80,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->is_verbose = true;
         return 0;
     case 'n':
-        o->tasks = option_number(state, "-n", arg, 1, IDS_MAX);
+        o->tasks = option_number(state, "-n", arg, 1, UINT32_MAX);
         return 0;
     case 's':
         o->start = option_integer(state, "-s", arg);
@@ -95,10 +93,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'p':
         o->priority = (int)option_number(state, "-p", arg, 0, 20);
-        return 0;
-    case 'd':
-        if (ids_add(&o->depends, arg, &err) < 0)
-            argp_error(state, "-d: %s", err.text);
         return 0;
     case KEY_EXIT:
         o->is_jobs_own = true;
@@ -246,8 +240,6 @@ static int submit(struct gw *gw, const struct submit_options *o, const struct so
                                     .increment = o->increment,
                                     .is_held = o->is_held,
                                     .priority = o->priority,
-                                    .depends = o->depends.items,
-                                    .n_depends = o->depends.n,
                                     .key = o->key};
     if (gw_submit(gw, &s, PATIENCE_SUBMIT_MS, &sub, &err) < 0)
         return refused(gw, o, src, &err);
@@ -286,7 +278,6 @@ static int run(int argc, char **argv)
         code = o.is_check ? source_check(&src, o.common.is_json) : submit_here(&o, &src);
         source_clear(&src);
     }
-    ids_clear(&o.depends);
     return code;
 }
 

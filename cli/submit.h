@@ -2,7 +2,6 @@
 #ifndef CLI_SUBMIT_H
 #define CLI_SUBMIT_H
 
-#include "cli/ids.h"
 #include "cli/options.h"
 #include "lib/diag.h"
 
@@ -19,7 +18,6 @@ struct submit_options {
     int64_t start, increment;
     bool is_held, is_verbose, is_waiting, is_jobs_own, is_check;
     int priority; /* -1: the template's */
-    struct ids depends;
     const char *key;
 };
 

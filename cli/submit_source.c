@@ -48,16 +48,52 @@ static int read_named(const char *file, struct buf *b)
     return err.code == GW_ENOSPC ? EXIT_TEMPLATE : EXIT_NO_FILE;
 }
 
+/* A bare name is a program, as in a shell: found in PATH here, and expected at the same place
+ * there. What is to be copied has a slash in its name. */
+static char *find_program(const char *name)
+{
+    const char *path = getenv("PATH");
+    if (strchr(name, '/'))
+        return xstrdup(name);
+    for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
+        size_t len = strcspn(p, ":");
+        char *full = xasprintf("%.*s/%s", (int)len, p, name);
+        if (*p == '/' && access(full, X_OK) == 0)
+            return full;
+        free(full);
+        p += len + (p[len] == ':');
+    }
+    return NULL;
+}
+
+static int read_command(const struct submit_options *o, struct source *s)
+{
+    char *program = find_program(o->command[0]);
+    if (!program) {
+        output_error(
+            "%s: no such program in PATH; ./%s is a file of this directory, which is copied",
+            o->command[0], o->command[0]);
+        return EXIT_NO_FILE;
+    }
+    char **argv = xcalloc(o->command_n + 1, sizeof *argv);
+    memcpy(argv, o->command, o->command_n * sizeof *argv);
+    argv[0] = program;
+    char *text = template_from_command(argv, o->command_n);
+    buf_puts(&s->text, text);
+    s->shown = xstrdup("command line");
+    s->name = xstrdup(base_of(program));
+    free(text);
+    free(argv);
+    free(program);
+    return 0;
+}
+
 int source_read(const struct submit_options *o, struct source *ret)
 {
     struct source s = {0};
     int code = 0;
     if (o->command) {
-        char *text = template_from_command(o->command, o->command_n);
-        buf_puts(&s.text, text);
-        free(text);
-        s.shown = xstrdup("command line");
-        s.name = xstrdup(base_of(o->command[0]));
+        code = read_command(o, &s);
     } else if (strcmp(o->file, "-") == 0) {
         code = read_stdin(&s.text);
         s.shown = xstrdup("stdin");

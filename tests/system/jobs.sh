@@ -27,6 +27,14 @@ t_equal "a job that exits with 7 gives exit code 7" 7 $?
 gwsubmit --wait --exit-with-job -- /bin/sh -c 'kill -KILL $$' >out.9 2>&1
 t_equal "a job killed by signal 9 gives exit code 137" 137 $?
 
+gwsubmit --wait --exit-with-job -- sh -c 'exit 4' >out.4 2>&1
+t_equal "a command without a slash is found in PATH" 4 $?
+gwsubmit -- no-such-program 2>out.66
+t_equal "one that is not there is exit code 66" 66 $?
+printf '#!/bin/sh\nexit 5\n' >staged.sh && chmod +x staged.sh
+gwsubmit --wait --exit-with-job -- ./staged.sh >out.5 2>&1
+t_equal "a command of this directory is sent along" 5 $?
+
 # --- files, arguments, environment ---
 echo "from the input" >in.txt
 cat >files.jt <<'EOF'
