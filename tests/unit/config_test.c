@@ -122,6 +122,9 @@ static void each_mistake_is_told_at_its_place(void **state)
         {DRIVERS "TM_MAD = u:tm:'a", "4:10 in the arguments \"'a\" a quote is not closed|"},
         {DRIVERS "EM_MAD = f:em::jdl",
          "4:10 \"jdl\" is not a language of job descriptions; rsl is the only one|"},
+        {"X = 1\nIM_MAD = i:im::x:e\nTM_MAD = t:tm:\nEM_MAD = e:em::rsl\nY = 2\n",
+         "1:1 X is not a variable of the configuration|2:10 no TM_MAD is named \"x\"|5:1 Y is not "
+         "a variable of the configuration|"},
         {DRIVERS "WRAPPER", "4:8 expected = after WRAPPER|"},
     };
     for (size_t i = 0; i < GW_COUNT(cases); i++) {

@@ -57,6 +57,23 @@ static struct expr *compiled(const char *text, enum expr_kind kind)
     return e;
 }
 
+static void assert_truth(const char *condition, const char *form, enum expr_truth truth)
+{
+    const char *at = strstr(form, "%s");
+    char *text = xasprintf("%.*s%s%s", (int)(at - form), form, condition, at + 2);
+    struct expr *e = compiled(text, EXPR_REQUIREMENTS);
+    size_t n = expr_conjuncts(e, NULL);
+    enum expr_truth all = EXPR_TRUE;
+    for (size_t i = 0; i < n && all != EXPR_FALSE; i++) {
+        enum expr_truth one = expr_test(e, i, lookup, NULL);
+        all = one == EXPR_TRUE ? all : one;
+    }
+    if (all != truth || expr_holds(e, lookup, NULL) != (all == EXPR_TRUE))
+        fail_msg("%s is %d", text, all);
+    expr_destroy(e);
+    free(text);
+}
+
 static void requirements_have_three_values(void **state)
 {
     (void)state;
@@ -73,7 +90,7 @@ static void requirements_have_three_values(void **state)
         {"CPU_MHZ <= 3000", EXPR_TRUE},
         {"CPU_MHZ > -5", EXPR_TRUE},
         {"-5 < CPU_MHZ", EXPR_TRUE},
-        {"CPU_MHZ>2999;", EXPR_TRUE},
+        {"CPU_MHZ>2999", EXPR_TRUE},
         {"CPU_MHZ-10=2990", EXPR_TRUE},
         {"CPU_MHZ -10 = 2990", EXPR_TRUE},
         {"CPU_MHZ = CPU_MHZ", EXPR_TRUE},
@@ -109,6 +126,11 @@ static void requirements_have_three_values(void **state)
         {"NONE = 1 & ZERO = 0", EXPR_UNKNOWN},
         {"NONE = 1 | ZERO = 0", EXPR_TRUE},
         {"ZERO = 0 | NONE = 1", EXPR_TRUE},
+        {"ZERO = 1 | ZERO = 2", EXPR_FALSE},
+        {"ZERO = 1 | ZERO = 0", EXPR_TRUE},
+        {"ZERO = 0 & HALF < 1", EXPR_TRUE},
+        {"ZERO = 0 & HALF > 1", EXPR_FALSE},
+        {"ZERO = 0 & NONE = 1", EXPR_UNKNOWN},
         {"NONE = 1 | ZERO = 1", EXPR_UNKNOWN},
         {"NONE = 1 | NONE2 = 1", EXPR_UNKNOWN},
         {"!(NONE = 1 & ZERO = 1)", EXPR_TRUE},
@@ -123,16 +145,13 @@ static void requirements_have_three_values(void **state)
         {"CPU_MHZ\n >\t1", EXPR_TRUE},
     };
     for (size_t i = 0; i < GW_COUNT(cases); i++) {
-        struct expr *e = compiled(cases[i].text, EXPR_REQUIREMENTS);
-        size_t n = expr_conjuncts(e, NULL);
-        enum expr_truth all = EXPR_TRUE;
-        for (size_t k = 0; k < n && all != EXPR_FALSE; k++) {
-            enum expr_truth one = expr_test(e, k, lookup, NULL);
-            all = one == EXPR_TRUE ? all : one;
-        }
-        if (all != cases[i].truth || expr_holds(e, lookup, NULL) != (all == EXPR_TRUE))
-            fail_msg("%s is %d", cases[i].text, all);
-        expr_destroy(e);
+        enum expr_truth truth = cases[i].truth;
+        assert_truth(cases[i].text, "%s", truth);
+        assert_truth(cases[i].text, "(%s)", truth);
+        assert_truth(cases[i].text, "!(%s)",
+                     truth == EXPR_UNKNOWN ? EXPR_UNKNOWN
+                     : truth == EXPR_TRUE  ? EXPR_FALSE
+                                           : EXPR_TRUE);
     }
 }
 

@@ -16,7 +16,8 @@ static const char *lookup(const void *ctx, const char *name)
     (void)ctx;
     static const struct {
         const char *name, *value;
-    } known[] = {{"ID", "7"}, {"EMPTY", ""}, {"TWO", "a b"}, {"TRICK", "${ID}'\""}};
+    } known[] = {
+        {"ID", "7"}, {"aAzZ_09", "n"}, {"EMPTY", ""}, {"TWO", "a b"}, {"TRICK", "${ID}'\""}};
     for (size_t i = 0; i < GW_COUNT(known); i++)
         if (strcmp(known[i].name, name) == 0)
             return known[i].value;
@@ -32,6 +33,7 @@ static void known_names_are_replaced_once_and_others_stay(void **state)
         {"", ""},
         {"out.${ID}.${ID}", "out.7.7"},
         {"${EMPTY}", ""},
+        {"${aAzZ_09}", "n"},
         {"${NONE} ${} ${ID ${ID-} ${1}", "${NONE} ${} ${ID ${ID-} ${1}"},
         {"$ID $", "$ID $"},
         {"${TRICK}", "${ID}'\""},
@@ -79,6 +81,7 @@ static void an_argument_line_is_split_as_a_shell_would(void **state)
         {"${ID} $ID x$ID.y \"$ID\"", "[7][7][x7.y][7]"},
         {"$IDX ${NONE} $NONE $ $1 \\$ID", "[$IDX][${NONE}][$NONE][$][$1][$ID]"},
         {"$TWO \"${TWO}\" $EMPTY", "[a b][a b][]"},
+        {"$aAzZ_09-x", "[n-x]"},
         {"$TRICK", "[${ID}'\"]"},
         {"-c 'exit 7'", "[-c][exit 7]"},
         {"a 'b c", "arguments, column 3: this quote is not closed"},

@@ -367,6 +367,10 @@ static void the_variables_of_a_VM_need_an_image(void **state)
                 "path or URL|");
     assert_said(EXE "VM_IMAGE = i sha256:12",
                 "2:14+9 VM_IMAGE: sha256: and 64 hexadecimal digits are expected|");
+    assert_said(EXE "VM_IMAGE = i sha512:" HEX64,
+                "2:14+71 VM_IMAGE: sha256: and 64 hexadecimal digits are expected|");
+    assert_said(EXE "VM_IMAGE = i\nVM_MEMORY = much",
+                "3:13+4 VM_MEMORY: \"much\" is not a size; write an integer and K, M, G or T|");
     assert_said(EXE "VM_IMAGE = i md5:12 x",
                 "2:14+6 VM_IMAGE: sha256: and 64 hexadecimal digits are expected|"
                 "2:21+1 VM_IMAGE: one file name and a checksum are expected; put a name with "
