@@ -57,7 +57,7 @@ t_equal "a VM job survives kill -9 of the daemon" 6 $?
 t_equal "all of its output is there" "up down" "$(tr '\n' ' ' <"stdout.$JOB" | sed 's/ $//')"
 
 # --- killed daemon in prolog and epilog, at turns of the journal ---
-for point in append:3 append:5 sync:7 effect:9 effect:14 effect:22; do
+for point in append:2 append:4 append:5 sync:6 effect:9 effect:20; do
     GW_CRASH=$point
     export GW_CRASH
     gwd_stop
