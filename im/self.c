@@ -8,6 +8,7 @@
 #include <libgen.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,11 +100,25 @@ static bool has_program(const char *name)
     return has;
 }
 
+/* gwvm loads libvirt's QEMU driver into its own process: the module counts, not a daemon. */
+static bool has_qemu_driver(void)
+{
+    static const char *const places[] = {"/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so",
+                                         "/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so"};
+    bool has = false;
+    for (size_t i = 0; i < GW_COUNT(places) && !has; i++) {
+        glob_t found;
+        has = glob(places[i], GLOB_NOSORT, NULL, &found) == 0;
+        if (has)
+            globfree(&found);
+    }
+    return has;
+}
+
 static bool has_hypervisor(const char *arch)
 {
     char *qemu = xasprintf("qemu-system-%s", arch);
-    bool has = (has_program(qemu) || has_program("qemu-kvm") || has_program("kvm")) &&
-               (has_program("libvirtd") || has_program("virtqemud"));
+    bool has = has_program(qemu) && has_qemu_driver();
     free(qemu);
     return has;
 }
