@@ -50,7 +50,7 @@ LIBS_libexec/gw_fake := -ljansson
 # gwvm travels to sites that have libvirt and QEMU and nothing of ours: the rest is linked in, and kept from the
 # site's libraries, which would else take our OpenSSL for theirs.
 LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic
-LIBS_TEST := -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lexpat -lcrypto
+LIBS_TEST := -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lcrypto
 
 COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs
 SCRIPTS := libexec/gw_wrapper.sh
