@@ -230,6 +230,10 @@ static void each_mistake_is_told_at_its_bytes(void **state)
         {"A = 1 B = 2", EXPR_REQUIREMENTS, "error 6+1 an operator or the end is expected here|"},
         {"A = 1 AND B = 2", EXPR_REQUIREMENTS,
          "error 6+3 an operator or the end is expected here; write & for \"and\"|"},
+        {"A = 1 orb = 2", EXPR_REQUIREMENTS, "error 6+3 an operator or the end is expected here|"},
+        {"A = 1 o", EXPR_REQUIREMENTS, "error 6+1 an operator or the end is expected here|"},
+        {"A = 1.x", EXPR_REQUIREMENTS, "error 5+1 . has no meaning in an expression|"},
+        {"A = 1.x2", EXPR_REQUIREMENTS, "error 5+1 . has no meaning in an expression|"},
         {"A = 1; B = 2", EXPR_REQUIREMENTS, "error 7+1 an operator or the end is expected here|"},
         {"A = 1 = 1", EXPR_REQUIREMENTS,
          "error 6+1 a comparison cannot be compared again; join two comparisons by &|"},
@@ -266,16 +270,23 @@ static void where_GridWay_would_read_it_otherwise_there_is_a_warning(void **stat
         const char *text;
         bool has_warning;
     } cases[] = {
-        {"A = 1 & B = 2 | C = 3", false},   {"A = 1 | B = 2 & C = 3", true},
-        {"(A = 1 | B = 2) & C = 3", false}, {"A = 1 | (B = 2 & C = 3)", false},
-        {"!A = 1 & B = 2", false},          {"A = 1 & B = 2 | C = 3 & D = 4", true},
-        {"A = 1 | B = 2 | C = 3", false},   {"(A = 1 | B = 2 & C = 3) & D = 1", true},
+        {"A = 1 & B = 2 | C = 3", false},
+        {"A = 1 | B = 2 & C = 3", true},
+        {"(A = 1 | B = 2) & C = 3", false},
+        {"A = 1 | (B = 2 & C = 3)", false},
+        {"!A = 1 & B = 2", false},
+        {"A = 1 & B = 2 | C = 3 & D = 4", true},
+        {"A = 1 | B = 2 | C = 3", false},
+        {"(A = 1 | B = 2 & C = 3) & D = 1", true},
+        {"A = 1 | B = 2 & C = 3 | D = 4 & E = 5", true},
     };
     for (size_t i = 0; i < GW_COUNT(cases); i++) {
         struct buf said = BUF_INIT;
         struct expr *e = NULL;
         assert_int_equal(expr_parse(cases[i].text, EXPR_REQUIREMENTS, &e, note, &said), 0);
-        assert_int_equal(strncmp(buf_str(&said), "warning", 7) == 0, cases[i].has_warning);
+        const char *first = strstr(buf_str(&said), "warning");
+        assert_int_equal(first != NULL, cases[i].has_warning);
+        assert_null(first ? strstr(first + 1, "warning") : NULL);
         expr_destroy(e);
         buf_clear(&said);
     }
@@ -426,11 +437,19 @@ static void patterns_are_those_of_fnmatch(void **state)
 static void brackets_of_patterns_are_those_of_fnmatch(void **state)
 {
     (void)state;
-    static const char *const patterns[] = {
-        "[ab]",  "[!a]",    "[^a]", "[a-c]*",      "[]]",          "[!]]",
-        "[]a]",  "[a-]",    "[-a]", "[[:alpha:]]", "[[:digit:]-]", "[[:upper:][:digit:]]x",
-        "[\\]]", "[a\\-c]", "x[a",  "[",           "a[b",          "*[bc]*",
-        "[[]",   "[a-a]",   "[*]",  "[?]x",        "[b-a]"};
+    static const char *const patterns[] = {"[ab]",         "[!a]",
+                                           "[^a]",         "[a-c]*",
+                                           "[]]",          "[!]]",
+                                           "[]a]",         "[a-]",
+                                           "[-a]",         "[[:alpha:]]",
+                                           "[[:digit:]-]", "[[:digits:]]",
+                                           "[![:alpha:]]", "[[:upper:][:digit:]]x",
+                                           "[\\]]",        "[a\\-c]",
+                                           "x[a",          "[",
+                                           "a[b",          "*[bc]*",
+                                           "[[]",          "[a-a]",
+                                           "[*]",          "[?]x",
+                                           "[b-a]"};
     static const char *const texts[] = {"",    "a",   "b",   "c",   "d", "]",  "-",
                                         "[",   "*",   "?x",  "A",   "5", "5x", "Ax",
                                         "x[a", "a[b", "abc", "xbx", "!", "^",  "\\"};
