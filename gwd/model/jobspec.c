@@ -92,9 +92,10 @@ static int parse(const struct event *ev, struct template **ret, struct gw_err *e
     struct diags d;
     diags_init(&d, file, ev->source);
     int r = template_parse(ev->source, strlen(ev->source), file, ret, &d);
+    const struct diag *why = diags_first_error(&d);
     if (r < 0)
         gw_err_set(err, GW_ECORRUPT, "the template of job %" PRIu64 " does not parse: line %u: %s",
-                   ev->job, d.n ? d.items[0].place.line : 0, d.n ? d.items[0].text : "?");
+                   ev->job, why ? why->place.line : 0, why ? why->text : "?");
     diags_clear(&d);
     return r < 0 ? -GW_ECORRUPT : 0;
 }
