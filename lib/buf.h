@@ -1,5 +1,5 @@
-/* A growing byte buffer. `data` is always followed by a NUL that `len` does not count, so text in it
- * can be read as a string. Zero-initialised is empty and valid. */
+/* A growing byte buffer. `data` is always followed by a NUL that `len` does not count, so text in
+ * it can be read as a string. Zero-initialised is empty and valid. */
 #ifndef LIB_BUF_H
 #define LIB_BUF_H
 
@@ -22,7 +22,7 @@ void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-void buf_drop(struct buf *b, size_t n); /* remove the first n bytes */
+void buf_drop(struct buf *b, size_t n);   /* remove the first n bytes */
 const char *buf_str(const struct buf *b); /* the text; "" while empty */
 char *buf_take(struct buf *b);            /* the text is the caller's; the buffer is empty */
 

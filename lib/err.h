@@ -1,8 +1,8 @@
 /* Errors: what a function that can fail for a reason outside the program gives its caller.
  *
  * Such a function returns 0 (or another success value >= 0) or one of the negative codes below, and
- * takes a `struct gw_err *err` last (NULL allowed). On success err is untouched; on failure it holds
- * the code and one sentence that names the thing, the value and what was expected. */
+ * takes a `struct gw_err *err` last (NULL allowed). On success err is untouched; on failure it
+ * holds the code and one sentence that names the thing, the value and what was expected. */
 #ifndef LIB_ERR_H
 #define LIB_ERR_H
 

@@ -7,7 +7,8 @@
 
 #include <sys/types.h>
 
-/* Append a whole regular file of at most `max` bytes to `b`. -GW_ENOENT, -GW_ENOSPC (too large), ... */
+/* Append a whole regular file of at most `max` bytes to `b`. -GW_ENOENT, -GW_ENOSPC (too large),
+ * ... */
 int file_read(const char *path, size_t max, struct buf *b, struct gw_err *err);
 
 /* Make or replace `path` at once: a reader sees the old file or the whole new one, also after a

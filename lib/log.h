@@ -1,5 +1,5 @@
-/* The log: one line an entry on stderr, "2026-01-31T12:00:00.123Z LEVEL area: text", written with one
- * write(2). Control characters from outside appear as \xNN, so an entry is always one line. */
+/* The log: one line an entry on stderr, "2026-01-31T12:00:00.123Z LEVEL area: text", written with
+ * one write(2). Control characters from outside appear as \xNN, so an entry is always one line. */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
 

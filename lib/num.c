@@ -28,8 +28,8 @@ int num_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret, s
     const char *p = text;
     uint64_t v;
     if (digits(&p, &v) < 0 || *p || v < min || v > max)
-        return gw_err_set(err, GW_EINVAL,
-                          "\"%s\" is not an integer from %" PRIu64 " to %" PRIu64, text, min, max);
+        return gw_err_set(err, GW_EINVAL, "\"%s\" is not an integer from %" PRIu64 " to %" PRIu64,
+                          text, min, max);
     *ret = v;
     return 0;
 }
@@ -45,8 +45,8 @@ int num_parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret, stru
         is_good = value >= min && value <= max;
     }
     if (!is_good)
-        return gw_err_set(err, GW_EINVAL,
-                          "\"%s\" is not an integer from %" PRId64 " to %" PRId64, text, min, max);
+        return gw_err_set(err, GW_EINVAL, "\"%s\" is not an integer from %" PRId64 " to %" PRId64,
+                          text, min, max);
     *ret = value;
     return 0;
 }
@@ -56,8 +56,8 @@ int num_parse_bool(const char *text, bool *ret, struct gw_err *err)
     static const struct {
         const char *word;
         bool value;
-    } words[] = {{"yes", true}, {"no", false}, {"true", true}, {"false", false},
-                 {"on", true},  {"off", false}, {"1", true},   {"0", false}};
+    } words[] = {{"yes", true}, {"no", false},  {"true", true}, {"false", false},
+                 {"on", true},  {"off", false}, {"1", true},    {"0", false}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcasecmp(text, words[i].word) == 0) {
             *ret = words[i].value;
@@ -154,9 +154,9 @@ int num_parse_duration(const char *text, uint64_t *ret_s, struct gw_err *err)
             }
         }
     }
-    return gw_err_set(err, GW_EINVAL,
-                      "\"%s\" is not a duration; write seconds, an integer and s, m, h or d, or H:M:S",
-                      text);
+    return gw_err_set(
+        err, GW_EINVAL,
+        "\"%s\" is not a duration; write seconds, an integer and s, m, h or d, or H:M:S", text);
 }
 
 uint32_t num_cksum(const void *data, uint64_t len)

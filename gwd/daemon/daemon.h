@@ -1,5 +1,5 @@
-/* The daemon around the engine: one libuv loop that turns what comes in into inputs, puts a turn's events on
- * disk with one sync, and only then lets its effects and replies out.
+/* The daemon around the engine: one libuv loop that turns what comes in into inputs, puts a turn's
+ * events on disk with one sync, and only then lets its effects and replies out.
  *
  *   turn.c      the turn: step, append, sync, effects
  *   driver.c    driver processes; driver_line.c their lines
@@ -60,27 +60,32 @@ int64_t clock_mono_us(void); /* CLOCK_BOOTTIME */
 
 /* turn.c */
 void turn_init(struct daemon *d);
-void turn_input(struct daemon *d, struct input *in); /* sets the clocks; effects come at the end of the turn */
+void turn_input(struct daemon *d,
+                struct input *in); /* sets the clocks; effects come at the end of the turn */
 void turn_end(struct daemon *d);
 void turn_close(struct daemon *d);
 
 /* driver.c */
 int drivers_start(struct daemon *d, struct gw_err *err);
-void drivers_stop(struct daemon *d); /* FINALIZE; they end by themselves, or are ended after some seconds */
+void drivers_stop(
+    struct daemon *d); /* FINALIZE; they end by themselves, or are ended after some seconds */
 void drivers_free(struct daemon *d); /* after the loop has ended */
-void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb, struct task_ref ref,
-                    uint64_t number, char *const args[3]);
+void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb,
+                    struct task_ref ref, uint64_t number, char *const args[3]);
 void driver_release(struct daemon *d, struct task_ref ref);
-unsigned driver_features(const struct daemon *d, enum driver_kind kind, const char *name); /* 0 when down */
+unsigned driver_features(const struct daemon *d, enum driver_kind kind,
+                         const char *name); /* 0 when down */
 json_t *drivers_json(const struct daemon *d);
 
 /* server.c */
 int server_start(struct daemon *d, struct gw_err *err);
 void server_stop(struct daemon *d);
 struct connection *server_connection(struct daemon *d, uint64_t number); /* or NULL: it is gone */
-void connection_send(struct connection *c, json_t *message);             /* takes the reference over */
-void connection_reply(struct connection *c, json_int_t id, json_t *body); /* the same, with id and ok */
-void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text, json_t *diagnostics);
+void connection_send(struct connection *c, json_t *message); /* takes the reference over */
+void connection_reply(struct connection *c, json_int_t id,
+                      json_t *body); /* the same, with id and ok */
+void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text,
+                      json_t *diagnostics);
 /* Say what is wrong with the peer's protocol, and end the connection. */
 void connection_refuse(struct connection *c, const char *text);
 struct asker connection_asker(const struct connection *c, json_int_t id);
@@ -100,7 +105,8 @@ json_t *view_history(struct daemon *d, const struct job *j, uint64_t index);
 json_t *view_host(struct daemon *d, const struct host *h);
 json_t *view_event(const struct event *ev);
 json_t *view_reason(const char *code, enum blame blame, const char *text);
-const char *view_state(const struct daemon *d, const struct job *j, uint64_t index); /* GridWay's four letters */
+const char *view_state(const struct daemon *d, const struct job *j,
+                       uint64_t index); /* GridWay's four letters */
 
 /* watch.c */
 void watch_add(struct connection *c, json_int_t id, json_t *request);

@@ -43,9 +43,11 @@ static int is_plain(const char *dir, struct gw_err *err)
 {
     for (const char *p = dir; *p; p++)
         if (strchr(" \t\"'\\%", *p) || (unsigned char)*p < ' ')
-            return gw_err_set(err, GW_EINVAL, "the directory's name \"%s\" has a blank, quote, backslash or percent sign; "
-                                              "choose a plain one",
-                              dir);
+            return gw_err_set(
+                err, GW_EINVAL,
+                "the directory's name \"%s\" has a blank, quote, backslash or percent sign; "
+                "choose a plain one",
+                dir);
     return 0;
 }
 

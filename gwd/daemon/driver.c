@@ -1,5 +1,5 @@
-/* Driver processes: started, spoken with, watched, started again. What they send is hostile: bounded lines, a
- * table of what may come when, unknown things counted and dropped. */
+/* Driver processes: started, spoken with, watched, started again. What they send is hostile:
+ * bounded lines, a table of what may come when, unknown things counted and dropped. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/driver_line.h"
 #include "gwd/daemon/settings.h"
@@ -14,7 +14,8 @@
 
 enum {
     INIT_TIMEOUT_MS = 10000,
-    REQUEST_TIMEOUT_S = 600, /* a request, other than a copy, that is not answered for so long: the driver hangs */
+    REQUEST_TIMEOUT_S =
+        600, /* a request, other than a copy, that is not answered for so long: the driver hangs */
     WATCHDOG_MS = 5000,
     BACKOFF_MAX_S = 60,
     BAD_LINES_MAX = 1000, /* in BAD_LINES_WINDOW_S */
@@ -60,7 +61,6 @@ struct driver_process {
     struct driver_process *next;
 };
 
-
 static void driver_start(struct driver_process *p);
 
 static const char *label(const struct driver_process *p, char buf[64])
@@ -73,13 +73,14 @@ static const char *label(const struct driver_process *p, char buf[64])
 static void handles_clear(struct driver_process *p)
 {
     struct handle *h, *tmp;
-    HASH_ITER(hh, p->by_number, h, tmp) {
+    HASH_ITER (hh, p->by_number, h, tmp) {
         HASH_DEL(p->by_number, h);
         HASH_DELETE(hh_ref, p->by_ref, h);
         free(h);
     }
     struct pending *q, *q_tmp;
-    DL_FOREACH_SAFE(p->pending, q, q_tmp) {
+    DL_FOREACH_SAFE(p->pending, q, q_tmp)
+    {
         DL_DELETE(p->pending, q);
         free(q);
     }
@@ -138,7 +139,8 @@ static void stop_when_all_ended(struct daemon *d)
         uv_stop(d->loop);
 }
 
-/* The end of one run of the driver, for whatever reason; its process is killed if it still lives. */
+/* The end of one run of the driver, for whatever reason; its process is killed if it still lives.
+ */
 static void driver_down(struct driver_process *p, const char *why)
 {
     if (p->state == DRIVER_DOWN || p->state == DRIVER_STOPPED)
@@ -222,7 +224,8 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
 static void settle(struct driver_process *p, const char *verb, uint64_t handle)
 {
     struct pending *q, *tmp;
-    DL_FOREACH_SAFE(p->pending, q, tmp) {
+    DL_FOREACH_SAFE(p->pending, q, tmp)
+    {
         if (q->handle == handle && strcmp(q->verb, verb) == 0) {
             DL_DELETE(p->pending, q);
             free(q);
@@ -235,7 +238,8 @@ static bool verb_is_known(enum driver_kind kind, const char *verb)
 {
     static const char *const verbs[DRIVER_KINDS][12] = {
         [DRIVER_IM] = {"DISCOVER", "MONITOR", "FINALIZE"},
-        [DRIVER_TM] = {"START", "MKDIR", "RMDIR", "EXISTS", "CP", "END", "STAT", "TAIL", "FINALIZE"},
+        [DRIVER_TM] = {"START", "MKDIR", "RMDIR", "EXISTS", "CP", "END", "STAT", "TAIL",
+                       "FINALIZE"},
         [DRIVER_EM] = {"SUBMIT", "COMMIT", "POLL", "CANCEL", "RECOVER", "CALLBACK", "FINALIZE"},
     };
     for (const char *const *v = verbs[kind]; *v; v++)
@@ -375,8 +379,10 @@ static void driver_start(struct driver_process *p)
     uv_pipe_init(p->daemon->loop, &p->in, 0);
     uv_pipe_init(p->daemon->loop, &p->out, 0);
     p->in.data = p->out.data = p->process.data = p;
-    stdio[0] = (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&p->in};
-    stdio[1] = (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->out};
+    stdio[0] = (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_READABLE_PIPE,
+                                      .data.stream = (uv_stream_t *)&p->in};
+    stdio[1] = (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
+                                      .data.stream = (uv_stream_t *)&p->out};
     stdio[2] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = 2};
     uv_process_options_t options = {.file = p->settings->argv[0],
                                     .args = p->settings->argv,
@@ -413,7 +419,8 @@ unsigned driver_features(const struct daemon *d, enum driver_kind kind, const ch
 }
 
 /* A request that this driver cannot be sent is answered here, as its failure. */
-static void refuse(struct driver_process *p, const char *verb, struct task_ref ref, uint64_t number, const char *text)
+static void refuse(struct driver_process *p, const char *verb, struct task_ref ref, uint64_t number,
+                   const char *text)
 {
     char *full = xasprintf("bad-url:job %s", text);
     struct input in = {.kind = IN_ANSWER,
@@ -427,8 +434,8 @@ static void refuse(struct driver_process *p, const char *verb, struct task_ref r
     free(full);
 }
 
-void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb, struct task_ref ref,
-                    uint64_t number, char *const args[3])
+void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb,
+                    struct task_ref ref, uint64_t number, char *const args[3])
 {
     struct driver_process *p = find(d, kind, name);
     if (!p || p->state != DRIVER_UP)
@@ -445,7 +452,8 @@ void driver_request(struct daemon *d, enum driver_kind kind, const char *name, c
         snprintf(text, sizeof text, "%" PRIu64, handle);
     struct buf line = BUF_INIT;
     struct gw_err err;
-    if (driver_line_encode(kind, verb, text, number, args, p->features & FEATURE_PCT, &line, &err) < 0) {
+    if (driver_line_encode(kind, verb, text, number, args, p->features & FEATURE_PCT, &line, &err) <
+        0) {
         buf_clear(&line);
         refuse(p, verb, ref, number, err.text);
         return;
@@ -519,7 +527,8 @@ void drivers_stop(struct daemon *d)
             continue;
         }
         struct buf text = BUF_INIT;
-        buf_puts(&text, p->settings->kind == DRIVER_TM ? "FINALIZE - - - - -\n" : "FINALIZE - - -\n");
+        buf_puts(&text,
+                 p->settings->kind == DRIVER_TM ? "FINALIZE - - - - -\n" : "FINALIZE - - -\n");
         say(p, &text);
         uv_timer_start(&p->timer, on_stop_late, STOP_TIMEOUT_MS, 0);
     }
@@ -543,9 +552,10 @@ json_t *drivers_json(const struct daemon *d)
     static const char *const states[] = {"starting", "up", "down", "stopped"};
     json_t *list = json_array();
     for (struct driver_process *p = d->drivers; p; p = p->next)
-        json_array_append_new(list, json_pack("{ss ss ss sI ss*}", "kind", driver_kind_name(p->settings->kind), "name",
-                                              p->settings->name, "state", states[p->state], "pid",
-                                              (json_int_t)(p->state <= DRIVER_UP ? p->process.pid : 0), "reason",
-                                              p->why));
+        json_array_append_new(
+            list,
+            json_pack("{ss ss ss sI ss*}", "kind", driver_kind_name(p->settings->kind), "name",
+                      p->settings->name, "state", states[p->state], "pid",
+                      (json_int_t)(p->state <= DRIVER_UP ? p->process.pid : 0), "reason", p->why));
     return list;
 }

@@ -71,8 +71,9 @@ static int put_field(struct buf *out, const char *field, bool has_pct, struct gw
         else if (has_pct)
             buf_printf(out, "%%%02X", *p);
         else
-            return gw_err_set(err, GW_EINVAL, "\"%s\" has a blank or control character, which this driver cannot take",
-                              field);
+            return gw_err_set(
+                err, GW_EINVAL,
+                "\"%s\" has a blank or control character, which this driver cannot take", field);
     }
     return 0;
 }
@@ -81,7 +82,8 @@ int driver_line_encode(enum driver_kind kind, const char *verb, const char *hand
                        char *const args[3], bool has_pct, struct buf *out, struct gw_err *err)
 {
     size_t start = out->len, n_args = kind == DRIVER_TM ? 3 : 2;
-    bool has_number = strcmp(verb, "CP") == 0 || strcmp(verb, "STAT") == 0 || strcmp(verb, "TAIL") == 0;
+    bool has_number =
+        strcmp(verb, "CP") == 0 || strcmp(verb, "STAT") == 0 || strcmp(verb, "TAIL") == 0;
     int r = 0;
     buf_printf(out, "%s %s", verb, handle);
     if (kind == DRIVER_TM && has_number)
@@ -112,7 +114,8 @@ static char *field(char **rest)
     return p;
 }
 
-int driver_line_decode(enum driver_kind kind, char *line, struct driver_line *ret, struct gw_err *err)
+int driver_line_decode(enum driver_kind kind, char *line, struct driver_line *ret,
+                       struct gw_err *err)
 {
     char *rest = line;
     char *verb = field(&rest), *handle = field(&rest);

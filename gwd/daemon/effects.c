@@ -13,9 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A staged file: made in the spool, read by a driver soon after. It need not survive a power cut: whoever
- * recovers an attempt that has not been submitted writes it again. */
-static int spool_write(const char *path, const void *data, size_t len, unsigned mode, struct gw_err *err)
+/* A staged file: made in the spool, read by a driver soon after. It need not survive a power cut:
+ * whoever recovers an attempt that has not been submitted writes it again. */
+static int spool_write(const char *path, const void *data, size_t len, unsigned mode,
+                       struct gw_err *err)
 {
     char *dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
     int r = file_mkdirs(dir, 0700, err);
@@ -48,7 +49,8 @@ static void write_lease(struct effect *f)
 }
 
 /* What a verified status file of this attempt says; the strings live as long as `file`. */
-static void report_from(const struct status_file *file, const char *token, struct status_report *ret)
+static void report_from(const struct status_file *file, const char *token,
+                        struct status_report *ret)
 {
     const char *of = status_get(file, "TOKEN"), *state = status_get(file, "STATE");
     const char *code = status_get(file, "EXIT_CODE"), *signal = status_get(file, "SIGNAL");
@@ -85,8 +87,8 @@ static void read_status(struct daemon *d, const struct effect *f)
     if (r == 0)
         report_from(&file, f->text, &in.status.report);
     if (!in.status.report.is_there)
-        log_warn("job %" PRIu64 " task %" PRIu64 " attempt %" PRIu64 ": status file: %s", f->ref.job, f->ref.task,
-                 f->ref.attempt, r < 0 ? err.text : "not of this attempt");
+        log_warn("job %" PRIu64 " task %" PRIu64 " attempt %" PRIu64 ": status file: %s",
+                 f->ref.job, f->ref.task, f->ref.attempt, r < 0 ? err.text : "not of this attempt");
     turn_input(d, &in);
     status_clear(&file);
     buf_clear(&text);
@@ -95,7 +97,8 @@ static void read_status(struct daemon *d, const struct effect *f)
 static void archive_task(struct daemon *d, const struct job *j, uint64_t index)
 {
     json_t *job = view_job(d, j, index), *history = view_history(d, j, index);
-    char *job_text = json_dumps(job, JSON_COMPACT), *history_text = json_dumps(history, JSON_COMPACT);
+    char *job_text = json_dumps(job, JSON_COMPACT),
+         *history_text = json_dumps(history, JSON_COMPACT);
     struct task *t = job_task(j, index);
     struct gw_err err;
     if (store_archive(d->store, j->id + index, j->spec->owner.uid, j->spec->owner.user,

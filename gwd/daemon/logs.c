@@ -1,5 +1,5 @@
-/* The payload's output: while it runs through the transfer driver's TAIL, a long poll; afterwards from the file
- * that the epilog wrote. */
+/* The payload's output: while it runs through the transfer driver's TAIL, a long poll; afterwards
+ * from the file that the epilog wrote. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 #include "lib/file.h"
@@ -60,7 +60,8 @@ static void send_bytes(struct log_stream *s, const char *data, size_t len)
     if (len == 0)
         return;
     char *text = base64((const unsigned char *)data, len);
-    connection_send(s->connection, json_pack("{sI ss sI}", "id", s->id, "data", text, "offset", (json_int_t)s->offset));
+    connection_send(s->connection, json_pack("{sI ss sI}", "id", s->id, "data", text, "offset",
+                                             (json_int_t)s->offset));
     free(text);
     s->offset += len;
 }
@@ -116,7 +117,8 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
     char *offset = xasprintf("%" PRIu64, s->offset);
     char *args[3] = {offset, url, s->path};
     s->is_asked = true;
-    driver_request(d, DRIVER_TM, a->tm, "TAIL", (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0, args);
+    driver_request(d, DRIVER_TM, a->tm, "TAIL",
+                   (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0, args);
     free(offset);
     free(url);
 }
@@ -164,12 +166,14 @@ void logs_answer(struct daemon *d, uint64_t serial, bool is_success, const char 
 void logs_event(struct daemon *d, const struct event *ev)
 {
     struct log_stream *s, *tmp;
-    DL_FOREACH_SAFE(d->logs, s, tmp) {
+    DL_FOREACH_SAFE(d->logs, s, tmp)
+    {
         bool is_its = ev->job == s->job && (ev->task == s->task || ev->task == TASK_ALL);
         if (!is_its)
             continue;
         if (ev->kind == EV_ATTEMPT_EXITED)
-            s->is_asked = false; /* the driver may still be waiting for more; its answer will be dropped or used */
+            s->is_asked = false; /* the driver may still be waiting for more; its answer will be
+                                    dropped or used */
         if (ev->kind == EV_ATTEMPT_STARTED)
             s->offset = 0; /* a new attempt writes anew */
         advance(d, s);
@@ -203,7 +207,8 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
                              .job = j->id,
                              .task = job - j->id,
                              .stream = is_stderr ? STREAM_STDERR : STREAM_STDOUT,
-                             .offset = (uint64_t)json_integer_value(json_object_get(request, "offset")),
+                             .offset =
+                                 (uint64_t)json_integer_value(json_object_get(request, "offset")),
                              .follows = json_is_true(json_object_get(request, "follow"))};
     s->path = xasprintf("%s/log.%" PRIu64, settings_engine(d->settings)->spool, s->serial);
     DL_APPEND(d->logs, s);
@@ -214,7 +219,8 @@ void logs_remove(struct connection *c, json_int_t id)
 {
     struct daemon *d = connection_daemon(c);
     struct log_stream *s, *tmp;
-    DL_FOREACH_SAFE(d->logs, s, tmp) {
+    DL_FOREACH_SAFE(d->logs, s, tmp)
+    {
         if (s->connection == c && s->id == id)
             destroy(d, s);
     }
@@ -223,7 +229,8 @@ void logs_remove(struct connection *c, json_int_t id)
 void logs_gone(struct daemon *d, const struct connection *c)
 {
     struct log_stream *s, *tmp;
-    DL_FOREACH_SAFE(d->logs, s, tmp) {
+    DL_FOREACH_SAFE(d->logs, s, tmp)
+    {
         if (s->connection == c)
             destroy(d, s);
     }

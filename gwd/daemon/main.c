@@ -18,7 +18,14 @@
 #include <uuid/uuid.h>
 
 /* sysexits.h */
-enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_OS = 71, EXIT_IO = 74, EXIT_TEMPORARY = 75, EXIT_CONFIG = 78 };
+enum {
+    EXIT_USAGE = 64,
+    EXIT_SOFTWARE = 70,
+    EXIT_OS = 71,
+    EXIT_IO = 74,
+    EXIT_TEMPORARY = 75,
+    EXIT_CONFIG = 78
+};
 
 struct options {
     const char *config, *dev, *check;
@@ -28,13 +35,15 @@ struct options {
 const char *argp_program_version = "gwd " GW_VERSION;
 static const char doc[] =
     "Run the gwd daemon in the foreground.\v"
-    "It prints \"ready\" on its standard output once clients can connect, and logs to its standard error.\n\n"
+    "It prints \"ready\" on its standard output once clients can connect, and logs to its standard "
+    "error.\n\n"
     "Examples:\n"
     "  gwd --dev /tmp/grid        a private daemon with this machine as its grid\n"
     "  gwd -c /etc/gwd/gwd.conf   the daemon of a configuration file\n";
 static const struct argp_option option_table[] = {
     {"config", 'c', "FILE", 0, "the configuration, gwd.conf(5)", 0},
-    {"dev", 'd', "DIR", 0, "a private daemon: all state in DIR, DIR/gwd.sock, this machine as its grid", 0},
+    {"dev", 'd', "DIR", 0,
+     "a private daemon: all state in DIR, DIR/gwd.sock, this machine as its grid", 0},
     {"check-config", 'C', "FILE", 0, "check FILE, print all that is wrong with it, and exit", 0},
     {"verbose", 'v', 0, 0, "log everything", 0},
     {0}};
@@ -106,7 +115,8 @@ static int create_state(struct daemon *d, struct gw_err *err)
     struct buf events = BUF_INIT;
     uuid_generate_random(uuid);
     uuid_unparse_lower(uuid, text);
-    struct event ev = {.kind = EV_STATE_CREATED, .seq = 1, .at_us = clock_wall_us(), .instance = text, .epoch = 1};
+    struct event ev = {
+        .kind = EV_STATE_CREATED, .seq = 1, .at_us = clock_wall_us(), .instance = text, .epoch = 1};
     event_encode(&ev, &events);
     int r = store_append(d->store, 1, 1, &events, err);
     buf_clear(&events);
@@ -123,7 +133,8 @@ static int load_state(struct daemon *d, struct gw_err *err)
     if (r == 0 && !s->instance)
         r = create_state(d, err);
     if (r == 0)
-        log_info("instance %s, epoch %" PRIu64 ", %" PRIu64 " events", s->instance, s->epoch, s->seq);
+        log_info("instance %s, epoch %" PRIu64 ", %" PRIu64 " events", s->instance, s->epoch,
+                 s->seq);
     return r;
 }
 
@@ -141,7 +152,8 @@ static void finish(struct daemon *d)
     uv_walk(d->loop, close_handle, NULL);
     uv_run(d->loop, UV_RUN_DEFAULT);
     uv_loop_close(d->loop);
-    if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings), &err) < 0)
+    if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings),
+                         &err) < 0)
         log_warn("%s", err.text);
     drivers_free(d);
     turn_close(d);
@@ -161,9 +173,11 @@ static int run(struct settings *settings)
         return fail(&err, EXIT_IO);
     d.engine = engine_create(settings_engine(settings), ims, n_ims);
     if (load_state(&d, &err) < 0)
-        return fail(&err, err.code == GW_EEXIST ? EXIT_TEMPORARY : err.code == GW_ECORRUPT ? EXIT_SOFTWARE : EXIT_IO);
-    /* The directory is ours alone from here on. What a daemon before us left in the spool is written again by whoever
-     * needs it. */
+        return fail(&err, err.code == GW_EEXIST     ? EXIT_TEMPORARY
+                          : err.code == GW_ECORRUPT ? EXIT_SOFTWARE
+                                                    : EXIT_IO);
+    /* The directory is ours alone from here on. What a daemon before us left in the spool is
+     * written again by whoever needs it. */
     if (file_remove_tree(spool, &err) < 0 || file_mkdirs(spool, 0700, &err) < 0)
         return fail(&err, EXIT_IO);
     turn_init(&d);

@@ -1,5 +1,6 @@
-/* What clients may ask: one table of operations, with the fields that each takes. A field that is not in the
- * table, or of another type, is refused by name before the operation sees the request. */
+/* What clients may ask: one table of operations, with the fields that each takes. A field that is
+ * not in the table, or of another type, is refused by name before the operation sees the request.
+ */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 #include "lib/mem.h"
@@ -58,10 +59,11 @@ static json_t *diagnostics_json(const struct diags *d)
     for (size_t i = 0; i < d->n; i++) {
         const struct diag *g = &d->items[i];
         json_t *hint = g->hint ? json_string(g->hint) : json_null();
-        json_array_append_new(list, json_pack("{si si si ss ss so}", "line", (int)g->place.line, "column",
-                                              (int)g->place.column, "length", (int)g->place.length, "severity",
-                                              g->severity == DIAG_ERROR ? "error" : "warning", "message", g->text, "hint",
-                                              hint ? hint : json_null()));
+        json_array_append_new(list,
+                              json_pack("{si si si ss ss so}", "line", (int)g->place.line, "column",
+                                        (int)g->place.column, "length", (int)g->place.length,
+                                        "severity", g->severity == DIAG_ERROR ? "error" : "warning",
+                                        "message", g->text, "hint", hint ? hint : json_null()));
     }
     return list;
 }
@@ -82,7 +84,9 @@ static bool has_space(struct connection *c, json_int_t id)
     if (statvfs(settings_state_dir(s), &fs) < 0 ||
         (uint64_t)fs.f_bavail * fs.f_frsize >= settings_min_free_bytes(s))
         return true;
-    connection_error(c, id, GW_ENOSPC, "the daemon's disk is nearly full; it takes no jobs until space is made", NULL);
+    connection_error(c, id, GW_ENOSPC,
+                     "the daemon's disk is nearly full; it takes no jobs until space is made",
+                     NULL);
     return false;
 }
 
@@ -95,23 +99,26 @@ static const char *user_name(uid_t uid, char fallback[32])
     return fallback;
 }
 
-static void submit_checked(struct connection *c, json_int_t id, json_t *request, const struct template *t)
+static void submit_checked(struct connection *c, json_int_t id, json_t *request,
+                           const struct template *t)
 {
     char fallback[32];
     struct asker asker = connection_asker(c, id);
     json_t *priority = json_object_get(request, "priority");
-    struct submission sub = {
-        .source = get_text(request, "template"),
-        .file = get_text(request, "file"),
-        .home = get_text(request, "home"),
-        .key = get_text(request, "key"),
-        .owner = {.user = (char *)user_name((uid_t)asker.uid, fallback), .uid = asker.uid, .gid = connection_gid(c)},
-        .tasks = (uint64_t)get_int(request, "tasks", 1),
-        .is_array = get_bool(request, "array", false),
-        .is_held = get_bool(request, "hold", false),
-        .start = get_int(request, "start", 0),
-        .increment = get_int(request, "increment", 1),
-        .priority = json_is_integer(priority) ? json_integer_value(priority) : t->priority};
+    struct submission sub = {.source = get_text(request, "template"),
+                             .file = get_text(request, "file"),
+                             .home = get_text(request, "home"),
+                             .key = get_text(request, "key"),
+                             .owner = {.user = (char *)user_name((uid_t)asker.uid, fallback),
+                                       .uid = asker.uid,
+                                       .gid = connection_gid(c)},
+                             .tasks = (uint64_t)get_int(request, "tasks", 1),
+                             .is_array = get_bool(request, "array", false),
+                             .is_held = get_bool(request, "hold", false),
+                             .start = get_int(request, "start", 0),
+                             .increment = get_int(request, "increment", 1),
+                             .priority = json_is_integer(priority) ? json_integer_value(priority)
+                                                                   : t->priority};
     struct input in = {.kind = IN_SUBMIT, .asker = asker, .submit = &sub};
     turn_input(connection_daemon(c), &in);
 }
@@ -123,7 +130,8 @@ static void serve_submit(struct connection *c, json_int_t id, json_t *request)
     struct asker asker = connection_asker(c, id);
     json_int_t priority = get_int(request, "priority", 0);
     if (!source || !home || home[0] != '/') {
-        connection_error(c, id, GW_EINVAL, "a submission needs a template and an absolute home directory", NULL);
+        connection_error(c, id, GW_EINVAL,
+                         "a submission needs a template and an absolute home directory", NULL);
         return;
     }
     if (priority > 20 || (priority == 20 && !asker.is_admin)) {
@@ -131,7 +139,8 @@ static void serve_submit(struct connection *c, json_int_t id, json_t *request)
         return;
     }
     if (json_array_size(json_object_get(request, "depends"))) {
-        connection_error(c, id, GW_EINVAL, "dependencies between jobs are not acted upon by this version", NULL);
+        connection_error(c, id, GW_EINVAL,
+                         "dependencies between jobs are not acted upon by this version", NULL);
         return;
     }
     if (!may_submit(c, id, &asker) || !has_space(c, id))
@@ -173,7 +182,8 @@ static bool state_is_wanted(const char *letters, const char *state)
     return false;
 }
 
-static void add_task(struct daemon *d, json_t *list, const struct job *j, uint64_t index, struct filter *f)
+static void add_task(struct daemon *d, json_t *list, const struct job *j, uint64_t index,
+                     struct filter *f)
 {
     const struct task *t = job_task(j, index);
     if (!f->has_finished && phase_is_final(job_task_phase(j, index)))
@@ -248,7 +258,9 @@ static void serve_jobs(struct connection *c, json_int_t id, json_t *request)
     }
     free(ids);
     if (!missing) {
-        connection_reply(c, id, json_pack("{so sb sI}", "jobs", list, "more", (int)f.is_cut, "seq", (json_int_t)s->seq));
+        connection_reply(c, id,
+                         json_pack("{so sb sI}", "jobs", list, "more", (int)f.is_cut, "seq",
+                                   (json_int_t)s->seq));
         return;
     }
     char *text = xasprintf("no %s has the id %" PRIu64, array_id ? "array" : "job", missing);
@@ -274,13 +286,15 @@ static void serve_history(struct connection *c, json_int_t id, json_t *request)
 
 /* --- hosts --- */
 
-static json_t *host_places(struct daemon *d, json_t *host, const struct host *h, const struct match_place *places, size_t n)
+static json_t *host_places(struct daemon *d, json_t *host, const struct host *h,
+                           const struct match_place *places, size_t n)
 {
     json_t *queues = json_array();
     for (size_t i = 0; i < n; i++) {
         if (places[i].host != h)
             continue;
-        json_t *q = json_deep_copy(json_array_get(json_object_get(host, "queues"), places[i].queue));
+        json_t *q =
+            json_deep_copy(json_array_get(json_object_get(host, "queues"), places[i].queue));
         json_object_set_new(q, "rank", json_real(places[i].rank));
         json_object_set_new(q, "slots", json_integer((json_int_t)host_free(h, places[i].queue)));
         json_array_append_new(queues, q);
@@ -369,7 +383,8 @@ static void serve_drain(struct connection *c, json_int_t id, json_t *request)
 {
     struct input in = {.kind = IN_DRAIN,
                        .asker = connection_asker(c, id),
-                       .drain = {.host = get_text(request, "host"), .is_drained = get_bool(request, "drained", true)}};
+                       .drain = {.host = get_text(request, "host"),
+                                 .is_drained = get_bool(request, "drained", true)}};
     if (in.drain.host)
         turn_input(connection_daemon(c), &in);
     else
@@ -378,7 +393,9 @@ static void serve_drain(struct connection *c, json_int_t id, json_t *request)
 
 static void serve_pause(struct connection *c, json_int_t id, json_t *request)
 {
-    struct input in = {.kind = IN_PAUSE, .asker = connection_asker(c, id), .is_paused = get_bool(request, "paused", true)};
+    struct input in = {.kind = IN_PAUSE,
+                       .asker = connection_asker(c, id),
+                       .is_paused = get_bool(request, "paused", true)};
     turn_input(connection_daemon(c), &in);
 }
 
@@ -389,10 +406,13 @@ static void serve_status(struct connection *c, json_int_t id, json_t *request)
     json_t *jobs = json_object();
     (void)request;
     for (int phase = 0; phase < PHASE_COUNT; phase++)
-        json_object_set_new(jobs, phase_name((enum phase)phase), json_integer((json_int_t)s->n_tasks[phase]));
-    connection_reply(c, id, json_pack("{ss ss sI sI sb so so}", "version", GW_VERSION, "instance", s->instance, "epoch",
-                                      (json_int_t)s->epoch, "seq", (json_int_t)s->seq, "paused", (int)s->is_paused,
-                                      "drivers", drivers_json(d), "jobs", jobs));
+        json_object_set_new(jobs, phase_name((enum phase)phase),
+                            json_integer((json_int_t)s->n_tasks[phase]));
+    connection_reply(c, id,
+                     json_pack("{ss ss sI sI sb so so}", "version", GW_VERSION, "instance",
+                               s->instance, "epoch", (json_int_t)s->epoch, "seq",
+                               (json_int_t)s->seq, "paused", (int)s->is_paused, "drivers",
+                               drivers_json(d), "jobs", jobs));
 }
 
 static void serve_unwatch(struct connection *c, json_int_t id, json_t *request)
@@ -407,10 +427,28 @@ static void serve_unwatch(struct connection *c, json_int_t id, json_t *request)
 
 static const struct op ops[] = {
     {"submit",
-     {{"template", 's'}, {"file", 's'}, {"home", 's'}, {"tasks", 'i'}, {"array", 'b'}, {"start", 'n'}, {"increment", 'n'},
-      {"hold", 'b'}, {"priority", 'i'}, {"depends", 'I'}, {"key", 's'}},
+     {{"template", 's'},
+      {"file", 's'},
+      {"home", 's'},
+      {"tasks", 'i'},
+      {"array", 'b'},
+      {"start", 'n'},
+      {"increment", 'n'},
+      {"hold", 'b'},
+      {"priority", 'i'},
+      {"depends", 'I'},
+      {"key", 's'}},
      serve_submit},
-    {"jobs", {{"ids", 'I'}, {"array", 'i'}, {"user", 's'}, {"state", 's'}, {"host", 's'}, {"finished", 'b'}, {"after", 'i'}, {"limit", 'i'}}, serve_jobs},
+    {"jobs",
+     {{"ids", 'I'},
+      {"array", 'i'},
+      {"user", 's'},
+      {"state", 's'},
+      {"host", 's'},
+      {"finished", 'b'},
+      {"after", 'i'},
+      {"limit", 'i'}},
+     serve_jobs},
     {"hosts", {{"host", 's'}, {"match", 'i'}}, serve_hosts},
     {"wish", {{"wish", 's'}, {"ids", 'I'}, {"array", 'i'}, {"hard", 'b'}}, serve_wish},
     {"history", {{"job", 'i'}}, serve_history},
@@ -427,7 +465,8 @@ static bool ids_are_good(const json_t *list)
     if (!json_is_array(list))
         return false;
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (!json_is_integer(json_array_get(list, i)) || json_integer_value(json_array_get(list, i)) < 0)
+        if (!json_is_integer(json_array_get(list, i)) ||
+            json_integer_value(json_array_get(list, i)) < 0)
             return false;
     return true;
 }
@@ -453,7 +492,8 @@ static const char *bad_field(const struct op *op, json_t *request)
 {
     const char *name;
     json_t *v;
-    json_object_foreach(request, name, v) {
+    json_object_foreach(request, name, v)
+    {
         if (strcmp(name, "id") == 0 || strcmp(name, "op") == 0 || json_is_null(v))
             continue;
         const struct field *f = op->fields;
@@ -470,7 +510,8 @@ static void drop_nulls(json_t *request)
     const char *name;
     json_t *v;
     void *next;
-    json_object_foreach_safe(request, next, name, v) {
+    json_object_foreach_safe(request, next, name, v)
+    {
         if (json_is_null(v))
             json_object_del(request, name);
     }
@@ -517,17 +558,19 @@ void ops_reply(struct daemon *d, const struct asker *asker, const struct reply *
         return;
     }
     if (r->job) {
-        connection_reply(c, asker->request,
-                         json_pack("{sI sI so so}", "job", (json_int_t)r->job, "tasks", (json_int_t)r->tasks, "array",
-                                   r->array_id ? json_integer((json_int_t)r->array_id) : json_null(), "warnings",
-                                   warnings ? warnings : json_array()));
+        connection_reply(
+            c, asker->request,
+            json_pack("{sI sI so so}", "job", (json_int_t)r->job, "tasks", (json_int_t)r->tasks,
+                      "array", r->array_id ? json_integer((json_int_t)r->array_id) : json_null(),
+                      "warnings", warnings ? warnings : json_array()));
         return;
     }
     json_t *refused = json_array();
     for (size_t i = 0; i < r->n_refused; i++)
-        json_array_append_new(refused, json_pack("{sI s{ss ss}}", "id", (json_int_t)r->refused[i].id, "error", "code",
-                                                 gw_errc_name((enum gw_errc)r->refused[i].code), "message",
-                                                 r->refused[i].text));
+        json_array_append_new(refused, json_pack("{sI s{ss ss}}", "id",
+                                                 (json_int_t)r->refused[i].id, "error", "code",
+                                                 gw_errc_name((enum gw_errc)r->refused[i].code),
+                                                 "message", r->refused[i].text));
     connection_reply(c, asker->request,
                      json_pack("{so so so}", "done", ids_json(r->done, r->n_done), "pending",
                                ids_json(r->pending, r->n_pending), "refused", refused));

@@ -1,5 +1,6 @@
-/* Clients' connections: a Unix socket, one JSON object a line (docs/client-protocol.md). Who a client is the
- * kernel says. A client that is silent, sends rubbish or does not read harms nobody but itself. */
+/* Clients' connections: a Unix socket, one JSON object a line (docs/client-protocol.md). Who a
+ * client is the kernel says. A client that is silent, sends rubbish or does not read harms nobody
+ * but itself. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 #include "lib/file.h"
@@ -54,7 +55,8 @@ struct connection *server_connection(struct daemon *d, uint64_t number)
 
 struct asker connection_asker(const struct connection *c, json_int_t id)
 {
-    return (struct asker){.connection = c->number, .request = id, .uid = c->uid, .is_admin = c->is_admin};
+    return (struct asker){
+        .connection = c->number, .request = id, .uid = c->uid, .is_admin = c->is_admin};
 }
 
 gid_t connection_gid(const struct connection *c)
@@ -95,7 +97,8 @@ static void on_closed(uv_handle_t *handle)
     free(c);
 }
 
-/* What watches on its behalf goes with the handle, a little later: it may be the watch that called. */
+/* What watches on its behalf goes with the handle, a little later: it may be the watch that called.
+ */
 static void close_connection(struct connection *c)
 {
     if (c->is_closing)
@@ -163,11 +166,14 @@ void connection_reply(struct connection *c, json_int_t id, json_t *body)
     connection_send(c, message);
 }
 
-void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text, json_t *diagnostics)
+void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text,
+                      json_t *diagnostics)
 {
-    json_t *error = json_pack("{ss ss%}", "code", gw_errc_name(code), "message", text, strlen(text));
+    json_t *error =
+        json_pack("{ss ss%}", "code", gw_errc_name(code), "message", text, strlen(text));
     if (!error) /* the text is not UTF-8 */
-        error = json_pack("{ss ss}", "code", gw_errc_name(code), "message", "(a message that is not UTF-8)");
+        error = json_pack("{ss ss}", "code", gw_errc_name(code), "message",
+                          "(a message that is not UTF-8)");
     if (diagnostics)
         json_object_set_new(error, "diagnostics", diagnostics);
     connection_send(c, json_pack("{sI sb so}", "id", id, "ok", 0, "error", error));
@@ -175,8 +181,8 @@ void connection_error(struct connection *c, json_int_t id, enum gw_errc code, co
 
 void connection_refuse(struct connection *c, const char *text)
 {
-    connection_send(c, json_pack("{sn sb s{ss ss}}", "id", "ok", 0, "error", "code", gw_errc_name(GW_EPROTO),
-                                 "message", text));
+    connection_send(c, json_pack("{sn sb s{ss ss}}", "id", "ok", 0, "error", "code",
+                                 gw_errc_name(GW_EPROTO), "message", text));
     c->is_ending = true;
 }
 
@@ -246,7 +252,8 @@ static bool learn_peer(struct connection *c)
     struct ucred cred;
     socklen_t len = sizeof cred;
     uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+    if (uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
         return false;
     c->uid = cred.uid;
     c->gid = cred.gid;
@@ -266,9 +273,10 @@ static size_t connections_of(const struct daemon *d, uid_t uid)
 static void say_hello(struct connection *c)
 {
     const struct state *s = engine_state(c->daemon->engine);
-    connection_send(c, json_pack("{ss si ss sI ss}", "gwd", GW_VERSION, "protocol", PROTOCOL_VERSION, "instance",
-                                 s->instance, "seq", (json_int_t)s->seq, "home",
-                                 settings_state_dir(c->daemon->settings)));
+    connection_send(c,
+                    json_pack("{ss si ss sI ss}", "gwd", GW_VERSION, "protocol", PROTOCOL_VERSION,
+                              "instance", s->instance, "seq", (json_int_t)s->seq, "home",
+                              settings_state_dir(c->daemon->settings)));
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -297,14 +305,17 @@ static void on_connection(uv_stream_t *listener, int status)
     uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
 }
 
-/* A socket that a killed gwd left is removed: the lock of the state directory says that it is nobody's. */
+/* A socket that a killed gwd left is removed: the lock of the state directory says that it is
+ * nobody's. */
 static int bind_socket(struct daemon *d, const char *path, struct gw_err *err)
 {
     struct sockaddr_un address;
     struct stat st;
     if (strlen(path) >= sizeof address.sun_path)
-        return gw_err_set(err, GW_EINVAL, "the socket's name %s is longer than %zu bytes; set SOCKET to a shorter one", path,
-                          sizeof address.sun_path - 1);
+        return gw_err_set(
+            err, GW_EINVAL,
+            "the socket's name %s is longer than %zu bytes; set SOCKET to a shorter one", path,
+            sizeof address.sun_path - 1);
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
         return gw_err_set(err, GW_EEXIST, "%s exists and is not a socket", path);
     unlink(path);
@@ -326,7 +337,9 @@ int server_start(struct daemon *d, struct gw_err *err)
     if (r < 0)
         return r;
     int e = uv_listen((uv_stream_t *)&d->listener, 1024, on_connection);
-    return e < 0 ? gw_err_set(err, GW_EIO, "listening on %s: %s", settings_socket(d->settings), uv_strerror(e)) : 0;
+    return e < 0 ? gw_err_set(err, GW_EIO, "listening on %s: %s", settings_socket(d->settings),
+                              uv_strerror(e))
+                 : 0;
 }
 
 void server_stop(struct daemon *d)

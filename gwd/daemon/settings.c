@@ -34,7 +34,8 @@ char *settings_libexec(void)
     self[n] = '\0';
     *strrchr(self, '/') = '\0';
     for (size_t i = 0; i < GW_COUNT(places); i++) {
-        char *candidate = xasprintf("%s/%s", self, places[i]), *script = xasprintf("%s/gw_wrapper.sh", candidate);
+        char *candidate = xasprintf("%s/%s", self, places[i]),
+             *script = xasprintf("%s/gw_wrapper.sh", candidate);
         char *found = access(script, R_OK) == 0 ? realpath(candidate, NULL) : NULL;
         free(candidate);
         free(script);
@@ -45,7 +46,8 @@ char *settings_libexec(void)
 }
 
 /* A driver's arguments are words, as in a shell without anything but quoting. */
-static int driver_argv(const struct config_driver *c, const char *libexec, struct driver_settings *ret, struct gw_err *err)
+static int driver_argv(const struct config_driver *c, const char *libexec,
+                       struct driver_settings *ret, struct gw_err *err)
 {
     char **words;
     size_t n;
@@ -61,8 +63,8 @@ static int driver_argv(const struct config_driver *c, const char *libexec, struc
     return 0;
 }
 
-static int add_drivers(struct settings *s, enum driver_kind kind, const struct config_driver *list, size_t n,
-                       const char *libexec, struct gw_err *err)
+static int add_drivers(struct settings *s, enum driver_kind kind, const struct config_driver *list,
+                       size_t n, const char *libexec, struct gw_err *err)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < n; i++) {
@@ -110,7 +112,8 @@ static void fill_engine(struct settings *s, const char *libexec)
         s->ims[i] = (struct engine_im){c->ims[i].name, c->ims[i].tm, c->ims[i].em};
 }
 
-int settings_from_text(const char *file, const char *text, struct settings **ret, struct gw_err *err)
+int settings_from_text(const char *file, const char *text, struct settings **ret,
+                       struct gw_err *err)
 {
     struct settings *s = xcalloc(1, sizeof *s);
     struct buf report = BUF_INIT;
@@ -229,7 +232,8 @@ int settings_log_level(const struct settings *s)
     static const struct {
         const char *name;
         enum log_level level;
-    } levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}};
+    } levels[] = {
+        {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}};
     for (size_t i = 0; i < GW_COUNT(levels); i++)
         if (s->config->log_level && strcmp(levels[i].name, s->config->log_level) == 0)
             return levels[i].level;

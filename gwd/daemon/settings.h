@@ -19,7 +19,8 @@ struct settings;
  * -GW_EINVAL: the file has errors, all of them printed. */
 int settings_load(const char *file, struct settings **ret, struct gw_err *err);
 /* The same from a text, named `file` in messages. */
-int settings_from_text(const char *file, const char *text, struct settings **ret, struct gw_err *err);
+int settings_from_text(const char *file, const char *text, struct settings **ret,
+                       struct gw_err *err);
 void settings_destroy(struct settings *s);
 
 const struct engine_config *settings_engine(const struct settings *s);

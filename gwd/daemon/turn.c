@@ -1,5 +1,6 @@
-/* The turn: inputs are stepped as they arrive; before and after each poll of the loop what they gave is put on
- * disk with one sync, and then done. No reply and no effect before its cause is on disk. */
+/* The turn: inputs are stepped as they arrive; before and after each poll of the loop what they
+ * gave is put on disk with one sync, and then done. No reply and no effect before its cause is on
+ * disk. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/effects.h"
 #include "gwd/daemon/settings.h"
@@ -34,8 +35,8 @@ void turn_input(struct daemon *d, struct input *in)
     engine_step(d->engine, in, &d->outputs[d->current]);
 }
 
-/* A crash at a chosen place, for the fault tests: GW_CRASH=append|sync|effect|reply:N ends the daemon there the N-th
- * time. */
+/* A crash at a chosen place, for the fault tests: GW_CRASH=append|sync|effect|reply:N ends the
+ * daemon there the N-th time. */
 static void crash_point(const char *name)
 {
     static long left = -1;
@@ -68,7 +69,8 @@ static void checkpoint_when_due(struct daemon *d)
     struct gw_err err;
     if (store_journal_rows(d->store) < settings_checkpoint_rows(d->settings))
         return;
-    if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings), &err) < 0) {
+    if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings),
+                         &err) < 0) {
         log_error("%s; stopping", err.text);
         _exit(74);
     }
@@ -89,7 +91,8 @@ static void arm(struct daemon *d)
         return;
     }
     int64_t rest_us = next - clock_mono_us();
-    uv_timer_start(&d->engine_timer, on_engine_time, rest_us > 0 ? (uint64_t)(rest_us + 999) / 1000 : 0, 0);
+    uv_timer_start(&d->engine_timer, on_engine_time,
+                   rest_us > 0 ? (uint64_t)(rest_us + 999) / 1000 : 0, 0);
 }
 
 void turn_end(struct daemon *d)

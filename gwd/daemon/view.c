@@ -59,8 +59,8 @@ const char *view_state(const struct daemon *d, const struct job *j, uint64_t ind
 
 static const char *em_text(const struct daemon *d, const struct job *j, const struct task *t)
 {
-    static const char *const names[] = {[EM_NONE] = "----", [EM_PENDING] = "pend", [EM_SUSPENDED] = "susp",
-                                        [EM_ACTIVE] = "actv"};
+    static const char *const names[] = {
+        [EM_NONE] = "----", [EM_PENDING] = "pend", [EM_SUSPENDED] = "susp", [EM_ACTIVE] = "actv"};
     if (t && t->phase == PHASE_DONE)
         return "done";
     if (t && t->phase == PHASE_FAILED && t->n_attempts)
@@ -90,9 +90,10 @@ static json_t *view_vms(const struct attempt *a)
     static const char *const states[] = {"planned", "running", "saved", "gone"};
     json_t *list = json_array();
     for (size_t i = 0; a && i < a->n_vms; i++)
-        json_array_append_new(list, json_pack("{sI so so ss}", "rank", (json_int_t)a->vms[i].rank, "uuid",
-                                              text(a->vms[i].uuid), "node", text(a->vms[i].node), "state",
-                                              states[a->vms[i].state]));
+        json_array_append_new(list,
+                              json_pack("{sI so so ss}", "rank", (json_int_t)a->vms[i].rank, "uuid",
+                                        text(a->vms[i].uuid), "node", text(a->vms[i].node), "state",
+                                        states[a->vms[i].state]));
     return list;
 }
 
@@ -102,34 +103,41 @@ static json_t *view_why(const struct job *j, const struct task *t)
     const struct job_class *c = j->spec->class;
     const struct match_why *why = c->why;
     if (t && t->not_before_us > clock_wall_us())
-        return json_pack("{ss ss s{so so so}}", "code", "back-off", "blame", blame_name(t->reason.blame), "params", "until",
-                         seconds(t->not_before_us), "after", text(t->reason.code), "message", text(t->reason.text));
+        return json_pack("{ss ss s{so so so}}", "code", "back-off", "blame",
+                         blame_name(t->reason.blame), "params", "until", seconds(t->not_before_us),
+                         "after", text(t->reason.code), "message", text(t->reason.text));
     if (!why)
         return json_pack("{ss ss s{}}", "code", "not-looked-at", "blame", "us", "params");
     const struct expr_conjunct *conjuncts = NULL;
     size_t n = expr_conjuncts(c->requirements, &conjuncts);
     json_t *requirements = json_array();
     for (size_t i = 0; i < n && i < why->n_conjuncts; i++)
-        json_array_append_new(
-            requirements, json_pack("{ss% sI}", "condition", c->requirements_text + conjuncts[i].from,
-                                    conjuncts[i].length, "removed", (json_int_t)why->unmatched[i]));
+        json_array_append_new(requirements, json_pack("{ss% sI}", "condition",
+                                                      c->requirements_text + conjuncts[i].from,
+                                                      conjuncts[i].length, "removed",
+                                                      (json_int_t)why->unmatched[i]));
     const char *code = why->is_paused       ? "paused"
                        : why->is_user_limit ? "user-limit"
                        : why->hosts == 0    ? "no-host"
                        : why->busy          ? "busy"
                                             : "no-match";
-    const char *blame = why->is_paused || why->is_user_limit ? "us" : why->busy || !why->hosts ? "site" : "job";
-    return json_pack("{ss ss s{sI sI sI sI sI sI sI so}}", "code", code, "blame", blame, "params", "hosts",
-                     (json_int_t)why->hosts, "down", (json_int_t)why->down, "drained", (json_int_t)why->drained, "no_lrms",
-                     (json_int_t)why->no_lrms, "no_vm", (json_int_t)why->no_vm, "too_small", (json_int_t)why->too_small,
-                     "busy", (json_int_t)why->busy, "requirements", requirements);
+    const char *blame = why->is_paused || why->is_user_limit ? "us"
+                        : why->busy || !why->hosts           ? "site"
+                                                             : "job";
+    return json_pack("{ss ss s{sI sI sI sI sI sI sI so}}", "code", code, "blame", blame, "params",
+                     "hosts", (json_int_t)why->hosts, "down", (json_int_t)why->down, "drained",
+                     (json_int_t)why->drained, "no_lrms", (json_int_t)why->no_lrms, "no_vm",
+                     (json_int_t)why->no_vm, "too_small", (json_int_t)why->too_small, "busy",
+                     (json_int_t)why->busy, "requirements", requirements);
 }
 
-static json_t *current_reason(const struct job *j, uint64_t index, const struct task *t, const struct attempt *a)
+static json_t *current_reason(const struct job *j, uint64_t index, const struct task *t,
+                              const struct attempt *a)
 {
     enum phase phase = job_task_phase(j, index);
     if (phase == PHASE_PENDING)
-        return job_task_wish(j, index) == WISH_HELD ? view_reason("held", BLAME_NONE, NULL) : view_why(j, t);
+        return job_task_wish(j, index) == WISH_HELD ? view_reason("held", BLAME_NONE, NULL)
+                                                    : view_why(j, t);
     if (!t)
         return view_reason("killed", BLAME_NONE, NULL);
     if (a && a->unknown_since_us)
@@ -148,11 +156,12 @@ static double wrapper_s(const struct attempt *a, int64_t now_us)
 static double transfer_s(const struct attempt *a, int64_t now_us)
 {
     int64_t end = a->ended_us ? a->ended_us : now_us;
-    return span_s(a->started_us, a->staged_us ? a->staged_us : end) + (a->exited_us ? span_s(a->exited_us, end) : 0);
+    return span_s(a->started_us, a->staged_us ? a->staged_us : end) +
+           (a->exited_us ? span_s(a->exited_us, end) : 0);
 }
 
-static void put_attempt(json_t *o, const struct daemon *d, const struct job *j, const struct task *t,
-                        const struct attempt *a)
+static void put_attempt(json_t *o, const struct daemon *d, const struct job *j,
+                        const struct task *t, const struct attempt *a)
 {
     int64_t now_us = clock_wall_us();
     char *token = a ? attempt_token(engine_state(d->engine)->instance, j, t, a) : NULL;
@@ -198,26 +207,31 @@ json_t *view_job(struct daemon *d, const struct job *j, uint64_t index)
     static const char *const types[] = {"single", "multiple", "mpi"};
     const struct template *t = j->spec->t;
     const struct task *task = job_task(j, index);
-    const struct attempt *a = task && task->n_attempts ? &task->attempts[task->n_attempts - 1] : NULL;
+    const struct attempt *a =
+        task && task->n_attempts ? &task->attempts[task->n_attempts - 1] : NULL;
     uint64_t disk = 0;
     for (size_t i = 0; i < t->n_vm_disks; i++)
         disk += t->vm_disks[i] >> 20;
-    json_t *o = json_pack(
-        "{sI so so sI so sI sI ss ss ss ss so ss sI sI sI}", "id", (json_int_t)(j->id + index), "name", text(t->name), "user",
-        text(j->spec->owner.user), "uid", (json_int_t)j->spec->owner.uid, "array",
-        j->array_id ? json_integer((json_int_t)j->array_id) : json_null(), "task", (json_int_t)index, "tasks",
-        (json_int_t)j->tasks, "phase", phase_name(job_task_phase(j, index)), "wish",
-        wish_name(job_task_wish(j, index)), "state", view_state(d, j, index), "em", em_text(d, j, task), "vjob",
-        t->vm_image ? json_string(vjob_text(j, index)) : json_null(), "type",
-        types[t->type], "np", (json_int_t)t->np, "priority", (json_int_t)j->priority, "walltime_s",
-        (json_int_t)t->walltime_s);
+    json_t *o =
+        json_pack("{sI so so sI so sI sI ss ss ss ss so ss sI sI sI}", "id",
+                  (json_int_t)(j->id + index), "name", text(t->name), "user",
+                  text(j->spec->owner.user), "uid", (json_int_t)j->spec->owner.uid, "array",
+                  j->array_id ? json_integer((json_int_t)j->array_id) : json_null(), "task",
+                  (json_int_t)index, "tasks", (json_int_t)j->tasks, "phase",
+                  phase_name(job_task_phase(j, index)), "wish", wish_name(job_task_wish(j, index)),
+                  "state", view_state(d, j, index), "em", em_text(d, j, task), "vjob",
+                  t->vm_image ? json_string(vjob_text(j, index)) : json_null(), "type",
+                  types[t->type], "np", (json_int_t)t->np, "priority", (json_int_t)j->priority,
+                  "walltime_s", (json_int_t)t->walltime_s);
     put_attempt(o, d, j, task, a);
     json_object_set_new(o, "reason", current_reason(j, index, task, a));
     json_object_set_new(o, "submitted", seconds(j->submitted_us));
     json_object_set_new(o, "ended", seconds(task ? task->ended_us : j->rest_ended_us));
     json_object_set_new(o, "resources",
-                        json_pack("{sI sI sI}", "cpus", (json_int_t)(t->vm_image ? t->vm_cpus : t->np), "memory_mib",
-                                  (json_int_t)(t->vm_image ? t->vm_memory_mib : 0), "disk_mib", (json_int_t)disk));
+                        json_pack("{sI sI sI}", "cpus",
+                                  (json_int_t)(t->vm_image ? t->vm_cpus : t->np), "memory_mib",
+                                  (json_int_t)(t->vm_image ? t->vm_memory_mib : 0), "disk_mib",
+                                  (json_int_t)disk));
     json_object_set_new(o, "home", text(j->spec->home));
     put_streams(o, d, j, index);
     return o;
@@ -234,13 +248,16 @@ json_t *view_history(struct daemon *d, const struct job *j, uint64_t index)
         int64_t end = a->ended_us ? a->ended_us : now_us;
         bool has_code = a->is_accepted || a->exit_code;
         json_array_append_new(
-            list, json_pack("{sI so so so so sf so so sf sf sf so so so so}", "attempt", (json_int_t)a->number, "token",
-                            text(token), "host", text(a->host), "queue", text(a->queue), "lrms", text(a->lrms), "rank",
-                            (double)a->match_rank / 1000, "started", seconds(a->started_us), "ended", seconds(a->ended_us),
-                            "prolog_s", span_s(a->started_us, a->staged_us ? a->staged_us : end), "wrapper_s",
-                            a->staged_us ? wrapper_s(a, now_us) : 0.0, "epilog_s", span_s(a->exited_us, end), "contact",
-                            text(a->contact), "reason", view_reason(a->reason.code, a->reason.blame, a->reason.text),
-                            "exit_code", has_code ? json_integer(a->exit_code) : json_null(), "vms", view_vms(a)));
+            list,
+            json_pack("{sI so so so so sf so so sf sf sf so so so so}", "attempt",
+                      (json_int_t)a->number, "token", text(token), "host", text(a->host), "queue",
+                      text(a->queue), "lrms", text(a->lrms), "rank", (double)a->match_rank / 1000,
+                      "started", seconds(a->started_us), "ended", seconds(a->ended_us), "prolog_s",
+                      span_s(a->started_us, a->staged_us ? a->staged_us : end), "wrapper_s",
+                      a->staged_us ? wrapper_s(a, now_us) : 0.0, "epilog_s",
+                      span_s(a->exited_us, end), "contact", text(a->contact), "reason",
+                      view_reason(a->reason.code, a->reason.blame, a->reason.text), "exit_code",
+                      has_code ? json_integer(a->exit_code) : json_null(), "vms", view_vms(a)));
         free(token);
     }
     return list;
@@ -250,13 +267,13 @@ static json_t *view_queue(const struct host *h, size_t i)
 {
     static const struct {
         const char *attr, *name;
-    } more[] = {{"QUEUE_MAXTIME", "max_time"},       {"QUEUE_MAXCPUTIME", "max_cpu_time"},
-                {"QUEUE_MAXCOUNT", "max_count"},     {"QUEUE_MAXRUNNINGJOBS", "max_running"},
+    } more[] = {{"QUEUE_MAXTIME", "max_time"},        {"QUEUE_MAXCPUTIME", "max_cpu_time"},
+                {"QUEUE_MAXCOUNT", "max_count"},      {"QUEUE_MAXRUNNINGJOBS", "max_running"},
                 {"QUEUE_MAXJOBSINQUEUE", "max_jobs"}, {"QUEUE_STATUS", "status"},
-                {"QUEUE_DISPATCHTYPE", "dispatch"},  {"QUEUE_PRIORITY", "priority"}};
+                {"QUEUE_DISPATCHTYPE", "dispatch"},   {"QUEUE_PRIORITY", "priority"}};
     const struct host_queue *q = &h->queues[i];
-    json_t *o = json_pack("{so sI sI sI}", "name", text(q->name), "nodes", (json_int_t)q->nodes, "used",
-                          (json_int_t)q->used, "free", (json_int_t)host_free(h, i));
+    json_t *o = json_pack("{so sI sI sI}", "name", text(q->name), "nodes", (json_int_t)q->nodes,
+                          "used", (json_int_t)q->used, "free", (json_int_t)host_free(h, i));
     for (size_t k = 0; k < GW_COUNT(more); k++) {
         const struct attr *a = host_attr(h, i, more[k].attr);
         json_object_set_new(o, more[k].name,
@@ -278,10 +295,15 @@ json_t *view_host(struct daemon *d, const struct host *h)
         json_array_append_new(queues, view_queue(h, i));
     }
     bool is_drained = state_site_is_drained(engine_state(d->engine), h->name);
-    return json_pack("{sI so so so so ss so so sI sI so}", "id", (json_int_t)h->id, "name", text(h->name), "im", text(h->im),
-                     "tm", text(h->tm), "em", text(h->em), "state", is_drained ? "drained" : h->is_up ? "up" : "unknown",
-                     "reason", view_reason(h->reason.code, h->reason.blame, h->reason.text), "attributes", attributes,
-                     "used_slots", (json_int_t)used, "running_jobs", (json_int_t)h->running, "queues", queues);
+    return json_pack("{sI so so so so ss so so sI sI so}", "id", (json_int_t)h->id, "name",
+                     text(h->name), "im", text(h->im), "tm", text(h->tm), "em", text(h->em),
+                     "state",
+                     is_drained ? "drained"
+                     : h->is_up ? "up"
+                                : "unknown",
+                     "reason", view_reason(h->reason.code, h->reason.blame, h->reason.text),
+                     "attributes", attributes, "used_slots", (json_int_t)used, "running_jobs",
+                     (json_int_t)h->running, "queues", queues);
 }
 
 static json_t *field_value(const struct event *ev, const struct event_field *f)
@@ -318,9 +340,11 @@ json_t *view_event(const struct event *ev)
     const struct event_kind_info *info = event_kind_info((unsigned)ev->kind);
     size_t n;
     const struct event_field *fields = event_fields(&n);
-    json_t *o = json_pack("{sI sf ss}", "seq", (json_int_t)ev->seq, "at", (double)ev->at_us / 1e6, "kind", info->name);
+    json_t *o = json_pack("{sI sf ss}", "seq", (json_int_t)ev->seq, "at", (double)ev->at_us / 1e6,
+                          "kind", info->name);
     for (size_t i = 0; i < n; i++) {
-        bool is_private = strcmp(fields[i].name, "source") == 0 || strcmp(fields[i].name, "key") == 0;
+        bool is_private =
+            strcmp(fields[i].name, "source") == 0 || strcmp(fields[i].name, "key") == 0;
         if (info->fields & UINT64_C(1) << (fields[i].id - 1) && !is_private)
             json_object_set_new(o, fields[i].name, field_value(ev, &fields[i]));
     }

@@ -1,5 +1,5 @@
-/* Events for those who watch: from a number on, and miss nothing. What is older than the journal keeps is refused
- * by name, not skipped. */
+/* Events for those who watch: from a number on, and miss nothing. What is older than the journal
+ * keeps is refused by name, not skipped. */
 #include "gwd/daemon/daemon.h"
 #include "lib/mem.h"
 
@@ -24,7 +24,8 @@ static bool concerns(struct daemon *d, const struct watch *w, const struct event
         return true;
     const struct event_kind_info *info = event_kind_info((unsigned)ev->kind);
     struct job *j = state_job(engine_state(d->engine), ev->job);
-    uint64_t tasks = ev->task == TASK_ALL || ev->kind == EV_JOB_SUBMITTED || ev->kind == EV_JOB_FORGOTTEN;
+    uint64_t tasks =
+        ev->task == TASK_ALL || ev->kind == EV_JOB_SUBMITTED || ev->kind == EV_JOB_FORGOTTEN;
     (void)info;
     if (ev->job == 0)
         return false;
@@ -66,7 +67,8 @@ static void destroy(struct daemon *d, struct watch *w)
 }
 
 /* Old events first, from the journal; then all new ones. */
-static int catch_up(struct daemon *d, struct watch *w, uint64_t from, uint64_t *ret_oldest, struct gw_err *err)
+static int catch_up(struct daemon *d, struct watch *w, uint64_t from, uint64_t *ret_oldest,
+                    struct gw_err *err)
 {
     struct past past = {d, w};
     w->after = from ? from - 1 : 0;
@@ -80,7 +82,8 @@ void watch_add(struct connection *c, json_int_t id, json_t *request)
     struct daemon *d = connection_daemon(c);
     json_t *ids = json_object_get(request, "ids"), *from = json_object_get(request, "from");
     struct watch *w = xcalloc(1, sizeof *w);
-    turn_end(d); /* what is stepped but not yet on disk must not be missed between past and future */
+    turn_end(
+        d); /* what is stepped but not yet on disk must not be missed between past and future */
     w->connection = c;
     w->id = id;
     w->n_ids = json_array_size(ids);
@@ -95,7 +98,8 @@ void watch_add(struct connection *c, json_int_t id, json_t *request)
     uint64_t oldest = 0;
     struct gw_err err;
     if (from && catch_up(d, w, (uint64_t)json_integer_value(from), &oldest, &err) < 0) {
-        connection_send(c, json_pack("{sI sb sI s{ss ss}}", "id", id, "ok", 0, "oldest", (json_int_t)oldest, "error", "code",
+        connection_send(c, json_pack("{sI sb sI s{ss ss}}", "id", id, "ok", 0, "oldest",
+                                     (json_int_t)oldest, "error", "code",
                                      gw_errc_name((enum gw_errc)err.code), "message", err.text));
         destroy(d, w);
     }
@@ -105,7 +109,8 @@ void watch_remove(struct connection *c, json_int_t id)
 {
     struct daemon *d = connection_daemon(c);
     struct watch *w, *tmp;
-    DL_FOREACH_SAFE(d->watches, w, tmp) {
+    DL_FOREACH_SAFE(d->watches, w, tmp)
+    {
         if (w->connection == c && w->id == id)
             destroy(d, w);
     }
@@ -114,7 +119,8 @@ void watch_remove(struct connection *c, json_int_t id)
 void watch_gone(struct daemon *d, const struct connection *c)
 {
     struct watch *w, *tmp;
-    DL_FOREACH_SAFE(d->watches, w, tmp) {
+    DL_FOREACH_SAFE(d->watches, w, tmp)
+    {
         if (w->connection == c)
             destroy(d, w);
     }
@@ -132,7 +138,7 @@ void watch_turn(struct daemon *d, const struct output *out)
         ev.seq = seq;
         struct watch *w, *tmp;
         DL_FOREACH_SAFE(d->watches, w, tmp)
-            show(d, w, &ev);
+        show(d, w, &ev);
         logs_event(d, &ev);
         event_arena_clear(&arena);
     }
