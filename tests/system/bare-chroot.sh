@@ -45,10 +45,10 @@ make_bare_tree() {
     fi
 }
 
-# inside TREE COMMAND: run COMMAND by root's shell in TREE; all its processes end with it.
+# inside TREE COMMAND: run COMMAND by root's shell in TREE; all its processes end with it, or after half an hour.
 inside() {
     # shellcheck disable=SC2016
-    unshare --mount --pid --ipc --uts --fork --kill-child=KILL --propagation=private sh -c '
+    timeout --foreground -s KILL 1800 unshare --mount --pid --ipc --uts --fork --kill-child=KILL --propagation=private sh -c '
         set -e
         mount -t proc proc "$1/proc"
         mount --rbind /sys "$1/sys"
