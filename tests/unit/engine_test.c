@@ -341,6 +341,123 @@ static void callbacks_before_the_answer_to_submit_and_doubled_do_no_harm(void **
     }
 }
 
+static void an_answer_that_comes_again_later_counts_for_no_other_copy(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {{"CP", "/stdout.execution", "io:site x", 0, 1},
+                                          {"CP", "/.wrapper", "io:site x", 0, 1},
+                                          {"CP", "/result", "io:site x", 0, 2}};
+    for (size_t i = 0; i < GW_COUNT(faults); i++) {
+        struct world *w = new_world();
+        w->is_late_doubling = true;
+        w->faults[0] = faults[i];
+        uint64_t id = world_submit(w, vm_job);
+        world_pass(w, 60);
+        check_done(w, id, 1);
+        assert_int_equal(w->faults[0].times, 0);
+        assert_true(world_has(w, "file:///home/ann/stdout.1"));
+        assert_true(world_has(w, "file:///home/ann/result"));
+        check_clean(w);
+        world_destroy(w);
+    }
+}
+
+/* RECOVER is asked after a restart of the driver; what it says then, and a kill in the meantime. */
+static void whatever_recover_answers_the_job_goes_on(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_success, is_killed;
+        enum phase phase;
+    } cases[] = {
+        {"not-found:us x", false, false, PHASE_DONE},
+        {"not-found:us x", false, true, PHASE_FAILED},
+        {"lost:site x", false, false, PHASE_DONE},
+        {"lost:site x", false, true, PHASE_FAILED},
+        {"no idea", false, false, PHASE_DONE},
+        {"no idea", false, true, PHASE_FAILED},
+        {"gibberish", true, false, PHASE_DONE},
+        {"gibberish", true, true, PHASE_FAILED},
+        {"", true, false, PHASE_DONE},
+        {"PENDING", true, true, PHASE_FAILED},
+        {"SUSPENDED", true, false, PHASE_DONE},
+        {"ACTIVE x", true, true, PHASE_FAILED},
+        {"FAILED", true, false, PHASE_DONE},
+        {"DONE:5", true, true, PHASE_FAILED},
+    };
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        struct world *w = new_world();
+        /* It got there, or was never heard of again. */
+        bool is_there = cases[i].is_success && strchr("PAS", *cases[i].text) && *cases[i].text;
+        w->faults[0] = (struct fault){"SUBMIT", NULL, "", 0, is_there ? 0 : 1};
+        w->faults[1] = (struct fault){"RECOVER", NULL, "", 0, 1};
+        uint64_t id = world_submit(w, job);
+        world_listen(w);
+        world_driver(w, DRIVER_EM, false);
+        world_driver(w, DRIVER_EM, true);
+        if (cases[i].is_killed)
+            world_wish(w, id, WISH_GONE, false);
+        world_tell(w, DRIVER_EM, "RECOVER", (struct task_ref){id, 0, 1}, 0, cases[i].is_success,
+                   cases[i].text);
+        world_pass(w, 600);
+        if (world_phase(w, id) != cases[i].phase)
+            fail_msg("case %zu (%s): %s; sent: %s", i, cases[i].text,
+                     phase_name(world_phase(w, id)), buf_str(&w->trace));
+        check_clean(w);
+        world_destroy(w);
+    }
+}
+
+static void what_an_interrupted_prolog_left_is_gone_before_the_job_runs(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->is_endless = true;
+    w->faults[0] = (struct fault){"END", NULL, "", 0, 1};
+    uint64_t id = world_submit(w, job);
+    world_listen(w);
+    assert_int_equal(world_phase(w, id), PHASE_PROLOG);
+    world_write(w, "file:///site/.gw_i.1.1.0.1/stale", "x");
+    world_restart(w);
+    world_pass(w, 5);
+    assert_int_equal(world_phase(w, id), PHASE_WRAPPER);
+    assert_false(world_has(w, "file:///site/.gw_i.1.1.0.1/stale"));
+    world_destroy(w);
+}
+
+static void an_epilog_that_is_begun_again_comes_to_the_same_end(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->failed = "walltime:job too long";
+    w->faults[0] = (struct fault){"CP", "stdout.execution", "", 0, 1};
+    uint64_t id = world_submit(w, job);
+    world_pass(w, 5);
+    assert_int_equal(world_phase(w, id), PHASE_EPILOG);
+    world_driver(w, DRIVER_TM, false);
+    world_driver(w, DRIVER_TM, true);
+    world_pass(w, 60);
+    check_failed(w, id, "walltime", BLAME_JOB, 1);
+    check_clean(w);
+    world_destroy(w);
+}
+
+static void what_a_driver_said_of_the_end_is_known_after_a_restart(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->faults[0] = (struct fault){"SUBMIT", NULL, "refused:job x", 0, 1};
+    w->faults[1] = (struct fault){"START", NULL, "", 1, 1};
+    uint64_t id = world_submit(w, job);
+    world_pass(w, 5);
+    assert_int_equal(world_phase(w, id), PHASE_EPILOG);
+    world_restart(w);
+    world_pass(w, 60);
+    check_failed(w, id, "refused", BLAME_JOB, 1);
+    world_destroy(w);
+}
+
 static void a_stale_attempts_answer_is_refused(void **state)
 {
     (void)state;
@@ -907,6 +1024,11 @@ int main(void)
         cmocka_unit_test(the_streams_of_a_payload_that_failed_come_home),
         cmocka_unit_test(the_status_file_knows_better_than_the_batch_system),
         cmocka_unit_test(callbacks_before_the_answer_to_submit_and_doubled_do_no_harm),
+        cmocka_unit_test(an_answer_that_comes_again_later_counts_for_no_other_copy),
+        cmocka_unit_test(whatever_recover_answers_the_job_goes_on),
+        cmocka_unit_test(what_an_interrupted_prolog_left_is_gone_before_the_job_runs),
+        cmocka_unit_test(an_epilog_that_is_begun_again_comes_to_the_same_end),
+        cmocka_unit_test(what_a_driver_said_of_the_end_is_known_after_a_restart),
         cmocka_unit_test(a_stale_attempts_answer_is_refused),
         cmocka_unit_test(answers_nobody_asked_for_do_not_stop_a_job),
         cmocka_unit_test(a_two_step_driver_is_told_to_commit_after_the_contact_is_known),

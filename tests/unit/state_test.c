@@ -264,6 +264,67 @@ static void check_equal(const struct state *a, const struct state *b, uint64_t s
     buf_clear(&y);
 }
 
+static bool texts_are_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool attempts_are_equal(const struct attempt *a, const struct attempt *b)
+{
+    bool are_equal = a->number == b->number && a->epoch == b->epoch &&
+                     texts_are_equal(a->host, b->host) && texts_are_equal(a->queue, b->queue) &&
+                     texts_are_equal(a->stage_url, b->stage_url) &&
+                     a->match_rank == b->match_rank && texts_are_equal(a->contact, b->contact) &&
+                     a->started_us == b->started_us && a->staged_us == b->staged_us &&
+                     a->active_us == b->active_us && a->exited_us == b->exited_us &&
+                     a->ended_us == b->ended_us && a->unknown_since_us == b->unknown_since_us &&
+                     a->is_accepted == b->is_accepted && a->exit_code == b->exit_code &&
+                     a->signal == b->signal && texts_are_equal(a->reason.code, b->reason.code) &&
+                     a->reason.blame == b->reason.blame &&
+                     texts_are_equal(a->reason.text, b->reason.text) && a->n_vms == b->n_vms;
+    for (size_t i = 0; are_equal && i < a->n_vms; i++)
+        are_equal = a->vms[i].rank == b->vms[i].rank && a->vms[i].state == b->vms[i].state &&
+                    texts_are_equal(a->vms[i].uuid, b->vms[i].uuid) &&
+                    texts_are_equal(a->vms[i].node, b->vms[i].node);
+    return are_equal;
+}
+
+/* What a dump forgets it forgets on both sides, so the structs are compared too. */
+static bool tasks_are_equal(const struct task *a, const struct task *b)
+{
+    bool are_equal = a && b && a->phase == b->phase && a->wish == b->wish &&
+                     a->not_before_us == b->not_before_us && a->ended_us == b->ended_us &&
+                     a->n_attempts == b->n_attempts && a->request_number == b->request_number &&
+                     a->request == b->request && texts_are_equal(a->reason.code, b->reason.code) &&
+                     a->reason.blame == b->reason.blame &&
+                     texts_are_equal(a->reason.text, b->reason.text);
+    for (size_t i = 0; are_equal && i < a->n_attempts; i++)
+        are_equal = attempts_are_equal(&a->attempts[i], &b->attempts[i]);
+    return are_equal;
+}
+
+static bool jobs_are_equal(const struct state *a, const struct state *b)
+{
+    size_t it = 0, n = 0;
+    for (struct job *j, *k; (j = state_next_job(a, &it)); n++) {
+        k = state_job(b, j->id);
+        if (!k || j->tasks != k->tasks || j->wish != k->wish ||
+            j->is_rest_ended != k->is_rest_ended || j->rest_ended_us != k->rest_ended_us ||
+            j->submitted_us != k->submitted_us || j->priority != k->priority ||
+            j->array_id != k->array_id || j->array_start != k->array_start ||
+            !texts_are_equal(j->key, k->key) || j->array_increment != k->array_increment ||
+            !texts_are_equal(j->spec->key, k->spec->key))
+            return false;
+        for (const struct task *t = j->touched; t; t = t->hh.next)
+            if (!tasks_are_equal(t, job_task(k, t->index)))
+                return false;
+    }
+    for (it = 0; state_next_job(b, &it);)
+        n--;
+    return n == 0 && a->is_paused == b->is_paused && a->epoch == b->epoch &&
+           a->next_job == b->next_job && a->next_array == b->next_array;
+}
+
 static void check_cuts(uint64_t seed, const struct buf *all)
 {
     struct state whole, prefix;
@@ -284,6 +345,8 @@ static void check_cuts(uint64_t seed, const struct buf *all)
             fail_msg("seed %" PRIu64 ", byte %zu: the dump is refused: %s", seed, at, err.text);
         check_equal(&prefix, &loaded, seed, at,
                     "a dump folded into an empty state makes another one");
+        if (!jobs_are_equal(&prefix, &loaded))
+            fail_msg("seed %" PRIu64 ", byte %zu: a dump forgets something", seed, at);
         const char *wrong = recount(&loaded);
         if (wrong)
             fail_msg("seed %" PRIu64 ", byte %zu, after loading: %s", seed, at, wrong);
@@ -532,6 +595,23 @@ static void accepted_results_refute_what_was_thought_before(void **state)
     state_clear(&s);
 }
 
+static void a_lost_attempt_is_lost_since_the_first_word_of_it_and_found_by_the_next(void **state)
+{
+    (void)state;
+    struct state s = fresh_state();
+    take(&s, submit_event(1, 1, plain_job));
+    take(&s, started(1, 0, 1));
+    take(&s, step(EV_ATTEMPT_STAGED, 1, 0, 1));
+    struct event lost = step(EV_ATTEMPT_LOST, 1, 0, 1);
+    take(&s, lost);
+    lost.at_us = 6000;
+    take(&s, lost);
+    assert_int_equal(task_attempt(job_task(state_job(&s, 1), 0))->unknown_since_us, 5000);
+    take(&s, step(EV_ATTEMPT_FOUND, 1, 0, 1));
+    assert_int_equal(task_attempt(job_task(state_job(&s, 1), 0))->unknown_since_us, 0);
+    state_clear(&s);
+}
+
 static void a_task_that_was_wished_gone_is_not_called_back(void **state)
 {
     (void)state;
@@ -723,6 +803,7 @@ int main(void)
         cmocka_unit_test(what_cannot_happen_is_refused),
         cmocka_unit_test(sequence_numbers_only_rise),
         cmocka_unit_test(accepted_results_refute_what_was_thought_before),
+        cmocka_unit_test(a_lost_attempt_is_lost_since_the_first_word_of_it_and_found_by_the_next),
         cmocka_unit_test(a_task_that_was_wished_gone_is_not_called_back),
         cmocka_unit_test(equal_submissions_share_their_spec_and_their_class),
         cmocka_unit_test(a_submission_key_is_known_until_its_job_is_forgotten),
