@@ -231,8 +231,8 @@ static bool has_room(const struct host *h, const struct assignment *list, size_t
 
 int host_sample(struct host *h, const char *text, bool *ret_changed, struct gw_err *err)
 {
-    struct assignment *list;
-    size_t n;
+    struct assignment *list = NULL;
+    size_t n = 0;
     int r = parse(text, &list, &n, err);
     if (r < 0)
         return r;
