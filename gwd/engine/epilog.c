@@ -67,12 +67,17 @@ static void no_status(struct engine *e, struct flight *f, const char *text)
     ask(e, f, EPI_RMDIR);
 }
 
+static void fetched(struct engine *e, struct flight *f);
+
 static void fetch(struct engine *e, struct flight *f, bool is_streams_only)
 {
     copies_clear(&f->copies);
     staging_outputs(e, f, is_streams_only);
     f->tries = 0;
-    copies_send(e, f, EPI_COPY);
+    if (f->copies.n)
+        copies_send(e, f, EPI_COPY);
+    else
+        fetched(e, f);
 }
 
 void epilog_status(struct engine *e, struct flight *f, const struct status_report *report)

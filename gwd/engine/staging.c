@@ -217,9 +217,14 @@ void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only)
     const struct template *t = f->job->spec->t;
     struct attempt *a = flight_attempt(f);
     static const char *const streams[] = {"stdout.execution", "stderr.execution"};
-    for (size_t i = 0; i < GW_COUNT(streams); i++)
-        copies_add(&f->copies, engine_job_url(e, f->job, f->task, a, streams[i]),
-                   stream_url(e, f->job, f->ref.task, (enum stream)i), false, is_streams_only);
+    for (size_t i = 0; i < GW_COUNT(streams); i++) {
+        char *to = stream_url(e, f->job, f->ref.task, (enum stream)i);
+        if (strcmp(to, "file:///dev/null") == 0) /* a copy there would replace the device */
+            free(to);
+        else
+            copies_add(&f->copies, engine_job_url(e, f->job, f->task, a, streams[i]), to, false,
+                       is_streams_only);
+    }
     for (size_t i = 0; !is_streams_only && i < t->n_outputs; i++) {
         char *remote = staging_expand(e, f->job, f->ref.task, t->outputs[i].from);
         char *local = staging_expand(e, f->job, f->ref.task, t->outputs[i].to ? t->outputs[i].to : t->outputs[i].from);

@@ -1,0 +1,34 @@
+/* Streams that the template throws away. */
+#include "tests/unit/world.h"
+
+static void a_stream_that_goes_to_dev_null_is_not_copied(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template, *trace;
+    } cases[] = {
+        {"EXECUTABLE = /bin/true\nSTDOUT_FILE = /dev/null\n",
+         "START MKDIR CP CP CP END SUBMIT START CP CP RMDIR END"},
+        {"EXECUTABLE = /bin/true\nSTDOUT_FILE = /dev/null\nSTDERR_FILE = /dev/null\n",
+         "START MKDIR CP CP CP END SUBMIT START CP RMDIR END"},
+    };
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        struct world *w = world_create();
+        world_start(w);
+        world_listen(w);
+        uint64_t id = world_submit(w, cases[i].template);
+        world_pass(w, 5);
+        assert_int_equal(world_task(w, id)->phase, PHASE_DONE);
+        assert_string_equal(buf_str(&w->trace), cases[i].trace);
+        assert_false(world_has(w, "file:///dev/null"));
+        world_destroy(w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stream_that_goes_to_dev_null_is_not_copied),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
