@@ -344,9 +344,14 @@ static void callbacks_before_the_answer_to_submit_and_doubled_do_no_harm(void **
 static void an_answer_that_comes_again_later_counts_for_no_other_copy(void **state)
 {
     (void)state;
-    static const struct fault faults[] = {{"CP", "/stdout.execution", "io:site x", 0, 1},
-                                          {"CP", "/.wrapper", "io:site x", 0, 1},
-                                          {"CP", "/result", "io:site x", 0, 2}};
+    static const struct fault faults[] = {
+        {"CP", "/stdout.execution", "io:site x", 0, 1},
+        {"CP", "/stderr.execution", "io:site x", 0, 1},
+        {"CP", "/result", "io:site x", 0, 2},
+        {"CP", "/.wrapper", "io:site x", 0, 1},
+        {"CP", "/job.ctl", "io:site x", 0, 1},
+        {"CP", "/job.env", "io:site x", 0, 1},
+    };
     for (size_t i = 0; i < GW_COUNT(faults); i++) {
         struct world *w = new_world();
         w->is_late_doubling = true;
@@ -356,10 +361,27 @@ static void an_answer_that_comes_again_later_counts_for_no_other_copy(void **sta
         check_done(w, id, 1);
         assert_int_equal(w->faults[0].times, 0);
         assert_true(world_has(w, "file:///home/ann/stdout.1"));
+        assert_true(world_has(w, "file:///home/ann/stderr.1"));
         assert_true(world_has(w, "file:///home/ann/result"));
         check_clean(w);
         world_destroy(w);
     }
+}
+
+static void a_job_killed_between_two_tries_to_submit_it_needs_no_cancel(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->faults[0] = (struct fault){"SUBMIT", NULL, "busy:site x", 0, 9};
+    uint64_t id = world_submit(w, job);
+    world_listen(w);
+    assert_int_equal(world_phase(w, id), PHASE_WRAPPER);
+    world_wish(w, id, WISH_GONE, false);
+    world_pass(w, 5);
+    check_failed(w, id, "killed", BLAME_NONE, 1);
+    assert_null(strstr(buf_str(&w->trace), "CANCEL"));
+    check_clean(w);
+    world_destroy(w);
 }
 
 /* RECOVER is asked after a restart of the driver; what it says then, and a kill in the meantime. */
@@ -1025,6 +1047,7 @@ int main(void)
         cmocka_unit_test(the_status_file_knows_better_than_the_batch_system),
         cmocka_unit_test(callbacks_before_the_answer_to_submit_and_doubled_do_no_harm),
         cmocka_unit_test(an_answer_that_comes_again_later_counts_for_no_other_copy),
+        cmocka_unit_test(a_job_killed_between_two_tries_to_submit_it_needs_no_cancel),
         cmocka_unit_test(whatever_recover_answers_the_job_goes_on),
         cmocka_unit_test(what_an_interrupted_prolog_left_is_gone_before_the_job_runs),
         cmocka_unit_test(an_epilog_that_is_begun_again_comes_to_the_same_end),
