@@ -172,21 +172,27 @@ static bool is_url(const char *name)
     return strstr(name, "://") != NULL;
 }
 
-/* A name in the job directory; it is noted in ts unless NULL. */
-static void check_job_name(struct template_reader *r, struct targets *ts, const char *name,
-                           const struct kv *kv, size_t from, size_t length)
+/* A name in the job directory: `text`, or the last part of it when it is a source. It is noted in
+ * ts unless NULL. */
+static void check_job_name(struct template_reader *r, struct targets *ts, const char *text,
+                           bool is_source, const struct kv *kv, const struct list_word *at)
 {
-    char *expanded = diags_is_full(r->d) ? NULL : expand_now(r, name);
-    const char *fault = expanded ? name_fault(expanded) : NULL;
-    if (fault && strcmp(name, expanded) != 0)
-        template_error(r, kv, from, length, NULL, "%s: the name \"%s\", which is \"%s\" here, %s",
-                       kv->key, name, expanded, fault);
+    char *expanded = diags_is_full(r->d) ? NULL : expand_now(r, text);
+    if (!expanded)
+        return;
+    const char *name = is_source ? base_name(expanded) : expanded;
+    const char *written = is_source ? base_name(text) : text;
+    const char *fault = name_fault(name);
+    if (fault && strcmp(name, written) != 0)
+        template_error(r, kv, at->from, at->length, NULL,
+                       "%s: the name \"%s\", which is \"%s\" here, %s", kv->key, written, name,
+                       fault);
     else if (fault)
-        template_error(r, kv, from, length, NULL, "%s: the name \"%s\" %s", kv->key, name, fault);
-    if (expanded && ts && !fault)
-        targets_add(ts, (struct target){expanded, kv, from, length});
-    else
-        free(expanded);
+        template_error(r, kv, at->from, at->length, NULL, "%s: the name \"%s\" %s", kv->key, name,
+                       fault);
+    else if (ts)
+        targets_add(ts, (struct target){xstrdup(name), kv, at->from, at->length});
+    free(expanded);
 }
 
 /* A name on the submitting side. */
@@ -222,9 +228,9 @@ static void check_inputs(struct template_reader *r, struct targets *ts)
                       "not copied",
                       w[0].text);
         else if (has_name)
-            check_job_name(r, ts, w[1].text, kv, w[1].from, w[1].length);
+            check_job_name(r, ts, w[1].text, false, kv, &w[1]);
         else if (r->d->errors == errors)
-            check_job_name(r, ts, base_name(w[0].text), kv, w[0].from, w[0].length);
+            check_job_name(r, ts, w[0].text, true, kv, &w[0]);
     }
 }
 
@@ -235,7 +241,7 @@ static void check_outputs(struct template_reader *r)
     for (size_t i = 0; i < r->outputs.n && !diags_is_full(r->d); i++) {
         const struct list_entry *e = &r->outputs.entries[i];
         const struct list_word *source = &e->words[0], *target = &e->words[e->n > 1];
-        check_job_name(r, NULL, source->text, kv, source->from, source->length);
+        check_job_name(r, NULL, source->text, false, kv, source);
         if (e->n > 1)
             check_home_name(r, target->text, kv, target->from, target->length);
         char *name = expand_now(r, target->text);
@@ -255,7 +261,8 @@ static void check_executable(struct template_reader *r, struct targets *ts)
         diags_add(r->d, DIAG_WARNING, kv_place(r->d, kv, 0, kv->value_len),
                   "arguments are given in ARGUMENTS",
                   "EXECUTABLE: \"%s\" is one file name with blanks", name);
-    check_job_name(r, ts, base_name(name), kv, 0, kv->value_len);
+    const struct list_word all = {.length = kv->value_len};
+    check_job_name(r, ts, name, true, kv, &all);
 }
 
 void template_check_files(struct template_reader *r)

@@ -134,9 +134,9 @@ static void put_vm_files(struct engine *e, struct flight *f, struct buf *b)
         const struct file_pair *p = &t->inputs[i];
         if (!staging_is_staged(p->from))
             continue;
-        const char *slash = strrchr(p->from, '/');
-        char *name = staging_expand(e, f->job, f->ref.task, p->to ? p->to : slash ? slash + 1 : p->from);
-        put_kv(b, "INPUT", name);
+        char *name = staging_expand(e, f->job, f->ref.task, p->to ? p->to : p->from);
+        const char *slash = p->to ? NULL : strrchr(name, '/');
+        put_kv(b, "INPUT", slash ? slash + 1 : name);
         free(name);
     }
     for (size_t i = 0; i < t->n_outputs; i++) {

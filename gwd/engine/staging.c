@@ -156,7 +156,7 @@ static void add_spooled(struct engine *e, struct flight *f, const char *name)
 static void add_user_file(struct engine *e, struct flight *f, const char *from, const char *to, bool is_executable)
 {
     char *source = staging_expand(e, f->job, f->ref.task, from);
-    char *name = staging_expand(e, f->job, f->ref.task, to ? to : base_name(from));
+    char *name = to ? staging_expand(e, f->job, f->ref.task, to) : xstrdup(base_name(source));
     add_input(e, f, home_url(f->job, source), name, is_executable);
     free(source);
     free(name);

@@ -323,6 +323,11 @@ static void the_last_part_of_a_source_is_a_name_in_the_job_directory_too(void **
         "directory|"
         "2:44+7 INPUT_FILES: the name \"..\" leads out of the job directory|"
         "2:54+2 INPUT_FILES: \"d/\" is a directory, a file is expected|");
+    assert_said("ENVIRONMENT = S=data/status\nEXECUTABLE = ${S}",
+                "2:14+4 EXECUTABLE: the name \"${S}\", which is \"status\" here, is a name that "
+                "gwd itself uses in the job directory|");
+    assert_said("ENVIRONMENT = D=a/b\nEXECUTABLE = x/b\nINPUT_FILES = ${D}",
+                "3:15+4 INPUT_FILES: there is a second file for b; the first is in line 2|");
     assert_said("EXECUTABLE = bin/status", "1:14+10 EXECUTABLE: the name \"status\" is a name that "
                                            "gwd itself uses in the job directory|");
     assert_said(
