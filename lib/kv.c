@@ -75,8 +75,7 @@ static void text_put(struct text *t, char c, size_t offset)
 /* To the end of the line or the comment; blanks at the end are not taken. */
 static void read_plain(struct reader *r, struct text *t)
 {
-    size_t end = r->pos;
-    size_t start = r->pos;
+    size_t start = r->pos, end = start;
     for (; !is_line_end(r); r->pos++) {
         char before = r->pos ? r->source[r->pos - 1] : ' ';
         if (peek(r, 0) == '#' && (before == ' ' || before == '\t'))

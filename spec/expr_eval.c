@@ -118,7 +118,8 @@ static struct value attribute(const struct expr *e, size_t slot, expr_lookup loo
 static struct value run(const struct expr *e, size_t from, size_t to, expr_lookup lookup,
                         const void *ctx)
 {
-    struct value stack[EXPR_STACK_MAX + 1], *top = stack; /* the first stays unused */
+    struct value stack[EXPR_STACK_MAX + 1], *top = stack;
+    *top = unknown(); /* below the first operand */
     for (size_t i = from; i < to; i++) {
         const struct step *s = &e->steps[i];
         switch (s->op) {
