@@ -529,6 +529,7 @@ static void a_refused_write_is_told_and_what_was_there_stays(void **state)
             struct event ev = submit_event(w->state.next_job, 1, plain_job);
             r = turn(w, &ev, 1, &err);
         }
+        store_close(w->store);
         _exit((r == -GW_EIO || r == -GW_ENOSPC) && err.text[0] ? 0 : 2);
     }
     int status;
