@@ -67,12 +67,15 @@ static const char *signed_text(struct names *n, int64_t v)
     return n->number;
 }
 
+/* A host's word goes into file names: only a plain one is taken. */
 static const char *arch(const struct names *n)
 {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     const struct task *t = job_task(n->job, n->index);
     const struct attempt *a = t ? task_attempt(t) : NULL;
     const struct host *h = a ? engine_host(n->e, a->host) : NULL;
-    return h ? host_text(h, "ARCH") : "";
+    const char *text = h ? host_text(h, "ARCH") : "";
+    return strspn(text, plain) == strlen(text) ? text : "";
 }
 
 static const char *lookup_name(const void *ctx, const char *name)
