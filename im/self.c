@@ -103,8 +103,9 @@ static bool has_program(const char *name)
 /* gwvm loads libvirt's QEMU driver into its own process: the module counts, not a daemon. */
 static bool has_qemu_driver(void)
 {
-    static const char *const places[] = {"/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so",
-                                         "/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so"};
+    static const char *const places[] = {
+        "/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so",
+        "/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so"};
     bool has = false;
     for (size_t i = 0; i < GW_COUNT(places) && !has; i++) {
         glob_t found;

@@ -1,5 +1,5 @@
-/* Give an attempt up before or instead of its end: stop what is being copied, remove the job directory, and end
- * the attempt with the flight's failure. */
+/* Give an attempt up before or instead of its end: stop what is being copied, remove the job
+ * directory, and end the attempt with the flight's failure. */
 #include "gwd/engine/engine_private.h"
 
 #include <stdlib.h>

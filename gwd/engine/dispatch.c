@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A VM's UUID comes from instance, job, task and rank, so that the memory image of an earlier attempt still
- * fits it. Version 8 (RFC 9562): our own derivation. */
-static void vm_uuid(const struct engine *e, const struct job *j, uint64_t task, uint64_t rank, char ret[37])
+/* A VM's UUID comes from instance, job, task and rank, so that the memory image of an earlier
+ * attempt still fits it. Version 8 (RFC 9562): our own derivation. */
+static void vm_uuid(const struct engine *e, const struct job *j, uint64_t task, uint64_t rank,
+                    char ret[37])
 {
-    char *seed = xasprintf("%s.%" PRIu64 ".%" PRIu64 ".%" PRIu64, e->state.instance, j->id, task, rank);
+    char *seed =
+        xasprintf("%s.%" PRIu64 ".%" PRIu64 ".%" PRIu64, e->state.instance, j->id, task, rank);
     uint64_t high = num_fnv64(seed, strlen(seed));
     char *again = xasprintf("%s#%016" PRIx64, seed, high);
     uint64_t low = num_fnv64(again, strlen(again));
@@ -25,7 +27,8 @@ static void vm_uuid(const struct engine *e, const struct job *j, uint64_t task, 
     free(seed);
 }
 
-/* STAGE_URL of the host, else GridWay's rule: GridFTP to the account's home. Without a final slash. */
+/* STAGE_URL of the host, else GridWay's rule: GridFTP to the account's home. Without a final slash.
+ */
 static char *stage_url(const struct host *h)
 {
     const char *url = host_text(h, "STAGE_URL"), *se = host_text(h, "SE_HOSTNAME");
@@ -86,7 +89,8 @@ static void start_attempt(void *ctx, const struct match *m)
 static bool is_usable(const void *ctx, const struct host *h)
 {
     const struct engine *e = ctx;
-    const struct driver *tm = driver_find(e, DRIVER_TM, h->tm), *em = driver_find(e, DRIVER_EM, h->em);
+    const struct driver *tm = driver_find(e, DRIVER_TM, h->tm),
+                        *em = driver_find(e, DRIVER_EM, h->em);
     return tm && tm->is_up && em && em->is_up;
 }
 

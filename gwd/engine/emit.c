@@ -1,4 +1,5 @@
-/* What a step gives back: events, which change the state at once, and effects, which wait for the disk. */
+/* What a step gives back: events, which change the state at once, and effects, which wait for the
+ * disk. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 
@@ -52,7 +53,8 @@ void emit(struct engine *e, struct event *ev)
     /* First: applying it may replace a string that it borrows. */
     event_encode(ev, &e->out->events);
     if (state_apply(&e->state, ev, &err) < 0) {
-        /* The engine asks for nothing that the state refuses; if it does, stopping loses nothing. */
+        /* The engine asks for nothing that the state refuses; if it does, stopping loses nothing.
+         */
         assert(!"the state refused an event of the engine");
         abort();
     }
@@ -62,7 +64,8 @@ void emit(struct engine *e, struct event *ev)
 
 void emit_attempt(struct engine *e, struct flight *f, enum event_kind kind)
 {
-    struct event ev = {.kind = kind, .job = f->ref.job, .task = f->ref.task, .attempt = f->ref.attempt};
+    struct event ev = {
+        .kind = kind, .job = f->ref.job, .task = f->ref.task, .attempt = f->ref.attempt};
     emit(e, &ev);
 }
 
@@ -78,8 +81,9 @@ struct effect *effect_add(struct engine *e, enum effect_kind kind)
     return f;
 }
 
-void send_request(struct engine *e, enum driver_kind kind, const char *driver, const char *verb, struct task_ref ref,
-                  uint64_t number, const char *arg0, const char *arg1, const char *arg2)
+void send_request(struct engine *e, enum driver_kind kind, const char *driver, const char *verb,
+                  struct task_ref ref, uint64_t number, const char *arg0, const char *arg1,
+                  const char *arg2)
 {
     struct effect *f = effect_add(e, EFFECT_SEND);
     f->driver_kind = kind;
@@ -101,7 +105,8 @@ void write_file(struct engine *e, char *path, struct buf *data, unsigned mode)
     f->mode = mode;
 }
 
-void reply_error(struct engine *e, const struct asker *asker, enum gw_errc code, const char *fmt, ...)
+void reply_error(struct engine *e, const struct asker *asker, enum gw_errc code, const char *fmt,
+                 ...)
 {
     if (!asker->connection)
         return;

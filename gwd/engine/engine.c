@@ -1,4 +1,5 @@
-/* One step: an input goes to whom it concerns, then the scheduler looks whether something can start. */
+/* One step: an input goes to whom it concerns, then the scheduler looks whether something can
+ * start. */
 #include "gwd/engine/engine.h"
 
 #include "gwd/engine/engine_private.h"
@@ -7,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims, size_t n_ims)
+struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims,
+                             size_t n_ims)
 {
     struct engine *e = xcalloc(1, sizeof *e);
     e->config = config;
@@ -25,19 +27,19 @@ void engine_destroy(struct engine *e)
     struct output nowhere = {0};
     e->out = &nowhere;
     struct flight *f, *tmp;
-    HASH_ITER(hh, e->flights, f, tmp) {
+    HASH_ITER (hh, e->flights, f, tmp) {
         f->step = STEP_IDLE;
     }
     struct fill *fill, *fill_tmp;
-    HASH_ITER(hh, e->fills, fill, fill_tmp) {
+    HASH_ITER (hh, e->fills, fill, fill_tmp) {
         HASH_DEL(e->fills, fill);
         free(fill->url);
         free(fill);
     }
-    HASH_ITER(hh, e->flights, f, tmp)
+    HASH_ITER (hh, e->flights, f, tmp)
         flight_destroy(e, f);
     struct user_count *u, *u_tmp;
-    HASH_ITER(hh, e->users, u, u_tmp) {
+    HASH_ITER (hh, e->users, u, u_tmp) {
         HASH_DEL(e->users, u);
         free(u);
     }
@@ -77,8 +79,9 @@ static void forget_later(struct engine *e, const struct job *j)
 {
     int64_t age = e->now_us - job_ended_us(j);
     int64_t rest = e->config->retention_us - (age > 0 ? age : 0);
-    timers_add(&e->timers,
-               (struct timer){.at_us = e->mono_us + (rest > 0 ? rest : 0), .kind = TIMER_FORGET, .job = j->id});
+    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + (rest > 0 ? rest : 0),
+                                          .kind = TIMER_FORGET,
+                                          .job = j->id});
 }
 
 /* Its end is on disk; whether that was archived is not known, and a second time does no harm. */
@@ -115,7 +118,8 @@ static void start(struct engine *e)
         timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->discovery_us,
                                               .kind = TIMER_DISCOVER,
                                               .job = i});
-    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
+    timers_add(&e->timers,
+               (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
     e->wants_match = true;
 }
 
@@ -178,7 +182,7 @@ static void driver_up(struct engine *e, const struct input *in)
     if (d->kind == DRIVER_IM)
         hosts_driver_up(e, d);
     struct flight *f, *tmp;
-    HASH_ITER(hh, e->flights, f, tmp) {
+    HASH_ITER (hh, e->flights, f, tmp) {
         if (concerns(f, d))
             flight_continue(e, f);
     }
@@ -194,7 +198,7 @@ static void driver_down(struct engine *e, const struct input *in)
     if (d->kind == DRIVER_IM)
         hosts_driver_down(e, d, in->driver.why);
     struct flight *f, *tmp;
-    HASH_ITER(hh, e->flights, f, tmp) {
+    HASH_ITER (hh, e->flights, f, tmp) {
         if (concerns(f, d) && (f->step < ABO_STOP || f->step == STEP_BACKOFF)) {
             f->step = STEP_IDLE;
             f->timer++;
@@ -265,12 +269,13 @@ static void poll_all(struct engine *e)
         if (d->kind == DRIVER_EM && d->is_up && d->features & FEATURE_POLL_ALL)
             send_request(e, DRIVER_EM, d->name, "POLL", (struct task_ref){0}, 0, NULL, NULL, NULL);
     struct flight *f, *tmp;
-    HASH_ITER(hh, e->flights, f, tmp) {
+    HASH_ITER (hh, e->flights, f, tmp) {
         struct driver *d = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
         if (f->step == WRA_RUN && d && d->is_up && !(d->features & FEATURE_POLL_ALL))
             send_request(e, DRIVER_EM, d->name, "POLL", f->ref, 0, NULL, NULL, NULL);
     }
-    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
+    timers_add(&e->timers,
+               (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
 }
 
 static void forget(struct engine *e, uint64_t id)

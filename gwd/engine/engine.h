@@ -1,10 +1,11 @@
-/* The engine decides. Every driver's answer, timer and client's request is an input to one step, which
- * applies events to the state and returns what to do once they are on disk: effects, in order.
+/* The engine decides. Every driver's answer, timer and client's request is an input to one step,
+ * which applies events to the state and returns what to do once they are on disk: effects, in
+ * order.
  *
  * Pure: no file, clock or randomness. The daemon and the simulator drive it in the same way:
  *     engine_step(e, &input, &out);  append and sync out.events;  perform out.effects;
- * Recovery: fold the stored events into e->state, empty the spool, then give IN_START; drivers that come up
- * (IN_DRIVER_UP) find out what became of what was under way. */
+ * Recovery: fold the stored events into e->state, empty the spool, then give IN_START; drivers that
+ * come up (IN_DRIVER_UP) find out what became of what was under way. */
 #ifndef GWD_ENGINE_ENGINE_H
 #define GWD_ENGINE_ENGINE_H
 
@@ -43,8 +44,8 @@ struct asker {
 };
 
 enum input_kind {
-    IN_START,       /* the state is loaded */
-    IN_TIME,        /* engine_next_time() has come */
+    IN_START, /* the state is loaded */
+    IN_TIME,  /* engine_next_time() has come */
     IN_SUBMIT,
     IN_WISH,
     IN_DRAIN,
@@ -66,8 +67,8 @@ struct submission {
 
 /* What status the job directory's `status` file showed. */
 struct status_report {
-    bool is_there;   /* it exists, verifies, and has the attempt's token */
-    bool is_exited;  /* STATE=exited; else failed */
+    bool is_there;  /* it exists, verifies, and has the attempt's token */
+    bool is_exited; /* STATE=exited; else failed */
     int exit_code, signal;
     const char *reason; /* code, with blame and message, when failed */
     enum blame blame;
@@ -96,18 +97,18 @@ struct input {
         struct {
             enum driver_kind kind;
             const char *name;
-            unsigned features;    /* IN_DRIVER_UP */
-            const char *staging;  /* TM's staging URL, or NULL */
-            const char *why;      /* IN_DRIVER_DOWN */
+            unsigned features;   /* IN_DRIVER_UP */
+            const char *staging; /* TM's staging URL, or NULL */
+            const char *why;     /* IN_DRIVER_DOWN */
         } driver;
         struct {
             enum driver_kind kind;
             const char *driver;
             const char *verb;
-            struct task_ref ref;   /* EM, TM */
-            uint64_t number;       /* TM: of the transfer; IM: host id */
+            struct task_ref ref; /* EM, TM */
+            uint64_t number;     /* TM: of the transfer; IM: host id */
             bool is_success;
-            const char *text;      /* what follows SUCCESS or FAILURE, "" if nothing */
+            const char *text; /* what follows SUCCESS or FAILURE, "" if nothing */
         } answer;
         struct {
             struct task_ref ref;
@@ -128,7 +129,7 @@ enum effect_kind {
 };
 
 struct reply {
-    int code;   /* 0, or a gw_errc with text */
+    int code; /* 0, or a gw_errc with text */
     char *text;
     uint64_t job, tasks, array_id; /* submit */
     uint64_t *done, *pending;      /* wish: ids */
@@ -137,27 +138,27 @@ struct reply {
         uint64_t id;
         int code;
         char *text;
-    } *refused;
+    } * refused;
     size_t n_refused;
 };
 
 struct effect {
     enum effect_kind kind;
     struct task_ref ref;
-    struct asker asker;       /* EFFECT_REPLY */
+    struct asker asker; /* EFFECT_REPLY */
     struct reply *reply;
     enum driver_kind driver_kind;
-    char *driver;             /* its configured name */
+    char *driver; /* its configured name */
     const char *verb;
     uint64_t number;
-    char *args[3];            /* SEND: last fields of the line, NULL: "-" */
+    char *args[3]; /* SEND: last fields of the line, NULL: "-" */
     char *path, *text;
     size_t len;
     unsigned mode;
 };
 
 struct output {
-    struct buf events;  /* encoded, one after the other; their numbers are first_seq .. */
+    struct buf events; /* encoded, one after the other; their numbers are first_seq .. */
     uint64_t first_seq, n_events;
     struct effect *effects;
     size_t n_effects, cap_effects;
@@ -168,14 +169,14 @@ void output_clear(struct output *out);
 
 /* What the operator configured, as far as decisions depend on it. Borrowed: outlives the engine. */
 struct engine_config {
-    const char *spool;      /* directory for files that are staged from here */
-    const char *wrapper;    /* gw_wrapper.sh */
-    const char *gwvm;       /* staged with VM jobs where the host has none */
-    const char *vm_uri;     /* libvirt URI for gwvm */
+    const char *spool;   /* directory for files that are staged from here */
+    const char *wrapper; /* gw_wrapper.sh */
+    const char *gwvm;    /* staged with VM jobs where the host has none */
+    const char *vm_uri;  /* libvirt URI for gwvm */
     struct match_limits limits;
     uint64_t attempts_max;
-    uint64_t jobs_max;      /* unfinished tasks; 0: no limit */
-    uint64_t array_max;     /* tasks of one array */
+    uint64_t jobs_max;  /* unfinished tasks; 0: no limit */
+    uint64_t array_max; /* tasks of one array */
     int64_t cancel_retry_us, retry_us, backoff_max_us, poll_us, lease_margin_us, retention_us;
     int64_t discovery_us, monitoring_us;
     uint64_t vm_cache_max_bytes, vm_cache_age_s;
@@ -187,7 +188,8 @@ struct engine_im {
 };
 
 struct engine;
-struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims, size_t n_ims);
+struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims,
+                             size_t n_ims);
 void engine_destroy(struct engine *e);
 
 /* The state; only engine_step changes it, and before IN_START who loads it. */
@@ -206,11 +208,12 @@ enum em_state { EM_NONE, EM_PENDING, EM_SUSPENDED, EM_ACTIVE };
 enum em_state engine_em_state(const struct engine *e, const struct job *j, const struct task *t);
 
 /* URL of a file in the job directory of an attempt; malloc'ed. */
-char *engine_job_url(const struct engine *e, const struct job *j, const struct task *t, const struct attempt *a,
-                     const char *name);
+char *engine_job_url(const struct engine *e, const struct job *j, const struct task *t,
+                     const struct attempt *a, const char *name);
 
 /* Where the payload's streams go at the end: a URL; malloc'ed. */
 enum stream { STREAM_STDOUT, STREAM_STDERR };
-char *engine_stream_url(const struct engine *e, const struct job *j, uint64_t index, enum stream stream);
+char *engine_stream_url(const struct engine *e, const struct job *j, uint64_t index,
+                        enum stream stream);
 
 #endif

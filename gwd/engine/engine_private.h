@@ -1,5 +1,5 @@
-/* Inside of the engine: the in-flight table and the pieces of a job's way. Nothing here is journalled: after a
- * restart it is made again from the state. Only gwd/engine includes this. */
+/* Inside of the engine: the in-flight table and the pieces of a job's way. Nothing here is
+ * journalled: after a restart it is made again from the state. Only gwd/engine includes this. */
 #ifndef GWD_ENGINE_ENGINE_PRIVATE_H
 #define GWD_ENGINE_ENGINE_PRIVATE_H
 
@@ -57,16 +57,16 @@ struct flight {
     struct job *job;
     struct task *task;
     enum step step, after;
-    bool is_redo;       /* the prolog was under way before: clean first */
+    bool is_redo; /* the prolog was under way before: clean first */
     struct copies copies;
-    unsigned tries;     /* of this step */
-    uint64_t next_number; /* of copies: none comes twice, so an answer said twice is no other's */
-    uint64_t lone_copy; /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
+    unsigned tries;        /* of this step */
+    uint64_t next_number;  /* of copies: none comes twice, so an answer said twice is no other's */
+    uint64_t lone_copy;    /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
     struct reason failure; /* what failed first; the attempt ends with it */
-    char *image_key;    /* of the image cache; "" when the image is not cached */
+    char *image_key;       /* of the image cache; "" when the image is not cached */
     enum em_state em;
     struct status_report status;
-    uint64_t timer;     /* generation: older timers of this flight mean nothing */
+    uint64_t timer;          /* generation: older timers of this flight mean nothing */
     bool may_be_submitted;   /* a SUBMIT was sent, now or before a restart */
     bool is_tm_open;         /* START was sent, END was not answered */
     int64_t unknown_mono_us; /* since when its fate is unknown, on our clock */
@@ -117,34 +117,45 @@ struct engine {
 };
 
 /* emit.c */
-void emit(struct engine *e, struct event *ev);             /* stamp, apply, append; a refusal is a broken invariant */
+void emit(struct engine *e,
+          struct event *ev); /* stamp, apply, append; a refusal is a broken invariant */
 void emit_attempt(struct engine *e, struct flight *f, enum event_kind kind);
 struct effect *effect_add(struct engine *e, enum effect_kind kind);
-void send_request(struct engine *e, enum driver_kind kind, const char *driver, const char *verb, struct task_ref ref,
-                  uint64_t number, const char *arg0, const char *arg1, const char *arg2);
-void write_file(struct engine *e, char *path, struct buf *data, unsigned mode); /* takes both over */
-void reply_error(struct engine *e, const struct asker *asker, enum gw_errc code, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void send_request(struct engine *e, enum driver_kind kind, const char *driver, const char *verb,
+                  struct task_ref ref, uint64_t number, const char *arg0, const char *arg1,
+                  const char *arg2);
+void write_file(struct engine *e, char *path, struct buf *data,
+                unsigned mode); /* takes both over */
+void reply_error(struct engine *e, const struct asker *asker, enum gw_errc code, const char *fmt,
+                 ...) __attribute__((format(printf, 4, 5)));
 
 /* flight.c */
-struct flight *flight_find(const struct engine *e, struct task_ref ref); /* also of the same attempt, else NULL */
+struct flight *flight_find(const struct engine *e,
+                           struct task_ref ref); /* also of the same attempt, else NULL */
 struct flight *flight_create(struct engine *e, struct job *j, struct task *t);
 void flight_destroy(struct engine *e, struct flight *f);
 struct attempt *flight_attempt(const struct flight *f);
-void flight_wait(struct engine *e, struct flight *f, int64_t delay_us, enum step after); /* back off */
+void flight_wait(struct engine *e, struct flight *f, int64_t delay_us,
+                 enum step after); /* back off */
 void flight_timer(struct engine *e, struct flight *f, int64_t delay_us);
-void flight_fail(struct flight *f, const char *code, enum blame blame, const char *text); /* the first one stays */
-void flight_end(struct engine *e, struct flight *f, enum outcome outcome); /* ATTEMPT_ENDED; f is gone */
-void flight_give_up(struct engine *e, struct flight *f);     /* flight_end by failure, blame and wish */
+void flight_fail(struct flight *f, const char *code, enum blame blame,
+                 const char *text); /* the first one stays */
+void flight_end(struct engine *e, struct flight *f,
+                enum outcome outcome);                   /* ATTEMPT_ENDED; f is gone */
+void flight_give_up(struct engine *e, struct flight *f); /* flight_end by failure, blame and wish */
 int64_t backoff_us(const struct engine *e, unsigned tries);
 struct driver *driver_find(const struct engine *e, enum driver_kind kind, const char *name);
-bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number, const char *arg0,
-             const char *arg1, const char *arg2); /* false: driver not up, flight idles */
+bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number,
+             const char *arg0, const char *arg1,
+             const char *arg2); /* false: driver not up, flight idles */
 void status_report_clear(struct status_report *s);
-void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign); /* host and user */
-void host_count(struct host *h, const struct job *j, const struct attempt *a, int sign); /* slots and memory */
+void place_count(struct engine *e, const struct job *j, const struct attempt *a,
+                 int sign); /* host and user */
+void host_count(struct host *h, const struct job *j, const struct attempt *a,
+                int sign); /* slots and memory */
 void copies_clear(struct copies *c);
-void copies_add(struct copies *c, char *from, char *to, bool is_executable, bool is_optional); /* takes the names */
+void copies_add(struct copies *c, char *from, char *to, bool is_executable,
+                bool is_optional);                                    /* takes the names */
 void copies_send(struct engine *e, struct flight *f, enum step step); /* those not done */
 bool copies_answer(struct flight *f, const struct input *in); /* true: that was the last one open */
 
@@ -168,21 +179,25 @@ void fills_wake(struct engine *e, const struct flight *by);
 
 /* staging.c: names and URLs of an attempt; all malloc'ed */
 char *staging_token(const struct engine *e, const struct flight *f);
-char *staging_dir_url(const struct engine *e, const struct job *j, const struct task *t, const struct attempt *a);
-char *staging_site_path(const char *url); /* the path that the site's own programs use: absolute, or relative to the home */
+char *staging_dir_url(const struct engine *e, const struct job *j, const struct task *t,
+                      const struct attempt *a);
+char *staging_site_path(const char *url); /* the path that the site's own programs use: absolute, or
+                                             relative to the home */
 char *staging_expand(const struct engine *e, const struct job *j, uint64_t index, const char *text);
-int staging_words(const struct engine *e, const struct job *j, uint64_t index, const char *line, char ***ret_words,
-                  size_t *ret_n); /* as subst_words */
-bool staging_is_staged(const char *name); /* or is it on the host already? */
+int staging_words(const struct engine *e, const struct job *j, uint64_t index, const char *line,
+                  char ***ret_words, size_t *ret_n); /* as subst_words */
+bool staging_is_staged(const char *name);            /* or is it on the host already? */
 bool staging_has_stdin(const struct template *t);
 char *staging_spool(const struct engine *e, const struct flight *f, const char *name);
 char *staging_image_url(const struct flight *f);
-void staging_inputs(struct engine *e, struct flight *f);  /* into f->copies: everything the prolog copies */
+void staging_inputs(struct engine *e,
+                    struct flight *f); /* into f->copies: everything the prolog copies */
 void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only);
 
 /* jobfiles.c: the contents of the files that staging_inputs copies, and the job description */
 void jobfiles_write(struct engine *e, struct flight *f);
-void jobfiles_write_description(struct engine *e, struct flight *f); /* again: the spool may be lost in a power cut */
+void jobfiles_write_description(struct engine *e,
+                                struct flight *f); /* again: the spool may be lost in a power cut */
 char *jobfiles_description_path(const struct engine *e, const struct flight *f);
 
 /* request.c */
@@ -190,7 +205,8 @@ void request_submit(struct engine *e, const struct input *in);
 void request_wish(struct engine *e, const struct input *in);
 void request_drain(struct engine *e, const struct input *in);
 void request_pause(struct engine *e, const struct input *in);
-void wish_serve(struct engine *e, struct flight *f); /* what an attempt under way does about wish GONE */
+void wish_serve(struct engine *e,
+                struct flight *f); /* what an attempt under way does about wish GONE */
 
 /* hosts.c */
 void hosts_answer(struct engine *e, const struct input *in);
@@ -204,7 +220,8 @@ void dispatch(struct engine *e);
 struct match_pass dispatch_pass(struct engine *e);
 
 /* lease.c */
-void lease_want(struct engine *e, uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
+void lease_want(struct engine *e,
+                uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
 void lease_renew(struct engine *e);
 
 #endif

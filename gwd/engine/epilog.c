@@ -1,6 +1,8 @@
-/* Stage out: the status file says how it ended, then the results come home, then the job directory goes.
+/* Stage out: the status file says how it ended, then the results come home, then the job directory
+ * goes.
  *
- *   START, CP status, [read it], CP outputs and streams, RESULTS_ACCEPTED, RMDIR, END, ATTEMPT_ENDED
+ *   START, CP status, [read it], CP outputs and streams, RESULTS_ACCEPTED, RMDIR, END,
+ * ATTEMPT_ENDED
  *
  * Interrupted before RESULTS_ACCEPTED it is begun anew, after it only the cleaning is. */
 #include "gwd/engine/engine_private.h"
@@ -26,7 +28,8 @@ void epilog_begin(struct engine *e, struct flight *f)
     const struct attempt *a = flight_attempt(f);
     copies_clear(&f->copies);
     f->tries = 0;
-    /* What the execution driver said of the end is stored; what an earlier epilog came to is not. */
+    /* What the execution driver said of the end is stored; what an earlier epilog came to is not.
+     */
     reason_clear(&f->failure);
     if (a->reason.code)
         flight_fail(f, a->reason.code, a->reason.blame, a->reason.text);
@@ -95,7 +98,8 @@ void epilog_status(struct engine *e, struct flight *f, const struct status_repor
     /* What the job directory says is nearer to the truth than the batch system. */
     reason_clear(&f->failure);
     if (!report->is_exited)
-        flight_fail(f, report->reason ? report->reason : "internal", report->blame, report->message);
+        flight_fail(f, report->reason ? report->reason : "internal", report->blame,
+                    report->message);
     fetch(e, f, !report->is_exited);
 }
 

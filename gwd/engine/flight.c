@@ -94,8 +94,8 @@ struct driver *driver_find(const struct engine *e, enum driver_kind kind, const 
     return d;
 }
 
-bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number, const char *arg0,
-             const char *arg1, const char *arg2)
+bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number,
+             const char *arg0, const char *arg1, const char *arg2)
 {
     const char *tm = flight_attempt(f)->tm;
     struct driver *d = driver_find(e, DRIVER_TM, tm);

@@ -24,7 +24,8 @@ struct host *engine_host(const struct engine *e, const char *name)
 
 void hosts_discover(struct engine *e, size_t im)
 {
-    send_request(e, DRIVER_IM, e->ims[im].name, "DISCOVER", (struct task_ref){0}, 0, NULL, NULL, NULL);
+    send_request(e, DRIVER_IM, e->ims[im].name, "DISCOVER", (struct task_ref){0}, 0, NULL, NULL,
+                 NULL);
     timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->discovery_us,
                                           .kind = TIMER_DISCOVER,
                                           .job = im});
@@ -35,7 +36,8 @@ void hosts_monitor(struct engine *e, size_t host)
     struct host *h = e->hosts[host];
     struct driver *d = driver_find(e, DRIVER_IM, h->im);
     if (d && d->is_up)
-        send_request(e, DRIVER_IM, h->im, "MONITOR", (struct task_ref){0}, h->id, h->name, NULL, NULL);
+        send_request(e, DRIVER_IM, h->im, "MONITOR", (struct task_ref){0}, h->id, h->name, NULL,
+                     NULL);
     timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->monitoring_us,
                                           .kind = TIMER_MONITOR,
                                           .job = host});
@@ -59,15 +61,15 @@ static bool name_is_good(const char *name, size_t len)
     return true;
 }
 
-/* What our attempts hold there. Counted anew whenever the host's attributes change: after a restart they come
- * before it, and a queue may have gone and come back. */
+/* What our attempts hold there. Counted anew whenever the host's attributes change: after a restart
+ * they come before it, and a queue may have gone and come back. */
 static void count_attempts(struct engine *e, struct host *h)
 {
     h->running = h->vm_memory_mib = 0;
     for (size_t i = 0; i < h->n_queues; i++)
         h->queues[i].used = 0;
     struct flight *f, *tmp;
-    HASH_ITER(hh, e->flights, f, tmp) {
+    HASH_ITER (hh, e->flights, f, tmp) {
         const struct attempt *a = flight_attempt(f);
         if (strcmp(a->host, h->name) == 0)
             host_count(h, f->job, a, 1);
@@ -79,7 +81,8 @@ static void discovered(struct engine *e, const struct engine_im *im, const char 
     for (const char *p = text + strspn(text, " "); *p; p += strspn(p, " ")) {
         size_t len = strcspn(p, " ");
         char *name = xstrndup(p, len);
-        if (name_is_good(p, len) && strcmp(name, "-") != 0 && !engine_host(e, name) && e->n_hosts < HOSTS_MAX) {
+        if (name_is_good(p, len) && strcmp(name, "-") != 0 && !engine_host(e, name) &&
+            e->n_hosts < HOSTS_MAX) {
             e->hosts = xreallocarray(e->hosts, e->n_hosts + 1, sizeof *e->hosts);
             e->hosts[e->n_hosts] = host_create(e->n_hosts, name, im->name, im->tm, im->em);
             hosts_monitor(e, e->n_hosts++);
@@ -89,7 +92,8 @@ static void discovered(struct engine *e, const struct engine_im *im, const char 
     }
 }
 
-static void host_down(struct engine *e, struct host *h, const char *code, enum blame blame, const char *text)
+static void host_down(struct engine *e, struct host *h, const char *code, enum blame blame,
+                      const char *text)
 {
     h->is_up = false;
     reason_set(&h->reason, code, blame, text);
@@ -134,10 +138,12 @@ void hosts_driver_up(struct engine *e, const struct driver *d)
 {
     for (size_t i = 0; i < e->n_ims; i++)
         if (strcmp(e->ims[i].name, d->name) == 0)
-            send_request(e, DRIVER_IM, d->name, "DISCOVER", (struct task_ref){0}, 0, NULL, NULL, NULL);
+            send_request(e, DRIVER_IM, d->name, "DISCOVER", (struct task_ref){0}, 0, NULL, NULL,
+                         NULL);
     for (size_t i = 0; i < e->n_hosts; i++)
         if (strcmp(e->hosts[i]->im, d->name) == 0)
-            send_request(e, DRIVER_IM, d->name, "MONITOR", (struct task_ref){0}, i, e->hosts[i]->name, NULL, NULL);
+            send_request(e, DRIVER_IM, d->name, "MONITOR", (struct task_ref){0}, i,
+                         e->hosts[i]->name, NULL, NULL);
 }
 
 void hosts_driver_down(struct engine *e, const struct driver *d, const char *why)

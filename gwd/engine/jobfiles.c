@@ -1,5 +1,5 @@
-/* The files that gwd writes for an attempt: job.ctl, job.env, vm.conf (docs/jobdir.md), and the job description
- * for the execution driver (docs/PROTOCOL section 2). */
+/* The files that gwd writes for an attempt: job.ctl, job.env, vm.conf (docs/jobdir.md), and the job
+ * description for the execution driver (docs/PROTOCOL section 2). */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 #include "spec/rsl.h"
@@ -62,7 +62,8 @@ static void put_ctl(struct engine *e, struct flight *f, struct buf *b)
     free(lease);
 }
 
-static void put_expanded(struct engine *e, struct flight *f, struct buf *b, const char *name, const char *text)
+static void put_expanded(struct engine *e, struct flight *f, struct buf *b, const char *name,
+                         const char *text)
 {
     char *value = staging_expand(e, f->job, f->ref.task, text);
     put_shell(b, "export ", name, value);
@@ -71,7 +72,8 @@ static void put_expanded(struct engine *e, struct flight *f, struct buf *b, cons
 
 static void put_names(struct engine *e, struct flight *f, struct buf *b)
 {
-    static const char *const numbers[] = {"JOB_ID", "ARRAY_ID", "TASK_ID", "TOTAL_TASKS", "PARAM", "MAX_PARAM", "ARCH"};
+    static const char *const numbers[] = {"JOB_ID", "ARRAY_ID",  "TASK_ID", "TOTAL_TASKS",
+                                          "PARAM",  "MAX_PARAM", "ARCH"};
     for (size_t i = 0; i < GW_COUNT(numbers); i++) {
         char *ask = xasprintf("${%s}", numbers[i]), *name = xasprintf("GW_%s", numbers[i]);
         put_expanded(e, f, b, name, ask);
@@ -151,7 +153,8 @@ static void put_vm(struct engine *e, struct flight *f, struct buf *b)
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
     char *token = staging_token(e, f), *executable = executable_name(e, f);
-    char *image = f->image_key && *f->image_key ? xasprintf("../.gw_cache/%s/image", f->image_key) : xstrdup("image");
+    char *image = f->image_key && *f->image_key ? xasprintf("../.gw_cache/%s/image", f->image_key)
+                                                : xstrdup("image");
     put_kv(b, "TOKEN", token);
     put_kv(b, "NAME", t->name);
     if (a->n_vms)
@@ -187,7 +190,8 @@ static void put_description(struct engine *e, struct flight *f, struct buf *b)
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
     char *url = staging_dir_url(e, f->job, f->task, a), *dir = staging_site_path(url);
-    /* Relative to `directory`, as GRAM reads them; that itself may be relative to the account's home. */
+    /* Relative to `directory`, as GRAM reads them; that itself may be relative to the account's
+     * home. */
     static const char *const names[] = {".wrapper", "stdout.wrapper", "stderr.wrapper"};
     char *token = staging_token(e, f), *count = xasprintf("%u", t->np);
     const char *env[] = {"GW_TOKEN", token, "GW_HOSTNAME", a->host};

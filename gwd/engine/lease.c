@@ -1,6 +1,6 @@
-/* Leases: attempts that may be replaced when nobody hears of them stop by themselves when they are no longer
- * told to go on. One file per site serves all of them (docs/jobdir.md); it is renewed at a third of the
- * shortest lease there. */
+/* Leases: attempts that may be replaced when nobody hears of them stop by themselves when they are
+ * no longer told to go on. One file per site serves all of them (docs/jobdir.md); it is renewed at
+ * a third of the shortest lease there. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 
@@ -20,8 +20,9 @@ static bool site_is_new(const struct site *sites, size_t n, const struct attempt
     return true;
 }
 
-/* Attempts that may be replaced once their lease is over are named while their fate is unknown: for them the lease
- * counts as not renewed. A line of a lease file has 4 KiB at most, and its reader takes few lines. */
+/* Attempts that may be replaced once their lease is over are named while their fate is unknown: for
+ * them the lease counts as not renewed. A line of a lease file has 4 KiB at most, and its reader
+ * takes few lines. */
 enum { LOST_LINE_MAX = 3900, LOST_LINES_MAX = 12 };
 
 /* False: there are more than can be named. */
@@ -29,8 +30,9 @@ static bool put_lost(const struct engine *e, struct buf *body)
 {
     size_t n_lines = 0, line = 0;
     struct flight *f, *tmp;
-    HASH_ITER(hh, e->flights, f, tmp) {
-        if (!flight_attempt(f)->unknown_since_us || f->job->spec->t->on_lost != ON_LOST_RETRY_AFTER_LEASE)
+    HASH_ITER (hh, e->flights, f, tmp) {
+        if (!flight_attempt(f)->unknown_since_us ||
+            f->job->spec->t->on_lost != ON_LOST_RETRY_AFTER_LEASE)
             continue;
         bool is_new = n_lines == 0 || body->len - line > LOST_LINE_MAX;
         if (is_new && ++n_lines > LOST_LINES_MAX)
@@ -39,21 +41,21 @@ static bool put_lost(const struct engine *e, struct buf *body)
             buf_puts(body, n_lines > 1 ? "\nLOST=" : "LOST=");
             line = body->len;
         }
-        buf_printf(body, "%s%" PRIu64 ".%" PRIu64 ".%" PRIu64, is_new ? "" : " ", f->ref.job, f->ref.task,
-                   f->ref.attempt);
+        buf_printf(body, "%s%" PRIu64 ".%" PRIu64 ".%" PRIu64, is_new ? "" : " ", f->ref.job,
+                   f->ref.task, f->ref.attempt);
     }
     if (n_lines)
         buf_putc(body, '\n');
     return true;
 }
 
-/* The body of the lease file; the daemon adds head and checksum (wire/status.h). NULL: nobody's lease may be
- * renewed, because it cannot be said whose may not. */
+/* The body of the lease file; the daemon adds head and checksum (wire/status.h). NULL: nobody's
+ * lease may be renewed, because it cannot be said whose may not. */
 static char *lease_body(const struct engine *e)
 {
     struct buf b = BUF_INIT;
-    buf_printf(&b, "INSTANCE=%s\nEPOCH=%" PRIu64 "\nSEQ=%" PRIu64 "\n", e->state.instance, e->state.epoch,
-               e->lease_seq);
+    buf_printf(&b, "INSTANCE=%s\nEPOCH=%" PRIu64 "\nSEQ=%" PRIu64 "\n", e->state.instance,
+               e->state.epoch, e->lease_seq);
     if (put_lost(e, &b))
         return buf_take(&b);
     buf_clear(&b);
@@ -102,7 +104,7 @@ void lease_renew(struct engine *e)
     size_t n = 0;
     uint64_t shortest = UINT64_MAX;
     struct flight *f, *tmp;
-    HASH_ITER(hh, e->flights, f, tmp) {
+    HASH_ITER (hh, e->flights, f, tmp) {
         uint64_t lease = f->job->spec->t->lease_s;
         const struct attempt *a = flight_attempt(f);
         if (!lease)

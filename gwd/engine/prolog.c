@@ -1,4 +1,5 @@
-/* Stage in: the job directory, the image into the site's cache, the files; then the intent to submit.
+/* Stage in: the job directory, the image into the site's cache, the files; then the intent to
+ * submit.
  *
  *   START, [RMDIR], MKDIR, [STAT image, EXISTS entry, CP image], CP all files, END
  *
@@ -53,8 +54,8 @@ static void copy_files(struct engine *e, struct flight *f)
     copies_send(e, f, PRO_COPY);
 }
 
-/* With a checksum the entry's name is known; without one it comes from URL, size and time, if the driver can
- * tell them; else the image goes into the job directory, for this attempt alone. */
+/* With a checksum the entry's name is known; without one it comes from URL, size and time, if the
+ * driver can tell them; else the image goes into the job directory, for this attempt alone. */
 static void stage_image(struct engine *e, struct flight *f)
 {
     const struct template *t = f->job->spec->t;
@@ -99,12 +100,12 @@ static void fill_cache(struct engine *e, struct flight *f)
 void fills_wake(struct engine *e, const struct flight *by)
 {
     struct fill *fill, *tmp;
-    HASH_ITER(hh, e->fills, fill, tmp) {
+    HASH_ITER (hh, e->fills, fill, tmp) {
         if (memcmp(&fill->by, &by->ref, sizeof by->ref) != 0)
             continue;
         HASH_DEL(e->fills, fill);
         struct flight *f, *next;
-        HASH_ITER(hh, e->flights, f, next) {
+        HASH_ITER (hh, e->flights, f, next) {
             if (f->step != PRO_FILL_WAIT)
                 continue;
             char *url = cache_url(f);
@@ -143,7 +144,8 @@ static void know_image(struct engine *e, struct flight *f, const struct input *i
     char *end;
     size = strtoull(in->answer.text, &end, 10);
     mtime = strtoull(end, NULL, 10);
-    f->image_key = xasprintf("u-%016" PRIx64 "-%" PRIu64 "-%" PRIu64, num_fnv64(url, strlen(url)), size, mtime);
+    f->image_key = xasprintf("u-%016" PRIx64 "-%" PRIu64 "-%" PRIu64, num_fnv64(url, strlen(url)),
+                             size, mtime);
     free(url);
     ask(e, f, PRO_EXISTS);
 }

@@ -56,15 +56,17 @@ void request_submit(struct engine *e, const struct input *in)
     if (known) {
         reply_submitted(e, in, known);
     } else if (sub->tasks == 0 || sub->tasks > array_max) {
-        reply_error(e, &in->asker, GW_EINVAL, "%" PRIu64 " tasks; an array has 1 to %" PRIu64, sub->tasks, array_max);
+        reply_error(e, &in->asker, GW_EINVAL, "%" PRIu64 " tasks; an array has 1 to %" PRIu64,
+                    sub->tasks, array_max);
     } else if (!parameters_fit(sub)) {
         reply_error(e, &in->asker, GW_EINVAL,
-                    "parameters from %" PRId64 " in steps of %" PRId64 " leave the range of 64 bits", sub->start,
-                    sub->increment);
+                    "parameters from %" PRId64 " in steps of %" PRId64
+                    " leave the range of 64 bits",
+                    sub->start, sub->increment);
     } else if (c->jobs_max && n_unfinished(&e->state) + sub->tasks > c->jobs_max) {
         reply_error(e, &in->asker, GW_ENOSPC,
-                    "NUMBER_OF_JOBS allows %" PRIu64 " unfinished jobs; there are %" PRIu64, c->jobs_max,
-                    n_unfinished(&e->state));
+                    "NUMBER_OF_JOBS allows %" PRIu64 " unfinished jobs; there are %" PRIu64,
+                    c->jobs_max, n_unfinished(&e->state));
     } else {
         struct event ev = {.kind = EV_JOB_SUBMITTED,
                            .job = e->state.next_job,
@@ -93,7 +95,8 @@ void request_submit(struct engine *e, const struct input *in)
 static void refuse(struct reply *r, uint64_t id, enum gw_errc code, const char *text)
 {
     r->refused = xreallocarray(r->refused, r->n_refused + 1, sizeof *r->refused);
-    r->refused[r->n_refused++] = (struct refusal){.id = id, .code = (int)code, .text = xstrdup(text)};
+    r->refused[r->n_refused++] =
+        (struct refusal){.id = id, .code = (int)code, .text = xstrdup(text)};
 }
 
 static void accept(struct reply *r, uint64_t id, bool is_done)
@@ -137,7 +140,8 @@ static void end_hard(struct engine *e, struct flight *f)
         send_request(e, DRIVER_TM, tm->name, "END", f->ref, 0, NULL, NULL, NULL);
     if (f->task->phase == PHASE_WRAPPER && em && em->is_up)
         send_request(e, DRIVER_EM, em->name, "CANCEL", f->ref, 0, NULL, NULL, NULL);
-    reason_set(&f->failure, "killed-hard", BLAME_NONE, "what may be left at the site was not waited for");
+    reason_set(&f->failure, "killed-hard", BLAME_NONE,
+               "what may be left at the site was not waited for");
     flight_end(e, f, OUTCOME_FAILED);
 }
 
@@ -157,7 +161,8 @@ void wish_serve(struct engine *e, struct flight *f)
         wrapper_cancel(e, f);
         break;
     default:
-        if (!flight_attempt(f)->is_accepted && f->step != EPI_RMDIR && f->step != EPI_END && f->step < ABO_STOP) {
+        if (!flight_attempt(f)->is_accepted && f->step != EPI_RMDIR && f->step != EPI_END &&
+            f->step < ABO_STOP) {
             reason_set(&f->failure, "killed", BLAME_NONE, NULL);
             abort_begin(e, f);
         }
@@ -189,12 +194,15 @@ static void wish_gone(struct engine *e, struct job *j, uint64_t task, bool is_ha
     accept(r, id, phase_is_final(t->phase));
 }
 
-static void wish_waiting(struct engine *e, struct job *j, uint64_t task, enum wish wish, struct reply *r)
+static void wish_waiting(struct engine *e, struct job *j, uint64_t task, enum wish wish,
+                         struct reply *r)
 {
     uint64_t id = j->id + task;
     enum wish old = job_task_wish(j, task);
     if (job_task_phase(j, task) != PHASE_PENDING) {
-        refuse(r, id, GW_ESTATE, wish == WISH_HELD ? "only a pending job can be held" : "only a held job can be released");
+        refuse(r, id, GW_ESTATE,
+               wish == WISH_HELD ? "only a pending job can be held"
+                                 : "only a held job can be released");
         return;
     }
     if (old != wish)
@@ -203,7 +211,8 @@ static void wish_waiting(struct engine *e, struct job *j, uint64_t task, enum wi
     e->wants_match = true;
 }
 
-static void wish_one(struct engine *e, const struct input *in, struct job *j, uint64_t task, struct reply *r)
+static void wish_one(struct engine *e, const struct input *in, struct job *j, uint64_t task,
+                     struct reply *r)
 {
     uint64_t id = j->id + task;
     if (in->asker.uid != j->spec->owner.uid && !in->asker.is_admin) {
@@ -254,7 +263,8 @@ static void wish_array(struct engine *e, const struct input *in, struct job *j, 
         refuse(r, j->id, GW_ESTATE, "this array cannot sleep: it has no snapshots");
     }
     for (uint64_t i = 0; i < j->tasks; i++)
-        if (!job_task(j, i) || phase_is_final(job_task_phase(j, i)) || job_task_phase(j, i) == PHASE_PENDING)
+        if (!job_task(j, i) || phase_is_final(job_task_phase(j, i)) ||
+            job_task_phase(j, i) == PHASE_PENDING)
             accept(r, j->id + i, true);
     free(under_way);
 }
@@ -293,13 +303,15 @@ void request_drain(struct engine *e, const struct input *in)
 {
     if (!is_admin(e, in))
         return;
-    bool is_known = engine_host(e, in->drain.host) || state_site_is_drained(&e->state, in->drain.host);
+    bool is_known =
+        engine_host(e, in->drain.host) || state_site_is_drained(&e->state, in->drain.host);
     if (!is_known) {
         reply_error(e, &in->asker, GW_ENOENT, "no host is named %s", in->drain.host);
         return;
     }
     if (state_site_is_drained(&e->state, in->drain.host) != in->drain.is_drained) {
-        struct event ev = {.kind = EV_SITE_DRAINED, .host = in->drain.host, .flag = in->drain.is_drained};
+        struct event ev = {
+            .kind = EV_SITE_DRAINED, .host = in->drain.host, .flag = in->drain.is_drained};
         emit(e, &ev);
         e->wants_match = true;
     }

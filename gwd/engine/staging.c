@@ -13,7 +13,8 @@ char *staging_token(const struct engine *e, const struct flight *f)
     return attempt_token(e->state.instance, f->job, f->task, flight_attempt(f));
 }
 
-char *staging_dir_url(const struct engine *e, const struct job *j, const struct task *t, const struct attempt *a)
+char *staging_dir_url(const struct engine *e, const struct job *j, const struct task *t,
+                      const struct attempt *a)
 {
     char *token = attempt_token(e->state.instance, j, t, a);
     char *url = xasprintf("%s/.gw_%s", a->stage_url, token);
@@ -21,8 +22,8 @@ char *staging_dir_url(const struct engine *e, const struct job *j, const struct 
     return url;
 }
 
-char *engine_job_url(const struct engine *e, const struct job *j, const struct task *t, const struct attempt *a,
-                     const char *name)
+char *engine_job_url(const struct engine *e, const struct job *j, const struct task *t,
+                     const struct attempt *a, const char *name)
 {
     char *dir = staging_dir_url(e, j, t, a);
     char *url = xasprintf("%s/%s", dir, name);
@@ -43,8 +44,8 @@ char *staging_site_path(const char *url)
 
 char *staging_spool(const struct engine *e, const struct flight *f, const char *name)
 {
-    return xasprintf("%s/%" PRIu64 ".%" PRIu64 ".%" PRIu64 "%s%s", e->config->spool, f->ref.job, f->ref.task,
-                     f->ref.attempt, *name ? "/" : "", name);
+    return xasprintf("%s/%" PRIu64 ".%" PRIu64 ".%" PRIu64 "%s%s", e->config->spool, f->ref.job,
+                     f->ref.task, f->ref.attempt, *name ? "/" : "", name);
 }
 
 /* What ${NAME} may ask for. The text of a number lives until the next one is asked for. */
@@ -93,9 +94,11 @@ static const char *lookup_name(const void *ctx, const char *name)
     if (strcmp(name, "TOTAL_TASKS") == 0)
         return unsigned_text(n, j->tasks);
     if (strcmp(name, "PARAM") == 0)
-        return signed_text(n, j->array_id ? j->array_start + j->array_increment * (int64_t)n->index : 0);
+        return signed_text(n, j->array_id ? j->array_start + j->array_increment * (int64_t)n->index
+                                          : 0);
     if (strcmp(name, "MAX_PARAM") == 0)
-        return signed_text(n, j->array_id ? j->array_start + j->array_increment * (int64_t)(j->tasks - 1) : 0);
+        return signed_text(
+            n, j->array_id ? j->array_start + j->array_increment * (int64_t)(j->tasks - 1) : 0);
     if (strcmp(name, "ARCH") == 0)
         return arch(n);
     const struct template *t = j->spec->t;
@@ -111,8 +114,8 @@ char *staging_expand(const struct engine *e, const struct job *j, uint64_t index
     return subst_expand(text, lookup_name, &n);
 }
 
-int staging_words(const struct engine *e, const struct job *j, uint64_t index, const char *line, char ***ret_words,
-                  size_t *ret_n)
+int staging_words(const struct engine *e, const struct job *j, uint64_t index, const char *line,
+                  char ***ret_words, size_t *ret_n)
 {
     struct names n = {.e = e, .job = j, .index = index};
     return subst_words(line, lookup_name, &n, ret_words, ret_n, NULL);
@@ -144,9 +147,11 @@ char *staging_image_url(const struct flight *f)
     return home_url(f->job, f->job->spec->t->vm_image);
 }
 
-static void add_input(struct engine *e, struct flight *f, char *from, const char *name, bool is_executable)
+static void add_input(struct engine *e, struct flight *f, char *from, const char *name,
+                      bool is_executable)
 {
-    copies_add(&f->copies, from, engine_job_url(e, f->job, f->task, flight_attempt(f), name), is_executable, false);
+    copies_add(&f->copies, from, engine_job_url(e, f->job, f->task, flight_attempt(f), name),
+               is_executable, false);
 }
 
 static void add_spooled(struct engine *e, struct flight *f, const char *name)
@@ -156,7 +161,8 @@ static void add_spooled(struct engine *e, struct flight *f, const char *name)
     free(path);
 }
 
-static void add_user_file(struct engine *e, struct flight *f, const char *from, const char *to, bool is_executable)
+static void add_user_file(struct engine *e, struct flight *f, const char *from, const char *to,
+                          bool is_executable)
 {
     char *source = staging_expand(e, f->job, f->ref.task, from);
     char *name = to ? staging_expand(e, f->job, f->ref.task, to) : xstrdup(base_name(source));
@@ -180,7 +186,8 @@ void staging_inputs(struct engine *e, struct flight *f)
 {
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
-    char *wrapper = t->wrapper ? home_url(f->job, t->wrapper) : xasprintf("file://%s", e->config->wrapper);
+    char *wrapper =
+        t->wrapper ? home_url(f->job, t->wrapper) : xasprintf("file://%s", e->config->wrapper);
     add_input(e, f, wrapper, ".wrapper", true);
     add_spooled(e, f, "job.ctl");
     add_spooled(e, f, "job.env");
@@ -200,7 +207,8 @@ void staging_inputs(struct engine *e, struct flight *f)
         add_input(e, f, staging_image_url(f), "image", false);
 }
 
-static char *stream_url(const struct engine *e, const struct job *j, uint64_t index, enum stream stream)
+static char *stream_url(const struct engine *e, const struct job *j, uint64_t index,
+                        enum stream stream)
 {
     const struct template *t = j->spec->t;
     const char *name = stream == STREAM_STDOUT ? t->stdout_file : t->stderr_file;
@@ -210,7 +218,8 @@ static char *stream_url(const struct engine *e, const struct job *j, uint64_t in
     return url;
 }
 
-char *engine_stream_url(const struct engine *e, const struct job *j, uint64_t index, enum stream stream)
+char *engine_stream_url(const struct engine *e, const struct job *j, uint64_t index,
+                        enum stream stream)
 {
     return stream_url(e, j, index, stream);
 }
@@ -230,9 +239,11 @@ void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only)
     }
     for (size_t i = 0; !is_streams_only && i < t->n_outputs; i++) {
         char *remote = staging_expand(e, f->job, f->ref.task, t->outputs[i].from);
-        char *local = staging_expand(e, f->job, f->ref.task, t->outputs[i].to ? t->outputs[i].to : t->outputs[i].from);
+        char *local = staging_expand(e, f->job, f->ref.task,
+                                     t->outputs[i].to ? t->outputs[i].to : t->outputs[i].from);
         char *path = xasprintf("%s%s", t->vm_image ? "out/" : "", remote);
-        copies_add(&f->copies, engine_job_url(e, f->job, f->task, a, path), home_url(f->job, local), false, false);
+        copies_add(&f->copies, engine_job_url(e, f->job, f->task, a, path), home_url(f->job, local),
+                   false, false);
         free(remote);
         free(local);
         free(path);

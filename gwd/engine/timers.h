@@ -1,5 +1,5 @@
-/* A heap of times at which the engine wants to be called. An entry is never taken out before its time: whoever
- * set it compares its generation. */
+/* A heap of times at which the engine wants to be called. An entry is never taken out before its
+ * time: whoever set it compares its generation. */
 #ifndef GWD_ENGINE_TIMERS_H
 #define GWD_ENGINE_TIMERS_H
 
@@ -7,12 +7,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum timer_kind { TIMER_FLIGHT, TIMER_DISCOVER, TIMER_MONITOR, TIMER_POLL, TIMER_MATCH, TIMER_FORGET, TIMER_LEASE };
+enum timer_kind {
+    TIMER_FLIGHT,
+    TIMER_DISCOVER,
+    TIMER_MONITOR,
+    TIMER_POLL,
+    TIMER_MATCH,
+    TIMER_FORGET,
+    TIMER_LEASE
+};
 
 struct timer {
     int64_t at_us; /* mono */
     enum timer_kind kind;
-    uint64_t job, task, generation; /* of a flight; job: index for DISCOVER and MONITOR, first id for FORGET */
+    uint64_t job, task,
+        generation; /* of a flight; job: index for DISCOVER and MONITOR, first id for FORGET */
 };
 
 struct timers {

@@ -1,7 +1,8 @@
 /* Run: submit to the execution driver, follow, cancel, and find again what a crash cut off.
  *
- * ATTEMPT_STAGED, the intent, is on disk before the first SUBMIT. What the site then says is believed only
- * as far as it goes: that the job is over is looked up in its `status` file, and "unknown" is not "failed". */
+ * ATTEMPT_STAGED, the intent, is on disk before the first SUBMIT. What the site then says is
+ * believed only as far as it goes: that the job is over is looked up in its `status` file, and
+ * "unknown" is not "failed". */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 
@@ -14,8 +15,8 @@ static struct driver *em_of(const struct engine *e, const struct flight *f)
     return d && d->is_up ? d : NULL;
 }
 
-static bool em_send(struct engine *e, struct flight *f, enum step step, const char *verb, const char *arg0,
-                    const char *arg1)
+static bool em_send(struct engine *e, struct flight *f, enum step step, const char *verb,
+                    const char *arg0, const char *arg1)
 {
     if (!em_of(e, f)) {
         f->step = STEP_IDLE;
@@ -50,7 +51,8 @@ void wrapper_begin(struct engine *e, struct flight *f)
         submit(e, f);
 }
 
-static void exited(struct engine *e, struct flight *f, const char *code, enum blame blame, const char *text)
+static void exited(struct engine *e, struct flight *f, const char *code, enum blame blame,
+                   const char *text)
 {
     struct event ev = {.kind = EV_ATTEMPT_EXITED,
                        .job = f->ref.job,
@@ -162,7 +164,8 @@ static void set_active(struct engine *e, struct flight *f)
     }
 }
 
-/* The site has it in its queue, perhaps still held: a COMMIT may have been lost with its driver or with us. */
+/* The site has it in its queue, perhaps still held: a COMMIT may have been lost with its driver or
+ * with us. */
 static void commit(struct engine *e, struct flight *f)
 {
     struct driver *d = em_of(e, f);
@@ -221,7 +224,8 @@ static void submitted(struct engine *e, struct flight *f, const struct input *in
     struct reason r = {0};
     f->may_be_submitted = false;
     reason_from_driver(&r, in->answer.text);
-    bool can_retry = r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries && f->task->wish != WISH_GONE;
+    bool can_retry =
+        r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries && f->task->wish != WISH_GONE;
     if (can_retry) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), WRA_SUBMIT);
@@ -237,7 +241,8 @@ static void failed_answer(struct engine *e, struct flight *f, const struct input
     reason_from_driver(&r, in->answer.text);
     if (r.code && strcmp(r.code, "lost") == 0) {
         exited(e, f, "lost", BLAME_SITE, r.text);
-    } else if (r.code && strcmp(r.code, "not-found") == 0 && strcmp(in->answer.verb, "RECOVER") == 0) {
+    } else if (r.code && strcmp(r.code, "not-found") == 0 &&
+               strcmp(in->answer.verb, "RECOVER") == 0) {
         /* Certainly never started: the intent still stands. */
         found(e, f);
         wrapper_begin(e, f);

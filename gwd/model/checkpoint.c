@@ -1,5 +1,5 @@
-/* The state as events: state_dump() writes them, checkpoint_apply() reads them. One is the mirror of the
- * other; a test folds dumps of random states. */
+/* The state as events: state_dump() writes them, checkpoint_apply() reads them. One is the mirror
+ * of the other; a test folds dumps of random states. */
 #include "gwd/model/jobspec.h"
 #include "gwd/model/state_private.h"
 #include "lib/mem.h"
@@ -8,8 +8,8 @@
 
 typedef void (*emit_fn)(void *ctx, const struct event *ev);
 
-static void dump_attempt(const struct job *j, const struct task *t, const struct attempt *a, emit_fn emit,
-                         void *ctx)
+static void dump_attempt(const struct job *j, const struct task *t, const struct attempt *a,
+                         emit_fn emit, void *ctx)
 {
     struct event ev = {.kind = EV_CK_ATTEMPT,
                        .job = j->id,
@@ -41,8 +41,8 @@ static void dump_attempt(const struct job *j, const struct task *t, const struct
     emit(ctx, &ev);
 }
 
-static void dump_vms(const struct job *j, const struct task *t, const struct attempt *a, emit_fn emit,
-                     void *ctx)
+static void dump_vms(const struct job *j, const struct task *t, const struct attempt *a,
+                     emit_fn emit, void *ctx)
 {
     for (size_t i = 0; i < a->n_vms; i++) {
         struct event ev = {.kind = EV_VM_CHANGED,
@@ -76,7 +76,8 @@ static void dump_task(const struct job *j, const struct task *t, emit_fn emit, v
         dump_attempt(j, t, &t->attempts[i], emit, ctx);
 }
 
-/* What ordinary events say as well as special ones would: written after the attempts they speak of. */
+/* What ordinary events say as well as special ones would: written after the attempts they speak of.
+ */
 static void dump_rest(const struct job *j, const struct task *t, emit_fn emit, void *ctx)
 {
     for (size_t i = 0; i < t->n_attempts; i++)
@@ -218,8 +219,8 @@ static int load_attempt(struct state *s, const struct event *ev, struct gw_err *
 {
     struct job *j = state_job(s, ev->job);
     struct task *t = j ? job_task(j, ev->task) : NULL;
-    if (!t || ev->attempt != t->n_attempts + 1 || !ev->host || !ev->tm || !ev->em || !ev->stage_url ||
-        ev->blame > BLAME_US || ev->epoch == 0 || ev->epoch > s->epoch)
+    if (!t || ev->attempt != t->n_attempts + 1 || !ev->host || !ev->tm || !ev->em ||
+        !ev->stage_url || ev->blame > BLAME_US || ev->epoch == 0 || ev->epoch > s->epoch)
         return refuse(err, "an attempt is impossible");
     if (t->n_attempts && !t->attempts[t->n_attempts - 1].ended_us)
         return refuse(err, "an attempt comes after one that has not ended");

@@ -1,5 +1,5 @@
-/* Events: the only things that change what gwd knows durably. A turn's events are appended and synced
- * together; the state is what folding them from the beginning gives.
+/* Events: the only things that change what gwd knows durably. A turn's events are appended and
+ * synced together; the state is what folding them from the beginning gives.
  *
  * One flat record serves all kinds; a table says which fields a kind has, and from that table come
  * the stored form (event_encode), its strict reader, and what a watching client is shown. Strings
@@ -14,21 +14,22 @@
 
 /* Numbers are stored: never change one, never use one again. */
 enum event_kind {
-    EV_STATE_CREATED = 1,    /* instance, epoch */
-    EV_EPOCH_RAISED = 2,     /* the state was restored from a copy */
-    EV_JOB_SUBMITTED = 3,    /* a record of `tasks` tasks with ids job .. job+tasks-1 */
-    EV_WISHED = 4,           /* what the owner wants of a task, or of all (TASK_ALL) */
-    EV_ATTEMPT_STARTED = 5,  /* matched; phase PROLOG */
-    EV_ATTEMPT_STAGED = 6,   /* prolog over; the intent to submit; phase WRAPPER */
+    EV_STATE_CREATED = 1,     /* instance, epoch */
+    EV_EPOCH_RAISED = 2,      /* the state was restored from a copy */
+    EV_JOB_SUBMITTED = 3,     /* a record of `tasks` tasks with ids job .. job+tasks-1 */
+    EV_WISHED = 4,            /* what the owner wants of a task, or of all (TASK_ALL) */
+    EV_ATTEMPT_STARTED = 5,   /* matched; phase PROLOG */
+    EV_ATTEMPT_STAGED = 6,    /* prolog over; the intent to submit; phase WRAPPER */
     EV_ATTEMPT_SUBMITTED = 7, /* the site's contact for it */
-    EV_ATTEMPT_ACTIVE = 8,   /* the site says that it runs */
-    EV_ATTEMPT_EXITED = 9,   /* the site says that it is over; phase EPILOG */
+    EV_ATTEMPT_ACTIVE = 8,    /* the site says that it runs */
+    EV_ATTEMPT_EXITED = 9,    /* the site says that it is over; phase EPILOG */
     EV_RESULTS_ACCEPTED = 10, /* exit code known, outputs are home; nothing can undo it */
-    EV_ATTEMPT_ENDED = 11,   /* nothing of it is left at the site; outcome says what becomes of the task */
-    EV_ATTEMPT_LOST = 12,    /* unknown from now on */
-    EV_ATTEMPT_FOUND = 13,   /* known again */
-    EV_VM_CHANGED = 14,      /* one VM of an attempt: node, UUID, state */
-    EV_REQUESTED = 15,       /* a numbered request to a running vjob (checkpoint, relocate) */
+    EV_ATTEMPT_ENDED =
+        11, /* nothing of it is left at the site; outcome says what becomes of the task */
+    EV_ATTEMPT_LOST = 12,  /* unknown from now on */
+    EV_ATTEMPT_FOUND = 13, /* known again */
+    EV_VM_CHANGED = 14,    /* one VM of an attempt: node, UUID, state */
+    EV_REQUESTED = 15,     /* a numbered request to a running vjob (checkpoint, relocate) */
     EV_REQUEST_ENDED = 16,
     EV_TASK_ENDED = 17,      /* ended without an attempt being there: killed while pending, ... */
     EV_JOB_FORGOTTEN = 18,   /* finished long ago, in the archive; leaves the live state */
@@ -79,17 +80,17 @@ enum event_kind {
     X(31, key, S) /* submission key */                                                             \
     X(32, instance, S)                                                                             \
     X(33, epoch, U)                                                                                \
-    X(34, number, U)      /* of a request; the next id in a checkpoint */                          \
-    X(35, request, U)     /* enum request_kind */                                                  \
+    X(34, number, U)  /* of a request; the next id in a checkpoint */                              \
+    X(35, request, U) /* enum request_kind */                                                      \
     X(36, vm_rank, U)                                                                              \
     X(37, node, S)                                                                                 \
     X(38, uuid, S)                                                                                 \
-    X(39, vm_state, U)    /* enum vm_state */                                                      \
-    X(40, flag, U)        /* drained, paused, results accepted */                                  \
+    X(39, vm_state, U) /* enum vm_state */                                                         \
+    X(40, flag, U)     /* drained, paused, results accepted */                                     \
     X(41, not_before_us, I)                                                                        \
     X(42, priority, I)                                                                             \
     X(43, phase, U)                                                                                \
-    X(44, match_rank, I)  /* RANK at the match, in thousandths */                                  \
+    X(44, match_rank, I) /* RANK at the match, in thousandths */                                   \
     X(45, started_us, I)                                                                           \
     X(46, staged_us, I)                                                                            \
     X(47, active_us, I)                                                                            \
@@ -131,11 +132,12 @@ struct event_kind_info {
 const struct event_kind_info *event_kind_info(unsigned kind); /* or NULL */
 const struct event_field *event_fields(size_t *ret_n);
 
-/* Append the stored form: kind, time, then id and value of each field of the kind that is not zero. */
+/* Append the stored form: kind, time, then id and value of each field of the kind that is not zero.
+ */
 void event_encode(const struct event *ev, struct buf *out);
 
-/* Read one event from data; strings are allocated from `arena`, which must live as long as ev is used.
- * Returns the bytes consumed, or -GW_ECORRUPT; *ret_ev is then unchanged. */
+/* Read one event from data; strings are allocated from `arena`, which must live as long as ev is
+ * used. Returns the bytes consumed, or -GW_ECORRUPT; *ret_ev is then unchanged. */
 struct event_arena {
     char **items;
     size_t n;

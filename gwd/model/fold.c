@@ -10,7 +10,8 @@
 
 static int refuse(struct gw_err *err, const struct event *ev, const char *why)
 {
-    return gw_err_set(err, GW_ECORRUPT, "event %s (seq %" PRIu64 ", job %" PRIu64 ", task %" PRIu64 "): %s",
+    return gw_err_set(err, GW_ECORRUPT,
+                      "event %s (seq %" PRIu64 ", job %" PRIu64 ", task %" PRIu64 "): %s",
                       event_kind_info((unsigned)ev->kind)->name, ev->seq, ev->job, ev->task, why);
 }
 
@@ -152,9 +153,10 @@ static int apply_started(struct state *s, const struct event *ev, struct gw_err 
     return 0;
 }
 
-/* The current attempt that an event speaks of, when its task is in `phase` (or any, PHASE_COUNT). */
-static struct attempt *current(struct state *s, const struct event *ev, enum phase phase, struct job **ret_j,
-                               struct task **ret_t)
+/* The current attempt that an event speaks of, when its task is in `phase` (or any, PHASE_COUNT).
+ */
+static struct attempt *current(struct state *s, const struct event *ev, enum phase phase,
+                               struct job **ret_j, struct task **ret_t)
 {
     struct job *j = state_job(s, ev->job);
     struct task *t = j ? job_task(j, ev->task) : NULL;
@@ -178,11 +180,12 @@ static int apply_submit_answer(struct attempt *a, const struct event *ev, struct
     return 0;
 }
 
-static int apply_ended(struct state *s, struct job *j, struct task *t, struct attempt *a, const struct event *ev,
-                       struct gw_err *err)
+static int apply_ended(struct state *s, struct job *j, struct task *t, struct attempt *a,
+                       const struct event *ev, struct gw_err *err)
 {
-    static const enum phase phase_of[] = {
-        [OUTCOME_DONE] = PHASE_DONE, [OUTCOME_FAILED] = PHASE_FAILED, [OUTCOME_REQUEUE] = PHASE_PENDING};
+    static const enum phase phase_of[] = {[OUTCOME_DONE] = PHASE_DONE,
+                                          [OUTCOME_FAILED] = PHASE_FAILED,
+                                          [OUTCOME_REQUEUE] = PHASE_PENDING};
     if (ev->outcome < OUTCOME_DONE || ev->outcome > OUTCOME_REQUEUE || ev->blame > BLAME_US)
         return refuse(err, ev, "its outcome is none");
     if (ev->outcome == OUTCOME_DONE && !a->is_accepted)
@@ -422,7 +425,8 @@ int state_apply(struct state *s, const struct event *ev, struct gw_err *err)
         return gw_err_set(err, GW_ECORRUPT, "event kind %d is none", (int)ev->kind);
     bool is_checkpoint = ev->kind >= EV_CK_STATE;
     if (is_checkpoint != s->is_loading && ev->kind != EV_CK_STATE)
-        return refuse(err, ev, s->is_loading ? "not inside a checkpoint" : "only inside a checkpoint");
+        return refuse(err, ev,
+                      s->is_loading ? "not inside a checkpoint" : "only inside a checkpoint");
     if (!s->instance && ev->kind != EV_STATE_CREATED && ev->kind != EV_CK_STATE)
         return refuse(err, ev, "the state was not created yet");
     if (ev->seq && ev->seq <= s->seq)

@@ -53,7 +53,8 @@ static bool assign(struct host *h, struct assignment *v)
 
 static char hostname_key[] = "HOSTNAME";
 
-struct host *host_create(uint64_t id, const char *name, const char *im, const char *tm, const char *em)
+struct host *host_create(uint64_t id, const char *name, const char *im, const char *tm,
+                         const char *em)
 {
     struct host *h = xcalloc(1, sizeof *h);
     h->id = id;
@@ -62,7 +63,8 @@ struct host *host_create(uint64_t id, const char *name, const char *im, const ch
     h->tm = xstrdup(tm);
     h->em = xstrdup(em);
     /* The name that gwd knows a host by is its HOSTNAME, whatever a sample says. */
-    assign(h, &(struct assignment){.key = hostname_key, .index = -1, .text = h->name, .is_quoted = true});
+    assign(h, &(struct assignment){
+                  .key = hostname_key, .index = -1, .text = h->name, .is_quoted = true});
     return h;
 }
 
@@ -80,7 +82,7 @@ void host_destroy(struct host *h)
     if (!h)
         return;
     struct attr *a, *tmp;
-    HASH_ITER(hh, h->attrs, a, tmp)
+    HASH_ITER (hh, h->attrs, a, tmp)
         attr_remove(h, a);
     queues_clear(h);
     reason_clear(&h->reason);
@@ -145,7 +147,8 @@ static int parse(const char *text, struct assignment **ret, size_t *ret_n, struc
     while (*p) {
         if (n == HOST_ATTRS_MAX) {
             assignments_free(list, n);
-            return gw_err_set(err, GW_EPROTO, "a sample has more than %d attributes", HOST_ATTRS_MAX);
+            return gw_err_set(err, GW_EPROTO, "a sample has more than %d attributes",
+                              HOST_ATTRS_MAX);
         }
         struct assignment a = {0};
         const char *rest = read_name(p, &a);
@@ -154,8 +157,8 @@ static int parse(const char *text, struct assignment **ret, size_t *ret_n, struc
             free(a.key);
             free(a.text);
             assignments_free(list, n);
-            return gw_err_set(err, GW_EPROTO, "\"%.60s\" is not NAME=integer, NAME=\"text\" or NAME[i]=...",
-                              p);
+            return gw_err_set(err, GW_EPROTO,
+                              "\"%.60s\" is not NAME=integer, NAME=\"text\" or NAME[i]=...", p);
         }
         list = xreallocarray(list, n + 1, sizeof *list);
         list[n++] = a;
@@ -181,7 +184,8 @@ static const struct attr *indexed(const struct host *h, const char *name, size_t
     return a;
 }
 
-/* GridWay's rule: QUEUE_MAXJOBSINQUEUE when it is given and smaller than QUEUE_NODECOUNT, else that. */
+/* GridWay's rule: QUEUE_MAXJOBSINQUEUE when it is given and smaller than QUEUE_NODECOUNT, else
+ * that. */
 static uint64_t queue_nodes(const struct host *h, size_t i)
 {
     const struct attr *nodes = indexed(h, "QUEUE_NODECOUNT", i);
@@ -217,7 +221,8 @@ static void queues_update(struct host *h)
     free(old);
 }
 
-/* Attributes stay until they are cleared, so that many small samples could still fill the memory. */
+/* Attributes stay until they are cleared, so that many small samples could still fill the memory.
+ */
 static bool has_room(const struct host *h, const struct assignment *list, size_t n)
 {
     size_t total = HASH_COUNT(h->attrs);

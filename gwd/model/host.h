@@ -1,4 +1,5 @@
-/* Hosts as the information drivers report them. Not journalled: after a restart they are learnt again. */
+/* Hosts as the information drivers report them. Not journalled: after a restart they are learnt
+ * again. */
 #ifndef GWD_MODEL_HOST_H
 #define GWD_MODEL_HOST_H
 
@@ -36,22 +37,26 @@ struct host {
     struct attr *attrs;
     struct host_queue *queues; /* at least one while up */
     size_t n_queues;
-    uint64_t running; /* our attempts here */
+    uint64_t running;       /* our attempts here */
     uint64_t vm_memory_mib; /* that our VMs here hold */
     int64_t sampled_us;
 };
 
-struct host *host_create(uint64_t id, const char *name, const char *im, const char *tm, const char *em);
+struct host *host_create(uint64_t id, const char *name, const char *im, const char *tm,
+                         const char *em);
 void host_destroy(struct host *h);
 
-/* Take over a sample: blank-separated NAME=integer, NAME="text", NAME[i]=..., NAME= (clears). A malformed
- * sample is refused with -GW_EPROTO and changes nothing. *ret_changed says whether a value differs. */
+/* Take over a sample: blank-separated NAME=integer, NAME="text", NAME[i]=..., NAME= (clears). A
+ * malformed sample is refused with -GW_EPROTO and changes nothing. *ret_changed says whether a
+ * value differs. */
 int host_sample(struct host *h, const char *text, bool *ret_changed, struct gw_err *err);
 
-/* A value by name; of the queue when it has one of that name, else of the host. NULL if not reported. */
+/* A value by name; of the queue when it has one of that name, else of the host. NULL if not
+ * reported. */
 const struct attr *host_attr(const struct host *h, size_t queue, const char *name);
 const char *host_text(const struct host *h, const char *name); /* "" if not reported */
-uint64_t host_number(const struct host *h, const char *name);  /* 0 if not reported or not a number >= 0 */
+uint64_t host_number(const struct host *h,
+                     const char *name); /* 0 if not reported or not a number >= 0 */
 
 /* Slots that are free for us in a queue. */
 uint64_t host_free(const struct host *h, size_t queue);

@@ -80,7 +80,7 @@ int64_t job_ended_us(const struct job *j)
 bool job_next_ready(const struct job *j, int64_t now_us, uint64_t *ret_index, int64_t *ret_wait_us)
 {
     const struct task *t;
-    DL_FOREACH(j->ready, t) {
+    DL_FOREACH (j->ready, t) {
         if (t->not_before_us <= now_us) {
             *ret_index = t->index;
             return true;
@@ -101,7 +101,8 @@ bool job_next_ready(const struct job *j, int64_t now_us, uint64_t *ret_index, in
 
 struct attempt *task_attempt(const struct task *t)
 {
-    bool is_under_way = t->phase == PHASE_PROLOG || t->phase == PHASE_WRAPPER || t->phase == PHASE_EPILOG;
+    bool is_under_way =
+        t->phase == PHASE_PROLOG || t->phase == PHASE_WRAPPER || t->phase == PHASE_EPILOG;
     return is_under_way ? &t->attempts[t->n_attempts - 1] : NULL;
 }
 

@@ -1,6 +1,6 @@
-/* Jobs as gwd knows them durably. A job is a record of one or more tasks with the ids id .. id+tasks-1;
- * a task gets a struct of its own when it first differs from its siblings. An attempt is one try of a
- * task at one host.
+/* Jobs as gwd knows them durably. A job is a record of one or more tasks with the ids id ..
+ * id+tasks-1; a task gets a struct of its own when it first differs from its siblings. An attempt
+ * is one try of a task at one host.
  *
  * Only state_apply() (gwd/model/state.h) writes these structs. */
 #ifndef GWD_MODEL_JOB_H
@@ -76,7 +76,7 @@ struct attempt {
     uint64_t epoch;  /* of the state when it was started: part of its token */
     char *host, *queue, *lrms, *im, *tm, *em, *stage_url, *gwvm;
     int64_t match_rank; /* thousandths */
-    char *contact; /* NULL until the site has given one */
+    char *contact;      /* NULL until the site has given one */
     int64_t started_us, staged_us, active_us, exited_us, ended_us; /* 0: not yet */
     int64_t unknown_since_us;                                      /* 0: known */
     bool is_accepted; /* results are home: exit_code and signal are final */
@@ -92,12 +92,13 @@ struct task {
     enum wish wish;
     int64_t not_before_us; /* back-off: not matched earlier; 0: none */
     int64_t ended_us;
-    struct reason reason;  /* of the end, or of the last requeue */
-    struct attempt *attempts; /* oldest first; the last one is current unless the task is pending or final */
+    struct reason reason; /* of the end, or of the last requeue */
+    struct attempt
+        *attempts; /* oldest first; the last one is current unless the task is pending or final */
     size_t n_attempts;
-    uint64_t request_number; /* of the last request */
+    uint64_t request_number;   /* of the last request */
     enum request_kind request; /* under way, or REQUEST_NONE */
-    struct task *prev, *next; /* in job->ready */
+    struct task *prev, *next;  /* in job->ready */
     UT_hash_handle hh;
 };
 
@@ -109,14 +110,14 @@ struct job {
     char *key; /* submission key, or NULL */
     int64_t submitted_us;
     int64_t priority;
-    enum wish wish;         /* of the tasks without a struct */
-    bool is_rest_ended;     /* those ended without ever having had a struct: killed while pending */
+    enum wish wish;     /* of the tasks without a struct */
+    bool is_rest_ended; /* those ended without ever having had a struct: killed while pending */
     int64_t rest_ended_us;
-    uint64_t fresh;         /* tasks below have a struct */
+    uint64_t fresh;              /* tasks below have a struct */
     uint64_t n_touched, n_final; /* tasks with a struct; of these, DONE or FAILED */
-    uint64_t n_ready;       /* of these, PENDING with wish RUN: the list `ready` */
+    uint64_t n_ready;            /* of these, PENDING with wish RUN: the list `ready` */
     struct task *ready;
-    struct task *touched;   /* hash by index */
+    struct task *touched;    /* hash by index */
     struct job *prev, *next; /* in class->queue while job_ready() */
     bool is_queued;
     UT_hash_handle hh_key;
@@ -139,8 +140,9 @@ uint64_t job_ready(const struct job *j);
 bool job_is_final(const struct job *j);
 int64_t job_ended_us(const struct job *j); /* of the last task; 0 while not final */
 
-/* The next task to try: of those ready at `now_us`, one that comes back first, then the lowest fresh
- * one. False when there is none. *ret_wait_us is lowered to the earliest not_before that stood in the way. */
+/* The next task to try: of those ready at `now_us`, one that comes back first, then the lowest
+ * fresh one. False when there is none. *ret_wait_us is lowered to the earliest not_before that
+ * stood in the way. */
 bool job_next_ready(const struct job *j, int64_t now_us, uint64_t *ret_index, int64_t *ret_wait_us);
 
 /* The current attempt: NULL when the task is pending, sleeping or final. */

@@ -25,7 +25,8 @@ static char *class_key(const struct template *t, uint64_t uid, uint64_t gid)
     return buf_take(&key);
 }
 
-static struct job_class *class_take(struct state *s, const struct template *t, uint64_t uid, uint64_t gid)
+static struct job_class *class_take(struct state *s, const struct template *t, uint64_t uid,
+                                    uint64_t gid)
 {
     char *key = class_key(t, uid, gid);
     struct job_class *c;
@@ -120,7 +121,8 @@ int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
     if (!class) {
         template_destroy(t);
         free(key);
-        return gw_err_set(err, GW_ECORRUPT, "the expressions of job %" PRIu64 " do not parse", ev->job);
+        return gw_err_set(err, GW_ECORRUPT, "the expressions of job %" PRIu64 " do not parse",
+                          ev->job);
     }
     spec = xcalloc(1, sizeof *spec);
     *spec = (struct job_spec){.key = key,

@@ -1,5 +1,5 @@
-/* Interning of what equal submissions share (struct job_spec), and of what the scheduler sees as equal
- * (struct job_class). Used by state_apply only. */
+/* Interning of what equal submissions share (struct job_spec), and of what the scheduler sees as
+ * equal (struct job_class). Used by state_apply only. */
 #ifndef GWD_MODEL_JOBSPEC_H
 #define GWD_MODEL_JOBSPEC_H
 
@@ -7,7 +7,8 @@
 
 /* The spec of a submission event, made when it is new; one reference is the caller's.
  * -GW_ECORRUPT when the template does not parse. */
-int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret, struct gw_err *err);
+int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
+                 struct gw_err *err);
 void jobspec_release(struct state *s, struct job_spec *spec);
 
 #endif

@@ -26,7 +26,8 @@ void reason_clear(struct reason *r)
 bool reason_code_is_valid(const char *code)
 {
     size_t n = strlen(code);
-    return n > 0 && n <= REASON_CODE_MAX && strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+    return n > 0 && n <= REASON_CODE_MAX &&
+           strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
 const char *blame_name(enum blame blame)

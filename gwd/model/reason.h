@@ -1,5 +1,5 @@
-/* Why something is as it is: a code, whom to ask, and a message that carries the particulars. Put into
- * words for people only by clients (client/reason.c). */
+/* Why something is as it is: a code, whom to ask, and a message that carries the particulars. Put
+ * into words for people only by clients (client/reason.c). */
 #ifndef GWD_MODEL_REASON_H
 #define GWD_MODEL_REASON_H
 
@@ -20,8 +20,8 @@ bool reason_code_is_valid(const char *code);
 const char *blame_name(enum blame blame); /* "none", "job", "site", "us" */
 bool blame_of_name(const char *name, enum blame *ret);
 
-/* Split a driver's failure text "code:blame sentence" (docs/PROTOCOL section 5). A text that is not of
- * this form, as GridWay's drivers send it, is `site-failure`, blame site, and the whole text. */
+/* Split a driver's failure text "code:blame sentence" (docs/PROTOCOL section 5). A text that is not
+ * of this form, as GridWay's drivers send it, is `site-failure`, blame site, and the whole text. */
 void reason_from_driver(struct reason *ret, const char *text);
 
 #endif

@@ -49,7 +49,7 @@ static void job_destroy(struct state *s, struct job *j)
     if (j->is_queued)
         DL_DELETE(j->spec->class->queue, j);
     struct task *t, *tmp;
-    HASH_ITER(hh, j->touched, t, tmp) {
+    HASH_ITER (hh, j->touched, t, tmp) {
         HASH_DEL(j->touched, t);
         s->n_tasks[t->phase]--;
         task_destroy(t);
@@ -68,7 +68,7 @@ void state_clear(struct state *s)
     free(s->jobs);
     free(s->job_first);
     struct site_record *site, *tmp;
-    HASH_ITER(hh, s->sites, site, tmp) {
+    HASH_ITER (hh, s->sites, site, tmp) {
         HASH_DEL(s->sites, site);
         free(site->host);
         free(site);

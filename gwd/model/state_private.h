@@ -1,4 +1,5 @@
-/* The few ways in which fold.c and checkpoint.c change the indexes of a state. Nobody else includes this. */
+/* The few ways in which fold.c and checkpoint.c change the indexes of a state. Nobody else includes
+ * this. */
 #ifndef GWD_MODEL_STATE_PRIVATE_H
 #define GWD_MODEL_STATE_PRIVATE_H
 
@@ -6,7 +7,8 @@
 
 void state_add_job(struct state *s, struct job *j); /* its id is greater than all before */
 void state_remove_job(struct state *s, struct job *j);
-void state_requeue(struct job *j); /* put into or take out of its class's queue, as it is ready or not */
+void state_requeue(
+    struct job *j); /* put into or take out of its class's queue, as it is ready or not */
 
 /* The task's own struct, made when it was like the rest. */
 struct task *state_touch(struct state *s, struct job *j, uint64_t index);

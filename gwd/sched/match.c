@@ -55,9 +55,10 @@ static bool vm_has_room(const struct job_class *c, const struct host *h)
     return !c->needs_vm || !mem || h->vm_memory_mib + c->vm_memory_mib <= mem;
 }
 
-/* The counter of `why` for a host that is out of the question before its queues are looked at, or NULL. */
-static uint64_t *removed_by(const struct match_pass *pass, const struct job_class *c, const struct host *h,
-                            struct match_why *why)
+/* The counter of `why` for a host that is out of the question before its queues are looked at, or
+ * NULL. */
+static uint64_t *removed_by(const struct match_pass *pass, const struct job_class *c,
+                            const struct host *h, struct match_why *why)
 {
     if (!h->is_up || !pass->is_usable(pass->ctx, h))
         return &why->down;
@@ -86,9 +87,10 @@ static void place_add(struct places *p, struct match_place place)
     p->items[p->n++] = place;
 }
 
-/* Add the matching queues of one host; otherwise count what removed the host: the conjunct that its best
- * queue got to. */
-static void look_at_host(const struct job_class *c, struct host *h, struct places *places, struct match_why *why)
+/* Add the matching queues of one host; otherwise count what removed the host: the conjunct that its
+ * best queue got to. */
+static void look_at_host(const struct job_class *c, struct host *h, struct places *places,
+                         struct match_why *why)
 {
     bool is_found = false, is_large = false;
     size_t furthest = 0;
@@ -120,7 +122,8 @@ static int by_rank(const void *a, const void *b)
     return x->queue < y->queue ? -1 : x->queue > y->queue;
 }
 
-static struct places class_places(const struct match_pass *pass, const struct job_class *c, struct match_why *why)
+static struct places class_places(const struct match_pass *pass, const struct job_class *c,
+                                  struct match_why *why)
 {
     struct places places = {0};
     for (size_t i = 0; i < pass->n_hosts; i++) {
@@ -135,7 +138,8 @@ static struct places class_places(const struct match_pass *pass, const struct jo
     return places;
 }
 
-struct match_place *match_places(const struct match_pass *pass, const struct job_class *class, size_t *ret_n)
+struct match_place *match_places(const struct match_pass *pass, const struct job_class *class,
+                                 size_t *ret_n)
 {
     struct match_why *why = why_create(pass, class);
     struct places places = class_places(pass, class, why);
@@ -161,10 +165,12 @@ static bool failed_at(const struct job *j, uint64_t index, const struct host *h)
     return false;
 }
 
-/* The best place with room now: highest rank, then most free slots; where the task failed before only
- * when there is nothing else. A place that only the limit of this pass rules out is one for the next pass. */
+/* The best place with room now: highest rank, then most free slots; where the task failed before
+ * only when there is nothing else. A place that only the limit of this pass rules out is one for
+ * the next pass. */
 static const struct match_place *best_place(struct match_pass *pass, const struct lane *lane,
-                                            const uint64_t *per_host, const struct job *j, uint64_t task)
+                                            const uint64_t *per_host, const struct job *j,
+                                            uint64_t task)
 {
     const struct match_place *best = NULL;
     bool best_failed = true;
@@ -209,9 +215,10 @@ static bool lane_take(struct match_pass *pass, struct lane *lane, uint64_t *per_
         return false;
     const struct match_place *p = best_place(pass, lane, per_host, lane->next, task);
     if (!p) {
-        lane->why->busy = lane->places.n ? lane->why->hosts - lane->why->down - lane->why->drained -
-                                               lane->why->no_lrms - lane->why->no_vm - lane->why->too_small
-                                         : 0;
+        lane->why->busy = lane->places.n
+                              ? lane->why->hosts - lane->why->down - lane->why->drained -
+                                    lane->why->no_lrms - lane->why->no_vm - lane->why->too_small
+                              : 0;
         for (size_t i = 0; lane->why->busy && i < lane->why->n_conjuncts; i++)
             lane->why->busy -= lane->why->unmatched[i];
         return false;

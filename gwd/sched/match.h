@@ -1,8 +1,9 @@
 /* The match: which task goes to which host now, and what stood in the way of the others. Pure.
  *
- * Jobs with equal requirements, rank, owner and resources are one class; requirements and rank are evaluated
- * once per class, host and queue. Order of jobs: priority, then submission. Order of places: rank,
- * then free slots, then host id; a host at which the task failed before comes last. */
+ * Jobs with equal requirements, rank, owner and resources are one class; requirements and rank are
+ * evaluated once per class, host and queue. Order of jobs: priority, then submission. Order of
+ * places: rank, then free slots, then host id; a host at which the task failed before comes last.
+ */
 #ifndef GWD_SCHED_MATCH_H
 #define GWD_SCHED_MATCH_H
 
@@ -11,26 +12,26 @@
 
 /* 0: no limit. */
 struct match_limits {
-    uint64_t per_pass;      /* DISPATCH_CHUNK */
-    uint64_t per_host;      /* MAX_DISPATCH_RESOURCE, a pass */
-    uint64_t per_user;      /* MAX_RUNNING_USER */
+    uint64_t per_pass; /* DISPATCH_CHUNK */
+    uint64_t per_host; /* MAX_DISPATCH_RESOURCE, a pass */
+    uint64_t per_user; /* MAX_RUNNING_USER */
 };
 
-/* Why the jobs of a class wait, from the pass that decided: hosts removed by each condition in the order in
- * which they are tried, each host counted once. */
+/* Why the jobs of a class wait, from the pass that decided: hosts removed by each condition in the
+ * order in which they are tried, each host counted once. */
 struct match_why {
     int64_t at_us;
-    bool is_paused;        /* dispatch of the whole daemon is paused */
-    bool is_user_limit;    /* the owner has as many running as allowed */
-    uint64_t hosts;        /* known at all */
-    uint64_t down;         /* no valid sample, or no driver for it */
+    bool is_paused;     /* dispatch of the whole daemon is paused */
+    bool is_user_limit; /* the owner has as many running as allowed */
+    uint64_t hosts;     /* known at all */
+    uint64_t down;      /* no valid sample, or no driver for it */
     uint64_t drained;
-    uint64_t no_lrms;      /* reports no LRMS_NAME, so nothing can be run there */
-    uint64_t no_vm;        /* needs VMs, host has no hypervisor */
-    uint64_t too_small;    /* never has NP slots, CPUs or memory for the VMs */
-    uint64_t busy;         /* satisfies everything, no slot free now */
-    size_t n_conjuncts;    /* of the requirements */
-    uint64_t unmatched[];  /* hosts that the conjunct removed (false or unknown) */
+    uint64_t no_lrms;     /* reports no LRMS_NAME, so nothing can be run there */
+    uint64_t no_vm;       /* needs VMs, host has no hypervisor */
+    uint64_t too_small;   /* never has NP slots, CPUs or memory for the VMs */
+    uint64_t busy;        /* satisfies everything, no slot free now */
+    size_t n_conjuncts;   /* of the requirements */
+    uint64_t unmatched[]; /* hosts that the conjunct removed (false or unknown) */
 };
 
 struct match {
@@ -59,8 +60,8 @@ struct match_pass {
     void *ctx;
     /* Results: */
     uint64_t n_taken;
-    bool is_cut;       /* held back by per_pass or per_host: call again */
-    int64_t wake_us;   /* earliest not_before that stood in the way, INT64_MAX: none */
+    bool is_cut;     /* held back by per_pass or per_host: call again */
+    int64_t wake_us; /* earliest not_before that stood in the way, INT64_MAX: none */
 };
 
 void match_run(struct match_pass *pass);
@@ -71,6 +72,7 @@ struct match_place {
     size_t queue;
     double rank;
 };
-struct match_place *match_places(const struct match_pass *pass, const struct job_class *class, size_t *ret_n);
+struct match_place *match_places(const struct match_pass *pass, const struct job_class *class,
+                                 size_t *ret_n);
 
 #endif

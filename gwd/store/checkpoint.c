@@ -1,4 +1,5 @@
-/* Writing checkpoints: the state as events, cut into parts of a MiB, in one transaction with the pruning. */
+/* Writing checkpoints: the state as events, cut into parts of a MiB, in one transaction with the
+ * pruning. */
 #include "gwd/store/store_private.h"
 
 enum { PART_BYTES = 1 << 20 };
@@ -65,7 +66,8 @@ static int write_all(struct store *s, const struct state *state, uint64_t keep, 
     struct writing w = {.store = s, .err = err};
     int r = sql_exec(s->state, "DELETE FROM checkpoint", "dropping the old checkpoint", err);
     if (r == 0)
-        r = sql_prepare(s->state, "INSERT INTO checkpoint(part, data) VALUES(?, ?)", &w.insert, err);
+        r = sql_prepare(s->state, "INSERT INTO checkpoint(part, data) VALUES(?, ?)", &w.insert,
+                        err);
     if (r < 0)
         return r;
     state_dump(state, write_event, &w);

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 
 /* Go through the events of one blob. `seq` of the first, 0 for a checkpoint's, which have none. */
-static int each_event(const void *data, size_t len, uint64_t seq, uint64_t n, bool (*each)(void *ctx, struct event *ev),
-                      void *ctx, struct gw_err *err)
+static int each_event(const void *data, size_t len, uint64_t seq, uint64_t n,
+                      bool (*each)(void *ctx, struct event *ev), void *ctx, struct gw_err *err)
 {
     const char *p = data, *end = p + len;
     uint64_t i = 0;
@@ -44,7 +44,8 @@ static bool fold(void *ctx, struct event *ev)
 
 static int load_row(struct state *state, sqlite3_stmt *q, const char *table, struct gw_err *err)
 {
-    uint64_t number = (uint64_t)sqlite3_column_int64(q, 0), n = (uint64_t)sqlite3_column_int64(q, 1);
+    uint64_t number = (uint64_t)sqlite3_column_int64(q, 0),
+             n = (uint64_t)sqlite3_column_int64(q, 1);
     const void *data = sqlite3_column_blob(q, 2);
     long len = unseal(data, (size_t)sqlite3_column_bytes(q, 2), number);
     bool is_journal = table[0] == 'j';
@@ -53,7 +54,8 @@ static int load_row(struct state *state, sqlite3_stmt *q, const char *table, str
     if (len < 0)
         r = gw_err_set(err, GW_ECORRUPT, "its checksum does not fit");
     else if (is_journal && number != state->seq + 1)
-        r = gw_err_set(err, GW_ECORRUPT, "the events before it, from %" PRIu64 " on, are missing", state->seq + 1);
+        r = gw_err_set(err, GW_ECORRUPT, "the events before it, from %" PRIu64 " on, are missing",
+                       state->seq + 1);
     else
         r = each_event(data, (size_t)len, is_journal ? number : 0, n, fold, &f, err);
     if (r >= 0 && f.result < 0)
@@ -61,8 +63,8 @@ static int load_row(struct state *state, sqlite3_stmt *q, const char *table, str
     return r < 0 ? gw_err_context(err, "%s row %" PRIu64, table, number) : 0;
 }
 
-static int load_rows(struct store *s, struct state *state, const char *sql, uint64_t from, const char *table,
-                     uint64_t *ret_n, struct gw_err *err)
+static int load_rows(struct store *s, struct state *state, const char *sql, uint64_t from,
+                     const char *table, uint64_t *ret_n, struct gw_err *err)
 {
     sqlite3_stmt *q;
     int r = sql_prepare(s->state, sql, &q, err);
@@ -106,21 +108,23 @@ static int check_parts(struct store *s, uint64_t n, struct gw_err *err)
     if (r == 0)
         r = ask_number(s, "SELECT max(part) + 1 FROM checkpoint", &last, err);
     if (r == 0 && (n != n_written || n != last))
-        r = gw_err_set(err, GW_ECORRUPT, "the checkpoint has %" PRIu64 " of its %" PRIu64 " parts", n, n_written);
+        r = gw_err_set(err, GW_ECORRUPT, "the checkpoint has %" PRIu64 " of its %" PRIu64 " parts",
+                       n, n_written);
     return r;
 }
 
 int store_load(struct store *s, struct state *state, struct gw_err *err)
 {
     uint64_t n = 0;
-    int r = load_rows(s, state, "SELECT part, 0, data FROM checkpoint WHERE part >= ? ORDER BY part", 0, "checkpoint",
-                      &n, err);
+    int r =
+        load_rows(s, state, "SELECT part, 0, data FROM checkpoint WHERE part >= ? ORDER BY part", 0,
+                  "checkpoint", &n, err);
     if (r == 0)
         r = check_parts(s, n, err);
     s->rows = 0;
     if (r == 0)
-        r = load_rows(s, state, "SELECT seq, n, data FROM journal WHERE seq > ? ORDER BY seq", state->seq, "journal",
-                      &s->rows, err);
+        r = load_rows(s, state, "SELECT seq, n, data FROM journal WHERE seq > ? ORDER BY seq",
+                      state->seq, "journal", &s->rows, err);
     if (r == 0 && state->is_loading)
         r = gw_err_set(err, GW_ECORRUPT, "the checkpoint has no end");
     s->next_seq = state->seq + 1;
@@ -139,8 +143,8 @@ static bool pass_on(void *ctx, struct event *ev)
     return ev->seq < r->from || r->each(r->ctx, ev);
 }
 
-int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const struct event *ev), void *ctx,
-               uint64_t *ret_oldest, struct gw_err *err)
+int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const struct event *ev),
+               void *ctx, uint64_t *ret_oldest, struct gw_err *err)
 {
     uint64_t oldest;
     int r = ask_number(s, "SELECT min(seq) FROM journal", &oldest, err);
@@ -148,7 +152,8 @@ int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const str
         return r;
     *ret_oldest = oldest ? oldest : s->next_seq;
     if (from < *ret_oldest)
-        return gw_err_set(err, GW_ENOENT, "events before %" PRIu64 " are no longer kept", *ret_oldest);
+        return gw_err_set(err, GW_ENOENT, "events before %" PRIu64 " are no longer kept",
+                          *ret_oldest);
     sqlite3_stmt *q;
     r = sql_prepare(s->state,
                     "SELECT seq, n, data FROM journal WHERE seq >= "
@@ -162,9 +167,10 @@ int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const str
     while (r == 0 && (step = sqlite3_step(q)) == SQLITE_ROW) {
         uint64_t seq = (uint64_t)sqlite3_column_int64(q, 0);
         long len = unseal(sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2), seq);
-        r = len < 0 ? gw_err_set(err, GW_ECORRUPT, "journal row %" PRIu64 ": its checksum does not fit", seq)
-                    : each_event(sqlite3_column_blob(q, 2), (size_t)len, seq, (uint64_t)sqlite3_column_int64(q, 1),
-                                 pass_on, &reading, err);
+        r = len < 0 ? gw_err_set(err, GW_ECORRUPT,
+                                 "journal row %" PRIu64 ": its checksum does not fit", seq)
+                    : each_event(sqlite3_column_blob(q, 2), (size_t)len, seq,
+                                 (uint64_t)sqlite3_column_int64(q, 1), pass_on, &reading, err);
     }
     if (r == 0 && step != SQLITE_DONE)
         r = sql_error(s->state, "reading the journal", err);

@@ -18,8 +18,11 @@ int sql_error(sqlite3 *db, const char *what, struct gw_err *err)
     int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
     bool is_full = code == SQLITE_FULL;
     bool is_bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-    return gw_err_set(err, is_full ? GW_ENOSPC : is_bad ? GW_ECORRUPT : GW_EIO, "%s: %s", what,
-                      db ? sqlite3_errmsg(db) : "no memory");
+    return gw_err_set(err,
+                      is_full  ? GW_ENOSPC
+                      : is_bad ? GW_ECORRUPT
+                               : GW_EIO,
+                      "%s: %s", what, db ? sqlite3_errmsg(db) : "no memory");
 }
 
 int sql_exec(sqlite3 *db, const char *sql, const char *what, struct gw_err *err)
@@ -82,32 +85,35 @@ static int check_format(struct store *s, struct gw_err *err)
     int format = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int(q, 0) : -1;
     sqlite3_finalize(q);
     if (format != STORE_FORMAT)
-        return gw_err_set(err, GW_ECORRUPT, "%s/state.db has format %d; this gwd knows format %d", s->dir, format,
-                          STORE_FORMAT);
+        return gw_err_set(err, GW_ECORRUPT, "%s/state.db has format %d; this gwd knows format %d",
+                          s->dir, format, STORE_FORMAT);
     return 0;
 }
 
 static int open_state(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/state.db", s->dir);
-    int opened = sqlite3_open_v2(path, &s->state, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int opened = sqlite3_open_v2(
+        path, &s->state, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     int r = opened == SQLITE_OK ? 0 : sql_error(s->state, path, err);
     if (r == 0)
-        r = sql_exec(s->state,
-                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
-                     "BEGIN IMMEDIATE;"
-                     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-                     "CREATE TABLE IF NOT EXISTS checkpoint(part INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-                     "CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY, n INTEGER NOT NULL,"
-                     " data BLOB NOT NULL);"
-                     "INSERT OR IGNORE INTO meta VALUES('format', 1);"
-                     "COMMIT;",
-                     path, err);
+        r = sql_exec(
+            s->state,
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
+            "BEGIN IMMEDIATE;"
+            "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+            "CREATE TABLE IF NOT EXISTS checkpoint(part INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY, n INTEGER NOT NULL,"
+            " data BLOB NOT NULL);"
+            "INSERT OR IGNORE INTO meta VALUES('format', 1);"
+            "COMMIT;",
+            path, err);
     free(path);
     if (r == 0)
         r = check_format(s, err);
     if (r == 0)
-        r = sql_prepare(s->state, "INSERT INTO journal(seq, n, data) VALUES(?, ?, ?)", &s->append, err);
+        r = sql_prepare(s->state, "INSERT INTO journal(seq, n, data) VALUES(?, ?, ?)", &s->append,
+                        err);
     return r;
 }
 
@@ -142,7 +148,8 @@ void store_close(struct store *s)
     free(s);
 }
 
-int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct buf *events, struct gw_err *err)
+int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct buf *events,
+                 struct gw_err *err)
 {
     struct buf row = BUF_INIT;
     buf_put(&row, events->data, events->len);
@@ -150,7 +157,9 @@ int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct b
     sqlite3_bind_int64(s->append, 1, (sqlite3_int64)first_seq);
     sqlite3_bind_int64(s->append, 2, (sqlite3_int64)n);
     sqlite3_bind_blob(s->append, 3, row.data, (int)row.len, SQLITE_STATIC);
-    int r = sqlite3_step(s->append) == SQLITE_DONE ? 0 : sql_error(s->state, "appending to the journal", err);
+    int r = sqlite3_step(s->append) == SQLITE_DONE
+                ? 0
+                : sql_error(s->state, "appending to the journal", err);
     sqlite3_reset(s->append);
     sqlite3_clear_bindings(s->append);
     buf_clear(&row);

@@ -1,5 +1,5 @@
-/* The state on disk: one SQLite file with the journal and the last checkpoint, one with the archive of what
- * is finished, and the lock that lets one gwd use them.
+/* The state on disk: one SQLite file with the journal and the last checkpoint, one with the archive
+ * of what is finished, and the lock that lets one gwd use them.
  *
  *   state.db    meta(key, value)        format version, number of parts of the checkpoint
  *               checkpoint(part, data)  the state as events, in parts; written in one transaction
@@ -8,7 +8,8 @@
  *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
  *
  * Every blob ends in a CRC over its number and content. WAL, synchronous=FULL: when store_append
- * returns 0 the turn is on disk. A failed append or sync is the end of the daemon: go down, come up, replay. */
+ * returns 0 the turn is on disk. A failed append or sync is the end of the daemon: go down, come
+ * up, replay. */
 #ifndef GWD_STORE_STORE_H
 #define GWD_STORE_STORE_H
 
@@ -17,8 +18,8 @@
 
 struct store;
 
-/* Open or make the store in `dir` (must exist). -GW_EEXIST: another gwd runs there (its pid is in the text);
- * -GW_ECORRUPT: the files are not ours, or of a later version. */
+/* Open or make the store in `dir` (must exist). -GW_EEXIST: another gwd runs there (its pid is in
+ * the text); -GW_ECORRUPT: the files are not ours, or of a later version. */
 int store_open(const char *dir, struct store **ret, struct gw_err *err);
 void store_close(struct store *s);
 
@@ -27,23 +28,26 @@ void store_close(struct store *s);
 int store_load(struct store *s, struct state *state, struct gw_err *err);
 
 /* Append one turn: n encoded events (event_encode) with the numbers first_seq .. first_seq+n-1. */
-int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct buf *events, struct gw_err *err);
+int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct buf *events,
+                 struct gw_err *err);
 
-/* Write a checkpoint of the state and drop the journal before it, but for the last `keep` events. */
+/* Write a checkpoint of the state and drop the journal before it, but for the last `keep` events.
+ */
 int store_checkpoint(struct store *s, const struct state *state, uint64_t keep, struct gw_err *err);
 uint64_t store_journal_rows(const struct store *s); /* since the last checkpoint */
 
-/* The kept events from `from` on, oldest first; `each` returns false to stop. -GW_ENOENT: *ret_oldest is the first one
- * that is still there. */
-int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const struct event *ev), void *ctx,
-               uint64_t *ret_oldest, struct gw_err *err);
+/* The kept events from `from` on, oldest first; `each` returns false to stop. -GW_ENOENT:
+ * *ret_oldest is the first one that is still there. */
+int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const struct event *ev),
+               void *ctx, uint64_t *ret_oldest, struct gw_err *err);
 
-/* Archive a finished task with its attempts; a second time it changes nothing. `row` is JSON text of the task
- * and its history as clients see them. */
-int store_archive(struct store *s, uint64_t id, uint64_t uid, const char *user, int64_t ended_us, const char *job_json,
-                  const char *history_json, struct gw_err *err);
+/* Archive a finished task with its attempts; a second time it changes nothing. `row` is JSON text
+ * of the task and its history as clients see them. */
+int store_archive(struct store *s, uint64_t id, uint64_t uid, const char *user, int64_t ended_us,
+                  const char *job_json, const char *history_json, struct gw_err *err);
 
 /* What is archived under an id. 1: found (both malloc'ed), 0: not. */
-int store_find_archived(struct store *s, uint64_t id, char **ret_job_json, char **ret_history_json, struct gw_err *err);
+int store_find_archived(struct store *s, uint64_t id, char **ret_job_json, char **ret_history_json,
+                        struct gw_err *err);
 
 #endif

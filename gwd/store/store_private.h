@@ -13,7 +13,7 @@ struct store {
     int lock_fd;
     sqlite3 *state, *archive;
     sqlite3_stmt *append;
-    uint64_t rows; /* of the journal since the last checkpoint */
+    uint64_t rows;     /* of the journal since the last checkpoint */
     uint64_t next_seq; /* of the event to come; 0 before store_load */
 };
 
