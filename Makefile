@@ -23,7 +23,8 @@ endif
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DGW_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(CFLAGS_EXTRA)
 LDFLAGS_ALL = -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 
-ifeq (,$(filter -j%,$(MAKEFLAGS)))
+# As many at a time as there are processors, unless the command line says otherwise (it wins).
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 # make V=1 shows the commands.
