@@ -89,6 +89,7 @@ void connection_error(struct connection *c, json_int_t id, enum gw_errc code, co
 /* Say what is wrong with the peer's protocol, and end the connection. */
 void connection_refuse(struct connection *c, const char *text);
 struct asker connection_asker(const struct connection *c, json_int_t id);
+bool connection_is_full(const struct connection *c); /* it has much to read yet */
 struct daemon *connection_daemon(const struct connection *c);
 gid_t connection_gid(const struct connection *c);
 /* Warnings about a submission wait here for its answer; taken once. */
@@ -120,6 +121,7 @@ void logs_add(struct connection *c, json_int_t id, json_t *request);
 void logs_remove(struct connection *c, json_int_t id);
 void logs_gone(struct daemon *d, const struct connection *c);
 void logs_answer(struct daemon *d, uint64_t serial, bool is_success, const char *text);
+void logs_drained(struct daemon *d, const struct connection *c); /* it has read what was sent */
 void logs_event(struct daemon *d, const struct event *ev);
 
 void daemon_stop(struct daemon *d, int exit_code);

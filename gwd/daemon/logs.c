@@ -24,8 +24,9 @@ struct log_stream {
     enum stream stream;
     uint64_t offset;
     bool follows;
-    bool is_asked; /* a TAIL is out */
-    char *path;    /* where the driver puts what it read */
+    bool is_asked;  /* a TAIL is out */
+    char *path;     /* where the driver puts what it read */
+    char *archived; /* the file, of a job that has left the state; else NULL */
     struct log_stream *prev, *next;
 };
 
@@ -35,6 +36,7 @@ static void destroy(struct daemon *d, struct log_stream *s)
     driver_release(d, (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial});
     unlink(s->path);
     free(s->path);
+    free(s->archived);
     free(s);
 }
 
@@ -78,30 +80,39 @@ static void fail(struct daemon *d, struct log_stream *s, enum gw_errc code, cons
     destroy(d, s);
 }
 
-/* The epilog's file, from the offset to its end. */
-static void send_final(struct daemon *d, struct log_stream *s, const struct job *j)
+/* A file that is complete, from the offset to its end: as much as the client takes now. */
+static void send_file(struct daemon *d, struct log_stream *s, const char *path)
 {
-    char *url = engine_stream_url(d->engine, j, s->task, s->stream);
-    if (strncmp(url, "file://", 7) != 0) {
-        char *text = xasprintf("the output is at %s", url);
-        fail(d, s, GW_EUNAVAIL, text);
-        free(text);
-        free(url);
-        return;
-    }
-    int fd = open(url + 7, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
+    bool is_done = true;
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         char *chunk = xmalloc(CHUNK_BYTES);
-        ssize_t n;
-        while ((n = pread(fd, chunk, CHUNK_BYTES, (off_t)s->offset)) > 0)
+        ssize_t n = 1;
+        while (!connection_is_full(s->connection) &&
+               (n = pread(fd, chunk, CHUNK_BYTES, (off_t)s->offset)) > 0)
             send_bytes(s, chunk, (size_t)n);
+        is_done = n <= 0;
         free(chunk);
     }
     if (fd >= 0)
         close(fd);
+    if (is_done)
+        finish(d, s);
+}
+
+/* What the epilog brought home. */
+static void send_final(struct daemon *d, struct log_stream *s, const struct job *j)
+{
+    char *url = engine_stream_url(d->engine, j, s->task, s->stream);
+    if (strncmp(url, "file://", 7) == 0) {
+        send_file(d, s, url + 7);
+    } else {
+        char *text = xasprintf("the output is at %s", url);
+        fail(d, s, GW_EUNAVAIL, text);
+        free(text);
+    }
     free(url);
-    finish(d, s);
 }
 
 static void ask(struct daemon *d, struct log_stream *s, const struct job *j, const struct task *t)
@@ -123,11 +134,33 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
     free(url);
 }
 
+/* Where the stream of a job that has left the state is; NULL when there never was such a job. */
+static char *archived_stream(struct daemon *d, uint64_t id, const char *name, uint64_t *ret_owner)
+{
+    char *job = NULL, *history = NULL;
+    if (store_find_archived(d->store, id, &job, &history, NULL) != 1)
+        return NULL;
+    json_t *o = json_loads(job, 0, NULL);
+    char *path = xstrdup(json_string_value(json_object_get(o, name)));
+    *ret_owner = (uint64_t)json_integer_value(json_object_get(o, "uid"));
+    json_decref(o);
+    free(job);
+    free(history);
+    return path;
+}
+
 static void advance(struct daemon *d, struct log_stream *s)
 {
     struct job *j = state_job(engine_state(d->engine), s->job);
+    if (connection_is_full(s->connection))
+        return; /* logs_drained() goes on */
+    if (!j && !s->archived) {
+        uint64_t owner;
+        static const char *const names[] = {"stdout", "stderr"};
+        s->archived = archived_stream(d, s->job + s->task, names[s->stream], &owner);
+    }
     if (!j) {
-        fail(d, s, GW_ENOENT, "the job has left the daemon's memory");
+        send_file(d, s, s->archived ? s->archived : "");
         return;
     }
     if (s->is_asked)
@@ -192,11 +225,14 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
         connection_error(c, id, GW_EINVAL, "stream is stdout or stderr", NULL);
         return;
     }
-    if (!j) {
+    uint64_t owner = j ? j->spec->owner.uid : 0;
+    char *archived = j ? NULL : archived_stream(d, job, is_stderr ? "stderr" : "stdout", &owner);
+    if (!j && !archived) {
         connection_error(c, id, GW_ENOENT, "no such job", NULL);
         return;
     }
-    if (asker.uid != j->spec->owner.uid && !asker.is_admin) {
+    if (asker.uid != owner && !asker.is_admin) {
+        free(archived);
         connection_error(c, id, GW_EPERM, "the job belongs to another user", NULL);
         return;
     }
@@ -204,8 +240,9 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
     *s = (struct log_stream){.connection = c,
                              .id = id,
                              .serial = ++d->next_log,
-                             .job = j->id,
-                             .task = job - j->id,
+                             .job = j ? j->id : job,
+                             .task = j ? job - j->id : 0,
+                             .archived = archived,
                              .stream = is_stderr ? STREAM_STDERR : STREAM_STDOUT,
                              .offset =
                                  (uint64_t)json_integer_value(json_object_get(request, "offset")),
@@ -213,6 +250,16 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
     s->path = xasprintf("%s/log.%" PRIu64, settings_engine(d->settings)->spool, s->serial);
     DL_APPEND(d->logs, s);
     advance(d, s);
+}
+
+void logs_drained(struct daemon *d, const struct connection *c)
+{
+    struct log_stream *s, *tmp;
+    DL_FOREACH_SAFE(d->logs, s, tmp)
+    {
+        if (s->connection == c)
+            advance(d, s);
+    }
 }
 
 void logs_remove(struct connection *c, json_int_t id)

@@ -22,6 +22,7 @@
 enum {
     PROTOCOL_VERSION = 1,
     LINE_MAX_BYTES = 16 << 20,
+    OUTPUT_FULL_BYTES = 2 << 20, /* what can wait does, until the client has read */
     OUTPUT_MAX_BYTES = 64 << 20, /* waiting for one client: it is cut off */
     CONNECTIONS_MAX = 4096,
     CONNECTIONS_USER_MAX = 1024,
@@ -107,6 +108,12 @@ static void close_connection(struct connection *c)
     uv_close((uv_handle_t *)&c->pipe, on_closed);
 }
 
+bool connection_is_full(const struct connection *c)
+{
+    return c->is_closing ||
+           uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) > OUTPUT_FULL_BYTES;
+}
+
 struct write_request {
     uv_write_t request;
     struct connection *connection;
@@ -116,10 +123,13 @@ struct write_request {
 static void on_written(uv_write_t *request, int status)
 {
     struct write_request *w = (struct write_request *)request;
-    if (status < 0 || w->connection->is_ending)
-        close_connection(w->connection);
+    struct connection *c = w->connection;
     free(w->data);
     free(w);
+    if (status < 0 || c->is_ending)
+        close_connection(c);
+    else if (!connection_is_full(c))
+        logs_drained(c->daemon, c);
 }
 
 static void send_text(struct connection *c, char *text, size_t len)

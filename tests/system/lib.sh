@@ -42,16 +42,6 @@ t_check() {
     return $code
 }
 
-# t_try SENTENCE COMMAND ...: the same, but in this very shell: for gwd_start and others that set variables.
-t_try() {
-    local sentence=$1 code
-    shift
-    "$@" >"$T_DIR/try" 2>&1
-    code=$?
-    if [ $code -eq 0 ]; then t_ok "$sentence"; else t_not_ok "$sentence" "$* exited with $code" "$(cat "$T_DIR/try")"; fi
-    return $code
-}
-
 # t_equal SENTENCE EXPECTED ACTUAL
 t_equal() {
     if [ "$2" = "$3" ]; then t_ok "$1"; else t_not_ok "$1" "expected: $2" "got:      $3"; fi
