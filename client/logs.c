@@ -34,11 +34,12 @@ static int run(struct gw *gw, const struct gw_logs *l, uint64_t *offset, int *re
             return gw_err_set(err, GW_EPROTO, "gwd at %s sent output that is not base 64",
                               gw->socket);
         }
-        *ret_stop = l->on_data(l->ctx, at, buf_str(&data), data.len, err);
+        int stop = l->on_data(l->ctx, at, buf_str(&data), data.len, err);
+        *ret_stop = stop;
         *offset = at + data.len;
         buf_clear(&data);
-        if (*ret_stop)
-            return *ret_stop;
+        if (stop)
+            return stop;
     }
 }
 

@@ -1,5 +1,7 @@
 #include "vm/runner.h"
 
+#include <stdint.h>
+
 /* The assembler reads the file itself (relative to the tree's root), so there is no second copy to
  * keep in step. */
 __asm__(".section .rodata\n"
@@ -14,5 +16,5 @@ extern const char vm_runner_end[];
 
 size_t vm_runner_length(void)
 {
-    return (size_t)(vm_runner_end - vm_runner);
+    return (uintptr_t)vm_runner_end - (uintptr_t)vm_runner;
 }

@@ -164,7 +164,7 @@ static void put_attempt(json_t *o, const struct daemon *d, const struct job *j,
                         const struct task *t, const struct attempt *a)
 {
     int64_t now_us = clock_wall_us();
-    char *token = a ? attempt_token(engine_state(d->engine)->instance, j, t, a) : NULL;
+    char *token = t && a ? attempt_token(engine_state(d->engine)->instance, j, t, a) : NULL;
     bool has_code = a && (a->is_accepted || a->exit_code);
     json_object_set_new(o, "attempt", json_integer(a ? (json_int_t)a->number : 0));
     json_object_set_new(o, "token", text(token));

@@ -238,7 +238,9 @@ wait "$pid" 2>/dev/null
 orphan=$token
 job 'true'
 "$gwvm" run 2>gwvm.log
-t_equal "the next run of gwvm removes such a VM by itself" "" "$(token=$orphan && left)"
+# Or another gwvm of this account, whose sweep came first and may still be at it.
+is_gone() { [ -z "$(token=$orphan && left)" ]; }
+t_check "the next run of gwvm removes such a VM by itself" t_within 10 is_gone
 
 # A file system that is too small for what the guest writes.
 job "dd if=/dev/zero of=\$GW_VM_DISK0/big bs=1M count=60; echo done" "DISK = 67108864"

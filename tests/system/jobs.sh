@@ -104,7 +104,7 @@ printf 'EXECUTABLE = /bin/true\nINPUT_FILES = not-there.txt\n' >missing.jt
 gwsubmit --wait --exit-with-job -t missing.jt >out.missing 2>&1
 code=$?
 id=$(gwps --json | jq '[.jobs[].id] | max')
-t_equal "a missing input file is a failure" 1 $([ $code -ne 0 ] && echo 1)
+t_equal "a missing input file is a failure" 1 "$code"
 t_equal "blamed on the job, by one attempt" "no-input job 1" \
     "$(gwps --json "$id" | jq -r '.jobs[0] | "\(.reason.code) \(.reason.blame) \(.attempt)"')"
 printf 'EXECUTABLE = /bin/true\nOUTPUT_FILES = never-made\n' >no-output.jt

@@ -35,7 +35,7 @@ crash_at() {
     gwd_stop
     [ $code -eq 7 ] || { echo "exit code $code"; cat submit.out; tail -n 30 "$GWD_DIR.log"; return 1; }
     [ "$(wc -l <"$starts")" = 1 ] || { echo "starts: $(cat "$starts")"; return 1; }
-    [ "$(cat out.[0-9]*)" = done ] || { echo "no output"; return 1; }
+    [ "$(cat out.[0-9]*)" = "done" ] || { echo "no output"; return 1; }
     [ -z "$(find "$GWD_DIR/site" -name '.gw_*.*.*')" ] || { echo "a job directory is left"; return 1; }
 }
 

@@ -32,7 +32,7 @@ t_equal "a VM job gives the payload's exit code" 5 $?
 t_equal "its stdout comes home" "hello from the input" "$(cat "stdout.$first" 2>&1)"
 t_equal "its output file comes home" "HELLO FROM THE INPUT" "$(cat "out.$first" 2>&1)"
 t_equal "nothing is left behind" "" "$(left_behind)"
-t_equal "the image is in the site's cache once" 1 "$(find -L "$GWD_DIR/site/.gw_cache" -name image -type f | xargs -r -n1 realpath | sort -u | wc -l)"
+t_equal "the image is in the site's cache once" 1 "$(find -L "$GWD_DIR/site/.gw_cache" -name image -type f -exec realpath {} + | sort -u | wc -l)"
 
 # The cache serves the next one: its entry is not written again.
 entry=$(find "$GWD_DIR/site/.gw_cache" -name image -type f | head -n 1)
