@@ -14,8 +14,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { RSL_MAX_BYTES = 1 << 20 };
-
 static const char *home(void)
 {
     const char *h = getenv("HOME");
@@ -151,7 +149,7 @@ int launch_read(const char *path, struct launch *ret, struct gw_err *err)
 {
     struct buf text = BUF_INIT;
     struct rsl rsl = {0};
-    int r = file_read(path, RSL_MAX_BYTES, &text, err);
+    int r = file_read(path, RSL_TEXT_MAX, &text, err);
     if (r < 0) {
         buf_clear(&text);
         return r == -GW_EINVAL ? -GW_EIO : r;
