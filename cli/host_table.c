@@ -182,7 +182,6 @@ void host_print_full(const json_t *hosts)
         struct buf why = BUF_INIT;
         reason_words(gw_object(host, "reason"), &why);
         output_line("HOST_ID=%" PRId64, gw_int(host, "id", 0));
-        output_line("HOSTNAME=%s", gw_text(host, "name", ""));
         output_line("HOST_STATE=%s", gw_text(host, "state", ""));
         if (why.len)
             output_line("HOST_REASON=%s", buf_str(&why));

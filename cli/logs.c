@@ -3,7 +3,7 @@
 #include "cli/connect.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "client/base64.h"
+#include "lib/base64.h"
 #include "lib/file.h"
 #include "lib/mem.h"
 

@@ -1,5 +1,5 @@
 /* A job's output, from an offset on; followed across restarts of the daemon. */
-#include "client/base64.h"
+#include "lib/base64.h"
 #include "client/client_private.h"
 
 #include <stdint.h>

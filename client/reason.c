@@ -22,7 +22,8 @@ static const struct reason_row rows[] = {
      "it starts when one of them ends"},
     {"no-host", "no host is known", "gwhost --drivers shows whether the information drivers work"},
     {"busy", "every host that fits is busy", "it starts when a slot gets free"},
-    {"no-match", "no host fits", "change its REQUIREMENTS or its size, and look at gwhost"},
+    {"no-match", "no host fits",
+     "look at gwhost; if hosts are up there, change its REQUIREMENTS or its size"},
     {"unknown", "the site cannot say what became of it",
      "it goes on, or is tried again, as its ON_LOST says"},
     /* staging */

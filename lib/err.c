@@ -33,6 +33,7 @@ static enum gw_errc code_of_errno(int errnum)
         return GW_EEXIST;
     case EACCES:
     case EPERM:
+    case EROFS:
         return GW_EPERM;
     case ENOSPC:
     case EDQUOT:
@@ -40,6 +41,8 @@ static enum gw_errc code_of_errno(int errnum)
         return GW_ENOSPC;
     case EINVAL:
     case ENAMETOOLONG:
+    case EISDIR:
+    case ELOOP:
         return GW_EINVAL;
     case ETIMEDOUT:
         return GW_ETIMEDOUT;

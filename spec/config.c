@@ -34,6 +34,8 @@ struct row {
 #define AT(member) offsetof(struct config, member)
 #define NO_LIMIT UINT32_MAX
 
+enum { SOCKET_NAME_MAX = 107 }; /* unix(7) */
+
 static const struct row rows[] = {
     {"IM_MAD", ROW_IM, "", 0, 0, 0,
      "an information driver: name:program:arguments:TM name:EM name; may stand several times"},
@@ -83,7 +85,8 @@ static const struct row rows[] = {
     {"GWVM", ROW_PATH, "", AT(gwvm), 0, 0,
      "the program that is staged with VM jobs; the installed one if not given"},
     {"VM_URI", ROW_TEXT, "qemu:///session", AT(vm_uri), 0, 0,
-     "libvirt's URI of the hypervisor, as seen at the site"},
+     "libvirt's URI of the hypervisor, as seen at the site; for qemu:///session gwvm runs the QEMU "
+     "driver itself, no daemon is needed"},
     {"VM_CACHE_MAX", ROW_SIZE, "50G", AT(vm_cache_bytes), 0, 0,
      "space for cached images at a site"},
     {"VM_CACHE_AGE", ROW_DURATION, "30d", AT(vm_cache_age_s), 1, NO_LIMIT,
@@ -180,6 +183,9 @@ static int check_words(const struct row *row, const char *text, struct gw_err *e
     if (strcmp(row->name, "DM_SCHED") == 0 && strcmp(text, "builtin") != 0)
         return gw_err_set(err, GW_EINVAL, "\"%s\" is not a scheduler; builtin is the only one",
                           text);
+    if (strcmp(row->name, "SOCKET") == 0 && strlen(text) > SOCKET_NAME_MAX)
+        return gw_err_set(err, GW_EINVAL, "a socket's name has at most %d bytes, this one %zu",
+                          SOCKET_NAME_MAX, strlen(text));
     if (strcmp(row->name, "LOG_LEVEL") != 0)
         return 0;
     for (size_t i = 0; i < GW_COUNT(levels); i++)

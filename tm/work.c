@@ -44,6 +44,8 @@ static const char *target_reason(int code, bool is_jobs_choice)
         return "no-space:site";
     case GW_EPERM:
         return is_jobs_choice ? "not-allowed:job" : "not-allowed:site";
+    case GW_ENOENT: /* it cannot come to be: its parent is a file, or takes no files */
+        return is_jobs_choice ? "refused:job" : "io:site";
     case GW_EINVAL:
         return "refused:job";
     case GW_ESTATE:

@@ -259,7 +259,8 @@ gww_watch() {
 
 gww_start_watcher() {
     # In a VM gwvm keeps the limit, which is the payload's; ours is for a gwvm that does not.
-    gww_limit=$GW_WALLTIME_S
+    # Times are whole seconds, rounded down: one more, or the payload would be short of a part of one.
+    gww_limit=$((GW_WALLTIME_S ? GW_WALLTIME_S + 1 : 0))
     [ "$GW_VM" != yes ] || [ "$gww_limit" -eq 0 ] || gww_limit=$((gww_limit + 600))
     [ "$GW_LEASE_S" -gt 0 ] || [ "$gww_limit" -gt 0 ] || return
     gww_last_seq=-1

@@ -120,7 +120,8 @@ void watch_turn(struct daemon *d, const struct output *out); /* the events that 
 void logs_add(struct connection *c, json_int_t id, json_t *request);
 void logs_remove(struct connection *c, json_int_t id);
 void logs_gone(struct daemon *d, const struct connection *c);
-void logs_answer(struct daemon *d, uint64_t serial, bool is_success, const char *text);
+void logs_answer(struct daemon *d, uint64_t serial, const char *verb, bool is_success,
+                 const char *text);
 void logs_drained(struct daemon *d, const struct connection *c); /* it has read what was sent */
 void logs_event(struct daemon *d, const struct event *ev);
 

@@ -277,7 +277,7 @@ static void answer(struct driver_process *p, const struct driver_line *l, const 
     }
     in.answer.ref = h->ref;
     if (h->ref.job == LOGS_REF_JOB)
-        logs_answer(p->daemon, h->ref.task, l->is_success, l->text);
+        logs_answer(p->daemon, h->ref.task, l->verb, l->is_success, l->text);
     else
         turn_input(p->daemon, &in);
 }

@@ -2,6 +2,7 @@
  * from the file that the epilog wrote. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
+#include "lib/base64.h"
 #include "lib/file.h"
 #include "lib/mem.h"
 
@@ -24,7 +25,9 @@ struct log_stream {
     enum stream stream;
     uint64_t offset;
     bool follows;
-    bool is_asked;  /* a TAIL is out */
+    bool is_asked; /* a TAIL or STAT is out */
+    bool has_end;  /* without follow: what is shown ends at `end` */
+    uint64_t end;
     char *path;     /* where the driver puts what it read */
     char *archived; /* the file, of a job that has left the state; else NULL */
     struct log_stream *prev, *next;
@@ -40,28 +43,11 @@ static void destroy(struct daemon *d, struct log_stream *s)
     free(s);
 }
 
-static char *base64(const unsigned char *data, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *text = xmalloc((len + 2) / 3 * 4 + 1), *p = text;
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned v = (unsigned)data[i] << 16;
-        v |= i + 1 < len ? (unsigned)data[i + 1] << 8 : 0;
-        v |= i + 2 < len ? data[i + 2] : 0;
-        *p++ = digits[v >> 18];
-        *p++ = digits[v >> 12 & 63];
-        *p++ = i + 1 < len ? digits[v >> 6 & 63] : '=';
-        *p++ = i + 2 < len ? digits[v & 63] : '=';
-    }
-    *p = '\0';
-    return text;
-}
-
 static void send_bytes(struct log_stream *s, const char *data, size_t len)
 {
     if (len == 0)
         return;
-    char *text = base64((const unsigned char *)data, len);
+    char *text = base64_encode(data, len);
     connection_send(s->connection, json_pack("{sI ss sI}", "id", s->id, "data", text, "offset",
                                              (json_int_t)s->offset));
     free(text);
@@ -119,16 +105,19 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
 {
     static const char *const files[] = {"stdout.execution", "stderr.execution"};
     const struct attempt *a = task_attempt(t);
-    if (!(driver_features(d, DRIVER_TM, a->tm) & FEATURE_TAIL)) {
+    unsigned needed = FEATURE_TAIL | FEATURE_STAT;
+    if ((driver_features(d, DRIVER_TM, a->tm) & needed) != needed) {
         if (!s->follows)
             fail(d, s, GW_EUNAVAIL, "this site shows the output only when the job has ended");
         return;
     }
     char *url = engine_job_url(d->engine, j, t, a, files[s->stream]);
     char *offset = xasprintf("%" PRIu64, s->offset);
-    char *args[3] = {offset, url, s->path};
+    /* Without follow the size comes first: a TAIL at the end would wait for more. */
+    bool asks_size = !s->follows && !s->has_end;
+    char *args[3] = {asks_size ? NULL : offset, url, asks_size ? NULL : s->path};
     s->is_asked = true;
-    driver_request(d, DRIVER_TM, a->tm, "TAIL",
+    driver_request(d, DRIVER_TM, a->tm, asks_size ? "STAT" : "TAIL",
                    (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0, args);
     free(offset);
     free(url);
@@ -175,21 +164,35 @@ static void advance(struct daemon *d, struct log_stream *s)
         finish(d, s); /* nothing is there yet, or it is on its way home */
 }
 
-void logs_answer(struct daemon *d, uint64_t serial, bool is_success, const char *text)
+static void take_size(struct daemon *d, struct log_stream *s, bool is_success, const char *text)
+{
+    s->has_end = true;
+    s->end = is_success ? strtoull(text, NULL, 10) : 0;
+    if (s->end <= s->offset)
+        finish(d, s);
+    else
+        advance(d, s);
+}
+
+void logs_answer(struct daemon *d, uint64_t serial, const char *verb, bool is_success,
+                 const char *text)
 {
     struct log_stream *s;
     struct buf b = BUF_INIT;
-    (void)text;
     DL_SEARCH_SCALAR(d->logs, s, serial, serial);
     if (!s)
         return;
     s->is_asked = false;
+    if (strcmp(verb, "STAT") == 0) {
+        take_size(d, s, is_success, text);
+        return;
+    }
     if (is_success && file_read(s->path, CHUNK_BYTES, &b, NULL) == 0)
         send_bytes(s, buf_str(&b), b.len);
-    bool is_idle = !is_success || b.len == 0;
+    bool is_over = !s->follows && (b.len == 0 || s->offset >= s->end);
     buf_clear(&b);
     unlink(s->path);
-    if (is_idle && !s->follows)
+    if (is_over)
         finish(d, s);
     else if (is_success)
         advance(d, s);

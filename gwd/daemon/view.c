@@ -121,9 +121,9 @@ static json_t *view_why(const struct job *j, const struct task *t)
                        : why->hosts == 0    ? "no-host"
                        : why->busy          ? "busy"
                                             : "no-match";
-    const char *blame = why->is_paused || why->is_user_limit ? "us"
-                        : why->busy || !why->hosts           ? "site"
-                                                             : "job";
+    const char *blame = why->is_paused || why->is_user_limit                  ? "us"
+                        : why->busy || why->hosts == why->down + why->drained ? "site"
+                                                                              : "job";
     return json_pack("{ss ss s{sI sI sI sI sI sI sI so}}", "code", code, "blame", blame, "params",
                      "hosts", (json_int_t)why->hosts, "down", (json_int_t)why->down, "drained",
                      (json_int_t)why->drained, "no_lrms", (json_int_t)why->no_lrms, "no_vm",

@@ -147,6 +147,28 @@ touch "$T_DIR/go"
 wait $logs
 t_equal "and ends with the job, complete" "first last" "$(tr '\n' ' ' <live.out | sed 's/ $//')"
 
+# --- output as far as it goes, and much of it ---
+talks=$(gwsubmit -v -- /bin/sh -c 'while :; do echo x; sleep 0.2; done' | sed -n 's/^JOB ID: //p')
+t_check "a talking job has output" t_within 20 sh -c "gwlogs $talks | grep -q x"
+t_check "gwlogs without -f ends though the job goes on talking" timeout 5 gwlogs "$talks"
+quiet=$(gwsubmit -v -- /bin/sh -c 'echo a; sleep 60' | sed -n 's/^JOB ID: //p')
+t_within 20 sh -c "gwps $quiet | grep -q actv" || t_not_ok "the quiet job runs"
+t_check "and does not wait for a quiet one" timeout 5 gwlogs "$quiet"
+gwkill "$talks" "$quiet" >/dev/null
+# shellcheck disable=SC2016
+gwsubmit -v --wait -- /bin/sh -c 'i=0; while [ $i -lt 100 ]; do head -c 1000000 /dev/zero | tr "\\0" x; i=$((i+1)); done' >long.out 2>&1
+long=$(sed -n 's/^JOB ID: //p' long.out)
+t_equal "100 MB of output are shown whole" 100000000 "$(gwlogs "$long" | wc -c)"
+
+# --- a destination that cannot be made ---
+: >starts.once
+printf "EXECUTABLE = /bin/sh\nARGUMENTS = -c 'echo s >>%s/starts.once'\nSTDOUT_FILE = in.txt/out\n" "$PWD" >dest.jt
+gwsubmit -v --wait -t dest.jt >dest.out 2>&1
+id=$(sed -n 's/^JOB ID: //p' dest.out)
+t_equal "a destination below a file is the job's failure" "refused job 1" \
+    "$(gwps --json "$id" | jq -r '.jobs[0] | "\(.reason.code) \(.reason.blame) \(.attempt)"')"
+t_equal "and the payload ran once" 1 "$(wc -l <starts.once)"
+
 # --- the template's errors ---
 cat >bad.jt <<'EOF'
 EXECUTABEL = /bin/true

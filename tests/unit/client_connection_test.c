@@ -1,5 +1,5 @@
 /* libgw's connection and requests against a gwd that behaves, misbehaves and goes away. */
-#include "client/base64.h"
+#include "lib/base64.h"
 #include "client/gw.h"
 #include "tests/unit/fake_gwd.h"
 

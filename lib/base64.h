@@ -1,6 +1,6 @@
 /* Base 64 (RFC 4648), strict. */
-#ifndef CLIENT_BASE64_H
-#define CLIENT_BASE64_H
+#ifndef LIB_BASE64_H
+#define LIB_BASE64_H
 
 #include "lib/buf.h"
 

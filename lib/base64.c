@@ -1,4 +1,4 @@
-#include "client/base64.h"
+#include "lib/base64.h"
 #include "lib/mem.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
