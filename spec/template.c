@@ -51,6 +51,7 @@ static void unknown_variable(struct template_reader *r, const struct kv *kv)
     diags_add(r->d, DIAG_ERROR, kv->key_at, hint, "%s is not a variable of a job template",
               kv->key);
     free(hint);
+    r->has_misspelt_executable |= nearest && strcmp(nearest, "EXECUTABLE") == 0;
 }
 
 static bool is_list(const struct template_row *row)
@@ -136,9 +137,9 @@ static void check_executable(struct template_reader *r)
         return;
     if (kv)
         diags_add(r->d, DIAG_ERROR, kv->value_at, NULL, "EXECUTABLE is empty");
-    else
-        diags_add(r->d, DIAG_ERROR, (struct place){0}, "write EXECUTABLE = program",
-                  "EXECUTABLE is missing: there is nothing to run");
+    else if (!r->has_misspelt_executable)
+        diags_add(r->d, DIAG_ERROR, (struct place){.line = 1, .column = 1},
+                  "write EXECUTABLE = program", "EXECUTABLE is missing: there is nothing to run");
 }
 
 static void check_lease(struct template_reader *r)

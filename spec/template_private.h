@@ -51,6 +51,7 @@ struct template_reader {
     struct diags *d;
     struct kv *given[TEMPLATE_ROWS_MAX]; /* by row; borrowed, NULL: not written */
     struct list inputs, outputs;         /* with the places of their words */
+    bool has_misspelt_executable;        /* said already: not that it is missing as well */
     size_t expanded;                     /* bytes that substitutions made so far */
 };
 

@@ -151,7 +151,9 @@ static void each_mistake_is_told_at_its_place(void **state)
     static const struct {
         const char *source, *said;
     } cases[] = {
-        {"", "0:0+0 EXECUTABLE is missing: there is nothing to run; write EXECUTABLE = program|"},
+        {"EXECUTABL = x",
+         "1:1+9 EXECUTABL is not a variable of a job template; did you mean EXECUTABLE?|"},
+        {"", "1:1+0 EXECUTABLE is missing: there is nothing to run; write EXECUTABLE = program|"},
         {"EXECUTABLE =", "1:13+0 EXECUTABLE is empty|"},
         {"EXECUTABLE = bin/", "1:14+4 EXECUTABLE: this names a directory, a file is expected|"},
         {EXE "ARGUMENT = 5",
