@@ -235,6 +235,9 @@ worker=$(pgrep -P "$pid" -x gwvm)
 kill -STOP "$worker"
 kill -KILL "$pid" "$worker"
 wait "$pid" 2>/dev/null
+# The worker is not our child: until it is over it holds the lock that says it lives.
+is_over() { ! grep -qE '^State:[[:space:]]+[RSDTt]' "/proc/$worker/status" 2>/dev/null; }
+t_within 10 is_over
 orphan=$token
 job 'true'
 "$gwvm" run 2>gwvm.log
