@@ -109,6 +109,31 @@ t_equal "and one that refers to another file" "image-refers job 1" "$(failure_of
 truncate -s 16M empty.raw
 t_equal "a guest that never boots ends in bounded time" "guest-no-boot job 1" \
     "$(failure_of "$PWD/empty.raw" 'VM_BOOT_TIMEOUT = 5')"
+cat >off.jt <<EOF
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'poweroff -f; sleep 100'
+VM_IMAGE = $image
+VM_MEMORY = 128M
+EOF
+timeout 120 gwsubmit --wait -t off.jt >off.out 2>&1
+t_equal "a guest that powers off without a result is the job's failure" "guest-no-result job 1" \
+    "$(gwps --json | jq -r '.jobs | max_by(.id) | "\(.reason.code) \(.reason.blame) \(.attempt)"')"
+# The image does not fit: a site on a file system that is too small for it.
+gwd_stop
+GWD_DIR=$T_DIR/small
+mkdir -p "$GWD_DIR/site"
+if mount -t tmpfs -o size=4m tmpfs "$GWD_DIR/site" 2>/dev/null; then
+    gwd_start || t_not_ok "a daemon with a small site starts"
+    t_equal "no space left at the site is said, and is the site's affair" "no-space site 1" \
+        "$(failure_of "$image" 'NUMBER_OF_RETRIES = 0' 'RESCHEDULE_ON_FAILURE = no')"
+    t_equal "and nothing is left of it" "" "$(left_behind; find "$GWD_DIR/site" -type f)"
+    gwd_stop
+    umount "$GWD_DIR/site"
+else
+    t_skip "no space left at the site is said" "needs root for a small file system"
+fi
+GWD_DIR=$T_DIR/gwd
+gwd_start || t_not_ok "the first daemon starts again"
 sum=$(printf '%064d' 0)
 t_equal "a wrong checksum is noticed" "image-checksum job 1" "$(failure_of "$image sha256:$sum")"
 t_equal "nothing is left of them" "" "$(left_behind)"
