@@ -34,6 +34,26 @@ say = $(if $(V),,@echo "  $(1) $(2)")
 # Each program: the file with its main, and the libraries that it needs beside our own objects.
 PROGRAMS := bin/gwd bin/gw libexec/gw_im_static libexec/gw_tm_local libexec/gw_em_fork \
             libexec/gw_fake libexec/gwvm
+# Drivers for Globus and LDAP sites: where their libraries are (tools/deps grid).
+GLOBUS_MODULES := globus-gram-client globus-gram-protocol globus-gass-copy globus-gass-transfer globus-ftp-client globus-ftp-control \
+                  globus-gss-assist globus-gsi-credential globus-gssapi-gsi globus-gssapi-error globus-common
+HAVE_GLOBUS := $(shell pkg-config --exists $(GLOBUS_MODULES) 2>/dev/null && echo yes)
+HAVE_LDAP := $(shell pkg-config --exists ldap lber 2>/dev/null && echo yes)
+PROGRAMS += $(if $(HAVE_GLOBUS),libexec/gw_em_gram5 libexec/gw_tm_gass)
+PROGRAMS += $(if $(HAVE_LDAP),libexec/gw_im_glue)
+MAIN_libexec/gw_em_gram5 := em/gram5/main.c
+MAIN_libexec/gw_tm_gass := tm/gass/main.c
+MAIN_libexec/gw_im_glue := im/glue/main.c
+ifdef HAVE_GLOBUS
+LIBS_GLOBUS := $(shell pkg-config --libs $(GLOBUS_MODULES)) -lcrypto
+# As a system's header: its own warnings are not ours.
+ALL_CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(GLOBUS_MODULES)))
+endif
+LIBS_LDAP := $(if $(HAVE_LDAP),-lldap -llber)
+LIBS_libexec/gw_em_gram5 = $(LIBS_GLOBUS)
+LIBS_libexec/gw_tm_gass = $(LIBS_GLOBUS)
+LIBS_libexec/gw_im_glue = $(LIBS_LDAP)
+
 MAIN_bin/gwd := gwd/daemon/main.c
 MAIN_bin/gw := cli/main.c
 MAIN_libexec/gw_im_static := im/static.c
@@ -51,14 +71,14 @@ LIBS_libexec/gw_fake := -ljansson
 # gwvm travels to sites that have libvirt and QEMU and nothing of ours: the rest is linked in, and kept from the
 # site's libraries, which would else take our OpenSSL for theirs.
 LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic
-LIBS_TEST := -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lcrypto
+LIBS_TEST = $(LIBS_GLOBUS) $(LIBS_LDAP) -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lcrypto
 
 COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs
 SCRIPTS := libexec/gw_wrapper.sh
 
 MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
 SOURCES := $(wildcard lib/*.c wire/*.c spec/*.c vm/*.c gwd/*/*.c client/*.c cli/*.c drivers/*.c im/*.c \
-             tm/*.c em/*.c wrappers/*/*.c)
+             tm/*.c em/*.c wrappers/*/*.c $(if $(HAVE_GLOBUS),gsi/*.c em/gram5/*.c tm/gass/*.c) $(if $(HAVE_LDAP),im/glue/*.c))
 OBJECTS := $(SOURCES:%.c=$(B)/obj/%.o)
 PARTS := $(filter-out $(MAINS:%.c=$(B)/obj/%.o),$(OBJECTS))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
@@ -128,7 +148,7 @@ demo:
 	@tools/demo
 
 check:
-	@tools/deps build run test
+	@tools/deps build run test grid
 	@$(MAKE) --no-print-directory WERROR=-Werror all tests
 	@$(MAKE) --no-print-directory image
 	@BUILD=$(B) tests/run

@@ -35,9 +35,10 @@ static const struct {
     unsigned feature;
     const char *name;
 } feature_names[] = {
-    {KIT_PCT, "pct"},     {KIT_HANDLES, "handles"},       {KIT_RECOVER_TOKEN, "recover-token"},
-    {KIT_BLAME, "blame"}, {KIT_IDEMPOTENT, "idempotent"}, {KIT_STAT, "stat"},
-    {KIT_TAIL, "tail"},   {KIT_ATOMIC, "atomic"},
+    {KIT_PCT, "pct"},       {KIT_HANDLES, "handles"},       {KIT_RECOVER_TOKEN, "recover-token"},
+    {KIT_BLAME, "blame"},   {KIT_IDEMPOTENT, "idempotent"}, {KIT_STAT, "stat"},
+    {KIT_TAIL, "tail"},     {KIT_COMMIT, "commit"},         {KIT_CREDENTIAL, "credential"},
+    {KIT_ATOMIC, "atomic"},
 };
 
 static void on_stdin(void *ctx, int fd, short revents);

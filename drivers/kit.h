@@ -24,6 +24,8 @@ enum kit_feature {
     KIT_STAT = 1 << 5,
     KIT_ATOMIC = 1 << 6,
     KIT_TAIL = 1 << 7,
+    KIT_COMMIT = 1 << 8,
+    KIT_CREDENTIAL = 1 << 9,
 };
 
 struct kit;

@@ -28,6 +28,7 @@ enum driver_feature {
     FEATURE_STAT = 1 << 7,
     FEATURE_ATOMIC = 1 << 8,
     FEATURE_TAIL = 1 << 9,
+    FEATURE_CREDENTIAL = 1 << 10,
 };
 
 /* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c). */
