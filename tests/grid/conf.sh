@@ -1,0 +1,33 @@
+# gwd's configuration for the test grid. Part of tests/grid/grid.
+# shellcheck shell=bash disable=SC2154 # here, root, dom, prefix: the grid's
+
+conf_host() {
+    cat <<X
+ARCH="$(uname -m)" OS_NAME="Linux" OS_VERSION="12" CPU_MODEL="generic" CPU_MHZ=2000 CPU_SMP=4 CPU_FREE=400
+NODECOUNT=20 SIZE_MEM_MB=4096 FREE_MEM_MB=4096 SIZE_DISK_MB=$site_disk_mb FREE_DISK_MB=$site_disk_mb
+LRMS_NAME="jobmanager-fork" LRMS_TYPE="fork" FORK_NAME="jobmanager-fork"
+QUEUE_NAME[0]="default" QUEUE_NODECOUNT[0]=20 QUEUE_FREENODECOUNT[0]=20 QUEUE_STATUS[0]="enabled"
+VM_HYPERVISOR="qemu"
+X
+}
+
+# conf DIR [LINE ...]
+conf() {
+    local dir=${1-} s
+    [ -n "$dir" ] || die "conf DIR [LINE ...]"
+    shift
+    mkdir -p "$dir" && chmod 700 "$dir" && dir=$(realpath -- "$dir") || exit 1
+    for s in $SITES; do
+        conf_host "$s" >"$dir/$s.attributes"
+        echo "$s.$dom $s.attributes"
+    done >"$dir/hosts"
+    {
+        echo "# The private daemon of a test grid (tests/grid/grid conf): the grid's sites."
+        echo "STATE_DIR = \"$dir\""
+        echo "SOCKET = \"$dir/gwd.sock\""
+        echo "IM_MAD = static:gw_im_static:-l $dir/hosts:gass:gram5"
+        echo "TM_MAD = gass:gw_tm_gass:"
+        echo "EM_MAD = gram5:gw_em_gram5::rsl"
+        [ $# -eq 0 ] || printf '%s\n' "$@"
+    } >"$dir/gwd.conf"
+}
