@@ -201,7 +201,7 @@ site_do_start() {
 site_do_disk() {
     # shellcheck disable=SC2016
     case $1 in
-    fill) site_exec "$2" '' sh -c 'fallocate -l "$(df --output=avail -B1 /home | tail -n 1)" /home/.filler
+    fill) site_exec "$2" '' sh -c 'fallocate -l $(($(df --output=avail -B1 /home | tail -n 1) - 1048576)) /home/.filler
         dd if=/dev/zero of=/home/.filler.rest bs=4k 2>/dev/null; true' ;;
     free) site_exec "$2" '' rm -f /home/.filler /home/.filler.rest ;;
     *) die "disk fill|free SITE" ;;
