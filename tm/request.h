@@ -1,4 +1,5 @@
-/* One request of the local transfer driver, from its line to its answer. */
+/* A request of a transfer driver, from its line to its answer, and those that are open: what all
+ * transfer drivers have in common (docs/PROTOCOL section 3). */
 #ifndef TM_REQUEST_H
 #define TM_REQUEST_H
 
@@ -9,13 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct local;
+struct transfers;
 struct ending;
 
 struct request {
     struct pool_task task; /* first */
-    struct local *local;
-    struct request *prev, *next; /* of local's list */
+    struct transfers *transfers;
+    struct request *prev, *next; /* of the driver's list */
     char verb[8];
     char handle[HANDLE_MAX + 1];
     char *number; /* transfer number, or "-" */
@@ -34,35 +35,49 @@ struct request {
     uint64_t first_offset;
     struct loop_timer *expiry;
     bool is_waiting, is_expired;
-    int watch; /* inotify's; -1: none */
+    bool is_polled;            /* set by the work: nobody tells what becomes of that file */
+    struct loop_timer *repeat; /* then: when to look again */
+    int watch;                 /* else inotify's; -1: none */
 };
 
-/* The driver. */
-struct local {
+/* The driver: the first four are its own. */
+struct transfers {
+    size_t request_size;              /* of struct request, or what begins with one */
+    void (*begin)(struct request *r); /* see that a pool takes r->task, now or later */
+    void (*work)(struct request *r);  /* in the pool's thread */
+    void (*done)(struct request *r);  /* then, in the loop; it calls request_done. NULL: that */
+
     struct kit *kit;
-    struct pool *copies, *quick; /* a copy of an image must not hold up what takes no time */
-    struct request *requests;    /* all that have no answer yet */
+    struct request *requests; /* all that have no answer yet */
     size_t n_requests;
     struct ending *endings; /* ENDs that wait for their copies */
     int inotify;
 };
 
-void request_finish(struct request *r); /* answer and release it */
+/* What a driver's kit is told to serve, with struct transfers as context. */
+enum { REQUEST_VERBS = 8 };
+extern const struct kit_verb request_verbs[REQUEST_VERBS];
+
+void request_done(struct request *r);                             /* answer, or wait on (TAIL) */
+void request_finish(struct request *r);                           /* answer and release it */
+void request_cancel_all(struct transfers *t, const char *handle); /* NULL: of all handles */
 
 /* TAIL: what follows when its work is done, when time is up, when it is cancelled. */
 void tail_begin(struct request *r);
 void tail_step(struct request *r);
 void tail_cancel(struct request *r);
-void tail_open(
-    struct local *l); /* inotify; without it a TAIL only looks again when its time is up */
-void tail_close(struct local *l);
+void tail_open(struct transfers *t); /* inotify; without it one look more, when the time is up */
+void tail_close(struct transfers *t);
 
-/* What runs in a thread, one per verb. */
-void work_mkdir(struct request *r);
-void work_rmdir(struct request *r);
-void work_exists(struct request *r);
-void work_stat(struct request *r);
-void work_cp(struct request *r);
-void work_tail(struct request *r); /* reason NULL and offset unchanged: nothing yet */
+/* The work on file: URLs, by the request's verb. */
+void work_of(struct request *r);
+void work_fail(struct request *r, const char *reason, const struct gw_err *err);
+
+/* The reason of a failed step: something that should be there to be read; something to be made, by
+ * the job's own choice (an output file's destination) or at the site's (a job directory). `code` is
+ * negative. */
+bool work_is_in_job(const char *path);
+const char *work_source_reason(int code, const char *path);
+const char *work_target_reason(int code, bool is_jobs_choice);
 
 #endif

@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { TAIL_MS = 10000 };
+enum { TAIL_MS = 10000, REPEAT_MS = 1000 };
 
-static bool is_watched(struct local *l, int watch)
+static bool is_watched(struct transfers *l, int watch)
 {
     struct request *r;
     DL_FOREACH (l->requests, r)
@@ -29,20 +29,22 @@ static void stop_waiting(struct request *r)
     int watch = r->watch;
     r->is_waiting = false;
     r->watch = -1;
-    if (watch >= 0 && !is_watched(r->local, watch))
-        inotify_rm_watch(r->local->inotify, watch);
+    loop_timer_cancel(kit_loop(r->transfers->kit), r->repeat);
+    r->repeat = NULL;
+    if (watch >= 0 && !is_watched(r->transfers, watch))
+        inotify_rm_watch(r->transfers->inotify, watch);
 }
 
 static void work_again(struct request *r)
 {
     stop_waiting(r);
-    pool_add(r->local->quick, &r->task);
+    r->transfers->begin(r);
 }
 
 static void on_inotify(void *ctx, int fd, short revents)
 {
     (void)revents;
-    struct local *l = ctx;
+    struct transfers *l = ctx;
     union {
         struct inotify_event event;
         char bytes[16384];
@@ -59,7 +61,7 @@ static void on_inotify(void *ctx, int fd, short revents)
     }
 }
 
-void tail_open(struct local *l)
+void tail_open(struct transfers *l)
 {
     l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (l->inotify >= 0)
@@ -68,7 +70,7 @@ void tail_open(struct local *l)
         log_warn("no inotify, output is seen late: %s", strerror(errno));
 }
 
-void tail_close(struct local *l)
+void tail_close(struct transfers *l)
 {
     if (l->inotify < 0)
         return;
@@ -77,7 +79,7 @@ void tail_close(struct local *l)
     l->inotify = -1;
 }
 
-static int watch_fd(struct local *l, int fd, uint32_t mask)
+static int watch_fd(struct transfers *l, int fd, uint32_t mask)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -89,13 +91,20 @@ static bool watch_place(struct request *r, const struct place *p)
 {
     struct stat st;
     int fd = place_open_file(p, &st, NULL);
-    r->watch = fd >= 0 ? watch_fd(r->local, fd, IN_MODIFY)
-                       : watch_fd(r->local, p->dirfd, IN_CREATE | IN_MOVED_TO);
+    r->watch = fd >= 0 ? watch_fd(r->transfers, fd, IN_MODIFY)
+                       : watch_fd(r->transfers, p->dirfd, IN_CREATE | IN_MOVED_TO);
     bool is_there = place_stat(p, &st, NULL) == 0;
     bool is_news = fd >= 0 ? is_there && (uint64_t)st.st_size > r->offset : is_there;
     if (fd >= 0)
         close(fd);
     return is_news;
+}
+
+static void on_repeat(void *ctx)
+{
+    struct request *r = ctx;
+    r->repeat = NULL;
+    work_again(r);
 }
 
 static void begin_waiting(struct request *r)
@@ -105,6 +114,10 @@ static void begin_waiting(struct request *r)
     bool is_news = true; /* when it cannot be opened any more, the work says why */
     r->is_waiting = true;
     r->watch = -1;
+    if (r->is_polled) {
+        r->repeat = loop_timer_add(kit_loop(r->transfers->kit), REPEAT_MS, on_repeat, r);
+        return;
+    }
     if (place_path(r->from, &path, NULL) == 0 && place_open(path, false, &p, NULL) == 0) {
         is_news = watch_place(r, &p);
         place_close(&p);
@@ -126,15 +139,15 @@ static void on_expiry(void *ctx)
 
 void tail_begin(struct request *r)
 {
-    r->expiry = loop_timer_add(kit_loop(r->local->kit), TAIL_MS, on_expiry, r);
-    pool_add(r->local->quick, &r->task);
+    r->expiry = loop_timer_add(kit_loop(r->transfers->kit), TAIL_MS, on_expiry, r);
+    r->transfers->begin(r);
 }
 
 static void finish(struct request *r)
 {
     if (r->is_waiting)
         stop_waiting(r);
-    loop_timer_cancel(kit_loop(r->local->kit), r->expiry);
+    loop_timer_cancel(kit_loop(r->transfers->kit), r->expiry);
     r->expiry = NULL;
     snprintf(r->text, r->reason ? 0 : sizeof r->text, "%llu", (unsigned long long)r->offset);
     request_finish(r);

@@ -1,4 +1,4 @@
-/* The verbs of the local transfer driver, as they run in a thread: URLs to places, places to the
+/* The verbs on file: URLs, as they run in a thread: URLs to places, places to the
  * operation, errors to the reasons of docs/PROTOCOL section 5. */
 #include "lib/mem.h"
 #include "tm/copy.h"
@@ -15,29 +15,29 @@
 
 enum { TAIL_MAX = 1 << 20 };
 
-static void fail(struct request *r, const char *reason, const struct gw_err *err)
+void work_fail(struct request *r, const char *reason, const struct gw_err *err)
 {
     r->reason = reason;
     r->is_absent = err->code == GW_ENOENT;
     snprintf(r->text, sizeof r->text, "%s", err->text);
 }
 
-static bool is_in_job(const char *path)
+bool work_is_in_job(const char *path)
 {
     return strstr(path, "/.gw_") != NULL;
 }
 
 /* Something that should be there to be read. */
-static const char *source_reason(int code, const char *path)
+const char *work_source_reason(int code, const char *path)
 {
     if (-code == GW_ENOENT || -code == GW_EPERM || -code == GW_EINVAL)
-        return is_in_job(path) ? "no-output:job" : "no-input:job";
+        return work_is_in_job(path) ? "no-output:job" : "no-input:job";
     return "io:site";
 }
 
 /* Something to be made. An output file's destination is the job's own choice; a job directory is
  * the site's affair. */
-static const char *target_reason(int code, bool is_jobs_choice)
+const char *work_target_reason(int code, bool is_jobs_choice)
 {
     switch (-code) {
     case GW_ENOSPC:
@@ -62,12 +62,12 @@ static bool open_source(struct request *r, struct place *ret)
     struct gw_err err;
     int code = place_path(r->from, &path, &err);
     if (code < 0) {
-        fail(r, "bad-url:job", &err);
+        work_fail(r, "bad-url:job", &err);
         return false;
     }
     code = place_open(path, false, ret, &err);
     if (code < 0)
-        fail(r, source_reason(code, path), &err);
+        work_fail(r, work_source_reason(code, path), &err);
     free(path);
     return code == 0;
 }
@@ -79,17 +79,17 @@ static bool open_target(struct request *r, const char *url, bool is_jobs_choice,
     struct gw_err err;
     int code = place_path(url, &path, &err);
     if (code < 0) {
-        fail(r, "bad-url:job", &err);
+        work_fail(r, "bad-url:job", &err);
         return false;
     }
     code = place_open(path, makes_parents, ret, &err);
     if (code < 0)
-        fail(r, target_reason(code, is_jobs_choice), &err);
+        work_fail(r, work_target_reason(code, is_jobs_choice), &err);
     free(path);
     return code == 0;
 }
 
-void work_mkdir(struct request *r)
+static void do_mkdir(struct request *r)
 {
     struct place p;
     struct gw_err err;
@@ -104,11 +104,11 @@ void work_mkdir(struct request *r)
     else if ((code = place_stat(&p, &st, &err)) == 0 && !S_ISDIR(st.st_mode))
         code = gw_err_set(&err, GW_EINVAL, "%s exists and is not a directory", p.path);
     if (code < 0)
-        fail(r, target_reason(code, false), &err);
+        work_fail(r, work_target_reason(code, false), &err);
     place_close(&p);
 }
 
-void work_rmdir(struct request *r)
+static void do_rmdir(struct request *r)
 {
     struct place p;
     struct gw_err err;
@@ -120,11 +120,11 @@ void work_rmdir(struct request *r)
     }
     int code = tree_remove(&p, &r->is_cancelled, &err);
     if (code < 0)
-        fail(r, target_reason(code, false), &err);
+        work_fail(r, work_target_reason(code, false), &err);
     place_close(&p);
 }
 
-void work_exists(struct request *r)
+static void do_exists(struct request *r)
 {
     struct place p;
     struct gw_err err;
@@ -133,11 +133,11 @@ void work_exists(struct request *r)
         return;
     int code = place_stat(&p, &st, &err);
     if (code < 0)
-        fail(r, source_reason(code, p.path), &err);
+        work_fail(r, work_source_reason(code, p.path), &err);
     place_close(&p);
 }
 
-void work_stat(struct request *r)
+static void do_stat(struct request *r)
 {
     struct place p;
     struct gw_err err;
@@ -148,7 +148,7 @@ void work_stat(struct request *r)
     if (code == 0 && !S_ISREG(st.st_mode))
         code = gw_err_set(&err, GW_EINVAL, "%s is not a regular file", p.path);
     if (code < 0)
-        fail(r, source_reason(code, p.path), &err);
+        work_fail(r, work_source_reason(code, p.path), &err);
     else
         snprintf(r->text, sizeof r->text, "%jd %jd", (intmax_t)st.st_size, (intmax_t)st.st_mtime);
     place_close(&p);
@@ -175,7 +175,7 @@ static bool follow(struct request *r, struct place *p)
         code = place_open(real, false, p, &err);
     free(real);
     if (code < 0)
-        fail(r, target_reason(code, true), &err);
+        work_fail(r, work_target_reason(code, true), &err);
     return code == 0;
 }
 
@@ -186,23 +186,23 @@ static void copy(struct request *r, const struct place *from, const struct place
     bool is_source = false;
     int code = copy_file(from, to, r->is_executable, &r->is_cancelled, &is_source, &err);
     if (code < 0)
-        fail(r,
-             is_source ? source_reason(code, from->path)
-                       : target_reason(code, is_output && to->zone == ZONE_OUTSIDE),
-             &err);
+        work_fail(r,
+                  is_source ? work_source_reason(code, from->path)
+                            : work_target_reason(code, is_output && to->zone == ZONE_OUTSIDE),
+                  &err);
 }
 
-void work_cp(struct request *r)
+static void do_cp(struct request *r)
 {
     struct place from, to;
     if (atomic_load(&r->is_cancelled)) {
-        fail(r, "internal:us", &(struct gw_err){.text = "cancelled"});
+        work_fail(r, "internal:us", &(struct gw_err){.text = "cancelled"});
         return;
     }
     if (!open_source(r, &from))
         return;
     bool is_output = from.zone != ZONE_OUTSIDE;
-    if (open_target(r, r->to, is_output && !is_in_job(r->to), true, &to)) {
+    if (open_target(r, r->to, is_output && !work_is_in_job(r->to), true, &to)) {
         if (follow(r, &to)) {
             copy(r, &from, &to, is_output);
             place_close(&to);
@@ -224,11 +224,11 @@ static void tail_to(struct request *r, int fd, const struct stat *st)
     r->offset += n;
     if (code < 0 && n == 0) {
         gw_err_sys(&err, -code, "copying to %s", r->to);
-        fail(r, "internal:us", &err);
+        work_fail(r, "internal:us", &err);
     }
 }
 
-void work_tail(struct request *r)
+static void do_tail(struct request *r)
 {
     struct place p;
     struct stat st;
@@ -240,7 +240,21 @@ void work_tail(struct request *r)
         tail_to(r, fd, &st);
         close(fd);
     } else if (fd != -GW_ENOENT) {
-        fail(r, source_reason(fd, p.path), &err);
+        work_fail(r, work_source_reason(fd, p.path), &err);
     }
     place_close(&p);
+}
+
+void work_of(struct request *r)
+{
+    static const struct {
+        const char *verb;
+        void (*work)(struct request *r);
+    } rows[] = {
+        {"MKDIR", do_mkdir}, {"RMDIR", do_rmdir}, {"EXISTS", do_exists},
+        {"STAT", do_stat},   {"CP", do_cp},       {"TAIL", do_tail},
+    };
+    for (size_t i = 0; i < GW_COUNT(rows); i++)
+        if (strcmp(rows[i].verb, r->verb) == 0)
+            rows[i].work(r);
 }
