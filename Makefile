@@ -83,7 +83,7 @@ OBJECTS := $(SOURCES:%.c=$(B)/obj/%.o)
 PARTS := $(filter-out $(MAINS:%.c=$(B)/obj/%.o),$(OBJECTS))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tools/* tests/*.sh tests/*/*.sh \
+SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/grid/* tools/* tests/*.sh tests/*/*.sh \
                       wrappers/*.sh guest/* 2>/dev/null)
 
 all: $(PROGRAMS:%=$(B)/%) $(COMMANDS:%=$(B)/bin/%) $(SCRIPTS:%=$(B)/%)
@@ -161,6 +161,19 @@ check-cloudimg: all image
 check-chroot:
 	@tests/system/bare-chroot.sh
 
+# A shell with a gwd and a grid of two GRAM5 and GridFTP sites; and the tests that need such a grid alone.
+grid:
+	@tools/deps build run test grid </dev/null
+	@$(MAKE) --no-print-directory all </dev/null
+	@$(MAKE) --no-print-directory image </dev/null
+	@tools/grid-shell
+
+check-grid:
+	@tools/deps build run test grid
+	@$(MAKE) --no-print-directory WERROR=-Werror all
+	@$(MAKE) --no-print-directory image
+	@BUILD=$(B) tests/run $(filter-out grid_lib.sh,$(notdir $(wildcard tests/system/grid_*.sh)))
+
 layers:
 	@tests/layers
 
@@ -230,4 +243,4 @@ clean:
 
 FORCE:
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
-.PHONY: all tests deps deps-run image demo check check-cloudimg check-chroot layers fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE
+.PHONY: all tests deps deps-run image demo check check-cloudimg check-chroot grid check-grid layers fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE

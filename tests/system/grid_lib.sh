@@ -1,0 +1,81 @@
+# Helpers of the tests that need a grid: `. "$(dirname "$0")/lib.sh"`, then `. "$(dirname "$0")/grid_lib.sh"`, then
+# grid_up. gwd runs in the grid's client namespace; its clients need no network and run where the test does.
+# shellcheck shell=bash
+
+T_GRID=$T_ROOT/tests/grid/grid
+# shellcheck disable=SC2034 # for the scripts
+PAYLOAD_LOG=/var/log/grid/payloads # at a site; append-only
+
+grid() {
+    "$T_GRID" "$@"
+}
+
+# Where gwd_start of lib.sh starts it.
+gwd() {
+    exec "$T_GRID" exec client "$BUILD/bin/gwd" "$@"
+}
+
+# grid_up [ARGUMENT of grid up ...]: a grid of this test's own. Without root or the packages the script ends, with one line.
+grid_up() {
+    local out
+    if [ "$(id -u)" -ne 0 ]; then
+        t_skip "$(basename "$0")" "a grid needs root, for namespaces and mounts"
+        exit 0
+    fi
+    if ! command -v globus-gatekeeper >/dev/null || [ ! -x "$BUILD/libexec/gw_em_gram5" ]; then
+        t_skip "$(basename "$0")" "Globus is not installed; make deps"
+        exit 0
+    fi
+    chmod 711 "$T_DIR"
+    export GRID=$T_DIR/grid
+    trap grid_cleanup EXIT
+    if ! out=$(grid up --owner $$ "$@" 2>&1); then
+        t_not_ok "a grid comes up" "$out"
+        exit 1
+    fi
+    eval "$(grid env)"
+}
+
+grid_cleanup() {
+    [ -z "$GWD_PID" ] || t_end "$GWD_PID"
+    GWD_PID=
+    [ -z "${T_KEEP-}" ] || cp -r "$T_DIR" "$T_KEEP"
+    grid down
+    t_cleanup
+}
+
+# grid_gwd [LINE of gwd.conf ...]: a daemon that knows the grid's sites, ready, with hosts that take jobs.
+grid_gwd() {
+    GWD_DIR=$T_DIR/gwd
+    grid conf "$GWD_DIR" "$@" && gwd_start && t_within 20 grid_hosts_known
+}
+
+grid_hosts_known() {
+    [ "$(gwhost -n 2>/dev/null | grep -c '\.grid\.test')" -eq "$(grid sites | wc -w)" ]
+}
+
+# grid_gram_starts [SITE ...]: "SITE TOKEN" of each job that a GRAM script has started, of gwd's jobs only.
+grid_gram_starts() {
+    local s
+    [ $# -gt 0 ] || set -- $(grid sites)
+    for s; do grid starts "$s" | awk -v s="$s" '$4 != "-" { print s, $4 }'; done
+}
+
+# grid_payloads [SITE ...]: "SITE LINE" of each line that a payload has written.
+grid_payloads() {
+    local s
+    [ $# -gt 0 ] || set -- $(grid sites)
+    for s; do grid payloads "$s" | sed "s/^/$s /"; done
+}
+
+# grid_left SITE: what jobs left behind: processes, and files of their own below the homes. Nothing, if all is well.
+grid_left() {
+    # shellcheck disable=SC2016
+    grid exec "$1" bash -c '
+        for d in /proc/[0-9]*; do
+            [ "$(stat -c %u $d 2>/dev/null)" -ge 61000 ] 2>/dev/null || continue
+            command=$(tr "\0" " " <$d/cmdline) 2>/dev/null
+            case $command in *globus-job-manager* | "") ;; *) echo "process ${d#/proc/} $command" ;; esac
+        done
+        find /home -mindepth 2 -maxdepth 2 -name ".gw_*" ! -name .gw_cache ! -name ".gw_lease_*" | sed "s/^/file /"'
+}
