@@ -57,6 +57,7 @@ grid_hosts_known() {
 # grid_gram_starts [SITE ...]: "SITE TOKEN" of each job that a GRAM script has started, of gwd's jobs only.
 grid_gram_starts() {
     local s
+    # shellcheck disable=SC2046
     [ $# -gt 0 ] || set -- $(grid sites)
     for s; do grid starts "$s" | awk -v s="$s" '$4 != "-" { print s, $4 }'; done
 }
@@ -64,6 +65,7 @@ grid_gram_starts() {
 # grid_payloads [SITE ...]: "SITE LINE" of each line that a payload has written.
 grid_payloads() {
     local s
+    # shellcheck disable=SC2046
     [ $# -gt 0 ] || set -- $(grid sites)
     for s; do grid payloads "$s" | sed "s/^/$s /"; done
 }
