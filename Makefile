@@ -62,7 +62,7 @@ MAIN_libexec/gw_em_fork := em/fork.c
 MAIN_libexec/gw_fake := drivers/fake.c
 MAIN_libexec/gwvm := wrappers/gwvm/main.c
 
-LIBS_bin/gwd := -luv -lsqlite3 -ljansson -luuid
+LIBS_bin/gwd := -luv -lsqlite3 -ljansson -luuid -lcrypto
 LIBS_bin/gw := -ljansson -lsmartcols -luuid
 LIBS_libexec/gw_im_static :=
 LIBS_libexec/gw_tm_local :=

@@ -80,6 +80,14 @@ static const struct row rows[] = {
     {"BACKOFF_MAX", ROW_DURATION, "10m", AT(backoff_max_s), 1, NO_LIMIT, "longest such pause"},
     {"LEASE_MARGIN", ROW_DURATION, "60", AT(lease_margin_s), 0, NO_LIMIT,
      "waited beyond a lease before a lost attempt is replaced"},
+    {"CREDENTIAL_MIN_LIFE", ROW_DURATION, "15m", AT(credential_life_s), 0, NO_LIMIT,
+     "no job is started in the name of a credential (a proxy certificate) with less left; GRAM "
+     "refuses less than 10m"},
+    {"CREDENTIAL_RENEW", ROW_TEXT, "", AT(credential_renew), 0, 0,
+     "a command that renews a credential, whose path gets its last argument; an absolute path and "
+     "arguments, no shell"},
+    {"CREDENTIAL_RENEW_BEFORE", ROW_DURATION, "1h", AT(credential_renew_s), 0, NO_LIMIT,
+     "it is run when a credential has less left"},
     {"WRAPPER", ROW_PATH, "", AT(wrapper), 0, 0,
      "the wrapper script that is staged with each job; the installed one if not given"},
     {"GWVM", ROW_PATH, "", AT(gwvm), 0, 0,

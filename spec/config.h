@@ -23,7 +23,7 @@ struct config {
     struct config_driver *ims, *tms, *ems;
     size_t n_ims, n_tms, n_ems;
     char *dm_sched; /* "builtin" */
-    char *state_dir, *socket, *log_level, *wrapper, *gwvm, *vm_uri,
+    char *state_dir, *socket, *log_level, *wrapper, *gwvm, *vm_uri, *credential_renew,
         *admin_group; /* NULL: not given */
     uint64_t socket_mode;
     uint64_t discovery_s, monitoring_s, poll_s;
@@ -31,6 +31,7 @@ struct config {
     uint64_t dispatch_chunk, max_dispatch_resource, max_running_user; /* 0: no limit */
     uint64_t attempts_max;
     uint64_t retention_s, cancel_retry_s, retry_s, backoff_max_s, lease_margin_s;
+    uint64_t credential_life_s, credential_renew_s;
     uint64_t vm_cache_bytes, vm_cache_age_s;
     uint64_t min_free_bytes;
     uint64_t checkpoint_rows, keep_events;

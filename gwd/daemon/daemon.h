@@ -5,6 +5,7 @@
  *   driver.c    driver processes; driver_line.c their lines
  *   server.c    clients' connections; ops.c what they may ask; view.c how it is shown
  *   watch.c     events for those who watch; logs.c payload output for those who follow
+ *   credential.c  the files in whose name drivers act at sites
  *   settings.c  configuration to engine and drivers; dev.c the private daemon
  *
  * Everything runs on the loop's thread. */
@@ -22,6 +23,7 @@ struct connection;
 struct driver_process;
 struct watch;
 struct log_stream;
+struct credential_file;
 struct settings;
 
 struct daemon {
@@ -49,6 +51,8 @@ struct daemon {
     struct watch *watches;
     struct log_stream *logs;
     uint64_t next_log;
+
+    struct credential_file *credentials;
 
     uv_signal_t signals[3];
     bool is_stopping;
@@ -104,6 +108,7 @@ void ops_reply(struct daemon *d, const struct asker *asker, const struct reply *
 json_t *view_job(struct daemon *d, const struct job *j, uint64_t index);
 json_t *view_history(struct daemon *d, const struct job *j, uint64_t index);
 json_t *view_host(struct daemon *d, const struct host *h);
+json_t *view_users(struct daemon *d);
 json_t *view_event(const struct event *ev);
 json_t *view_reason(const char *code, enum blame blame, const char *text);
 const char *view_state(const struct daemon *d, const struct job *j,
@@ -124,6 +129,11 @@ void logs_answer(struct daemon *d, uint64_t serial, const char *verb, bool is_su
                  const char *text);
 void logs_drained(struct daemon *d, const struct connection *c); /* it has read what was sent */
 void logs_event(struct daemon *d, const struct event *ev);
+
+/* credential.c */
+void credential_watch(struct daemon *d,
+                      const char *path); /* IN_CREDENTIAL, now and when it changes */
+void credentials_free(struct daemon *d); /* after the loop has ended */
 
 void daemon_stop(struct daemon *d, int exit_code);
 

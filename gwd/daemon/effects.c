@@ -150,6 +150,9 @@ void effect_perform(struct daemon *d, struct effect *f)
     case EFFECT_ARCHIVE:
         archive(d, f);
         break;
+    case EFFECT_CREDENTIAL:
+        credential_watch(d, f->path);
+        break;
     case EFFECT_REPLY:
         ops_reply(d, &f->asker, f->reply);
         break;

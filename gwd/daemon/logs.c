@@ -117,6 +117,11 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
     bool asks_size = !s->follows && !s->has_end;
     char *args[3] = {asks_size ? NULL : offset, url, asks_size ? NULL : s->path};
     s->is_asked = true;
+    const char *credential = j->spec->owner.credential;
+    if (credential && driver_features(d, DRIVER_TM, a->tm) & FEATURE_CREDENTIAL)
+        driver_request(d, DRIVER_TM, a->tm, "CREDENTIAL",
+                       (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0,
+                       (char *[3]){NULL, (char *)credential, NULL});
     driver_request(d, DRIVER_TM, a->tm, asks_size ? "STAT" : "TAIL",
                    (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0, args);
     free(offset);
@@ -182,6 +187,8 @@ void logs_answer(struct daemon *d, uint64_t serial, const char *verb, bool is_su
     DL_SEARCH_SCALAR(d->logs, s, serial, serial);
     if (!s)
         return;
+    if (strcmp(verb, "STAT") != 0 && strcmp(verb, "TAIL") != 0)
+        return; /* of CREDENTIAL: the request after it says what is wrong with it */
     s->is_asked = false;
     if (strcmp(verb, "STAT") == 0) {
         take_size(d, s, is_success, text);

@@ -156,6 +156,7 @@ static void finish(struct daemon *d)
                          &err) < 0)
         log_warn("%s", err.text);
     drivers_free(d);
+    credentials_free(d);
     turn_close(d);
     engine_destroy(d->engine);
     store_close(d->store);

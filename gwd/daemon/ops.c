@@ -105,13 +105,17 @@ static void submit_checked(struct connection *c, json_int_t id, json_t *request,
     char fallback[32];
     struct asker asker = connection_asker(c, id);
     json_t *priority = json_object_get(request, "priority");
+    const char *given = get_text(request, "credential");
+    /* Where grid-proxy-init puts it. */
+    char *credential = given ? xstrdup(given) : xasprintf("/tmp/x509up_u%" PRIu64, asker.uid);
     struct submission sub = {.source = get_text(request, "template"),
                              .file = get_text(request, "file"),
                              .home = get_text(request, "home"),
                              .key = get_text(request, "key"),
                              .owner = {.user = (char *)user_name((uid_t)asker.uid, fallback),
                                        .uid = asker.uid,
-                                       .gid = connection_gid(c)},
+                                       .gid = connection_gid(c),
+                                       .credential = credential},
                              .tasks = (uint64_t)get_int(request, "tasks", 1),
                              .is_array = get_bool(request, "array", false),
                              .is_held = get_bool(request, "hold", false),
@@ -121,6 +125,7 @@ static void submit_checked(struct connection *c, json_int_t id, json_t *request,
                                                                    : t->priority};
     struct input in = {.kind = IN_SUBMIT, .asker = asker, .submit = &sub};
     turn_input(connection_daemon(c), &in);
+    free(credential);
 }
 
 static void serve_submit(struct connection *c, json_int_t id, json_t *request)
@@ -129,6 +134,11 @@ static void serve_submit(struct connection *c, json_int_t id, json_t *request)
     const char *home = get_text(request, "home");
     struct asker asker = connection_asker(c, id);
     json_int_t priority = get_int(request, "priority", 0);
+    const char *credential = get_text(request, "credential");
+    if (credential && credential[0] != '/') {
+        connection_error(c, id, GW_EINVAL, "a credential is the absolute path of a file", NULL);
+        return;
+    }
     if (!source || !home || home[0] != '/') {
         connection_error(c, id, GW_EINVAL,
                          "a submission needs a template and an absolute home directory", NULL);
@@ -415,6 +425,12 @@ static void serve_status(struct connection *c, json_int_t id, json_t *request)
                                drivers_json(d), "jobs", jobs));
 }
 
+static void serve_users(struct connection *c, json_int_t id, json_t *request)
+{
+    (void)request;
+    connection_reply(c, id, json_pack("{so}", "users", view_users(connection_daemon(c))));
+}
+
 static void serve_unwatch(struct connection *c, json_int_t id, json_t *request)
 {
     json_int_t watch = get_int(request, "watch", 0);
@@ -437,7 +453,8 @@ static const struct op ops[] = {
       {"hold", 'b'},
       {"priority", 'i'},
       {"depends", 'I'},
-      {"key", 's'}},
+      {"key", 's'},
+      {"credential", 's'}},
      serve_submit},
     {"jobs",
      {{"ids", 'I'},
@@ -458,6 +475,7 @@ static const struct op ops[] = {
     {"drain", {{"host", 's'}, {"drained", 'b'}}, serve_drain},
     {"pause", {{"paused", 'b'}}, serve_pause},
     {"status", {{0}}, serve_status},
+    {"users", {{0}}, serve_users},
 };
 
 static bool ids_are_good(const json_t *list)

@@ -22,6 +22,7 @@ struct settings {
     struct driver_settings *drivers;
     size_t n_drivers;
     char *spool, *wrapper, *gwvm;
+    char **renew;
 };
 
 char *settings_libexec(void)
@@ -76,6 +77,18 @@ static int add_drivers(struct settings *s, enum driver_kind kind, const struct c
     return r;
 }
 
+static int renew_argv(struct settings *s, struct gw_err *err)
+{
+    size_t n;
+    if (!s->config->credential_renew)
+        return 0;
+    if (subst_words(s->config->credential_renew, NULL, NULL, &s->renew, &n, err) < 0)
+        return gw_err_context(err, "CREDENTIAL_RENEW");
+    if (n && access(s->renew[0], X_OK) < 0)
+        return gw_err_sys(err, errno, "CREDENTIAL_RENEW: %s", s->renew[0]);
+    return 0;
+}
+
 static int64_t us(uint64_t seconds)
 {
     return (int64_t)seconds * 1000000;
@@ -105,6 +118,7 @@ static void fill_engine(struct settings *s, const char *libexec)
                                        .retention_us = us(c->retention_s),
                                        .discovery_us = us(c->discovery_s),
                                        .monitoring_us = us(c->monitoring_s),
+                                       .credential_life_us = us(c->credential_life_s),
                                        .vm_cache_max_bytes = c->vm_cache_bytes,
                                        .vm_cache_age_s = c->vm_cache_age_s};
     s->ims = xcalloc(c->n_ims, sizeof *s->ims);
@@ -131,6 +145,8 @@ int settings_from_text(const char *file, const char *text, struct settings **ret
         char *libexec = settings_libexec();
         fill_engine(s, libexec);
         r = add_drivers(s, DRIVER_IM, s->config->ims, s->config->n_ims, libexec, err);
+        if (r == 0)
+            r = renew_argv(s, err);
         if (r == 0)
             r = add_drivers(s, DRIVER_TM, s->config->tms, s->config->n_tms, libexec, err);
         if (r == 0)
@@ -171,6 +187,7 @@ void settings_destroy(struct settings *s)
     free(s->spool);
     free(s->wrapper);
     free(s->gwvm);
+    subst_words_free(s->renew);
     config_destroy(s->config);
     free(s);
 }
@@ -225,6 +242,16 @@ uint64_t settings_checkpoint_rows(const struct settings *s)
 uint64_t settings_keep_events(const struct settings *s)
 {
     return s->config->keep_events;
+}
+
+uint64_t settings_renew_before_s(const struct settings *s)
+{
+    return s->config->credential_renew_s;
+}
+
+char **settings_renew_argv(const struct settings *s)
+{
+    return s->renew;
 }
 
 int settings_log_level(const struct settings *s)

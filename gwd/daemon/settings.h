@@ -33,6 +33,9 @@ const char *settings_admin_group(const struct settings *s); /* or NULL */
 uint64_t settings_min_free_bytes(const struct settings *s);
 uint64_t settings_checkpoint_rows(const struct settings *s);
 uint64_t settings_keep_events(const struct settings *s);
+uint64_t settings_renew_before_s(const struct settings *s);
+/* The command that renews a credential, whose path is its last argument; NULL: none. */
+char **settings_renew_argv(const struct settings *s);
 int settings_log_level(const struct settings *s); /* enum log_level */
 
 /* Directory of drivers and wrapper, found beside our own executable. malloc'ed. */

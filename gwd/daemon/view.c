@@ -1,10 +1,12 @@
 /* How jobs, hosts and events look to clients (docs/client-protocol.md). */
 #include "gwd/daemon/daemon.h"
+#include "gwd/daemon/settings.h"
 #include "lib/mem.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 static json_t *seconds(int64_t us)
 {
@@ -97,8 +99,37 @@ static json_t *view_vms(const struct attempt *a)
     return list;
 }
 
+static const char *const credential_states[] = {"unknown", "bad", "expired", "short", "valid"};
+
+static int64_t credential_life_us(const struct daemon *d)
+{
+    return settings_engine(d->settings)->credential_life_us;
+}
+
+static char *credential_trouble(const struct daemon *d, const char *path)
+{
+    return path ? credential_words(engine_credential(d->engine, path), credential_life_us(d),
+                                   clock_wall_us())
+                : xstrdup("it was submitted without a credential");
+}
+
+/* Of an owner: path, identity, state, when it ends, what is wrong with it. */
+static json_t *view_credential(const struct daemon *d, const char *path)
+{
+    const struct credential *c = path ? engine_credential(d->engine, path) : NULL;
+    if (!c)
+        return json_null();
+    int64_t now_us = clock_wall_us(), life_us = credential_life_us(d);
+    char *words = credential_words(c, life_us, now_us);
+    json_t *o = json_pack("{so so ss so so}", "path", text(c->path), "identity", text(c->identity),
+                          "state", credential_states[credential_state(c, life_us, now_us)],
+                          "expires", seconds(c->expires_us), "problem", text(words));
+    free(words);
+    return o;
+}
+
 /* Why a pending task waits: as the last scheduling pass saw it. */
-static json_t *view_why(const struct job *j, const struct task *t)
+static json_t *view_why(const struct daemon *d, const struct job *j, const struct task *t)
 {
     const struct job_class *c = j->spec->class;
     const struct match_why *why = c->why;
@@ -120,26 +151,34 @@ static json_t *view_why(const struct job *j, const struct task *t)
                        : why->is_user_limit ? "user-limit"
                        : why->hosts == 0    ? "no-host"
                        : why->busy          ? "busy"
+                       : why->no_credential ? "credential"
                                             : "no-match";
+    char *words = why->no_credential ? credential_trouble(d, c->credential) : NULL;
+    json_t *message = text(words);
+    free(words);
     const char *blame = why->is_paused || why->is_user_limit                  ? "us"
                         : why->busy || why->hosts == why->down + why->drained ? "site"
                                                                               : "job";
-    return json_pack("{ss ss s{sI sI sI sI sI sI sI so}}", "code", code, "blame", blame, "params",
-                     "hosts", (json_int_t)why->hosts, "down", (json_int_t)why->down, "drained",
-                     (json_int_t)why->drained, "no_lrms", (json_int_t)why->no_lrms, "no_vm",
+    return json_pack("{ss ss s{so sI sI sI sI sI sI sI sI so}}", "code", code, "blame", blame,
+                     "params", "message", message, "hosts", (json_int_t)why->hosts, "down",
+                     (json_int_t)why->down, "drained", (json_int_t)why->drained, "no_credential",
+                     (json_int_t)why->no_credential, "no_lrms", (json_int_t)why->no_lrms, "no_vm",
                      (json_int_t)why->no_vm, "too_small", (json_int_t)why->too_small, "busy",
                      (json_int_t)why->busy, "requirements", requirements);
 }
 
-static json_t *current_reason(const struct job *j, uint64_t index, const struct task *t,
-                              const struct attempt *a)
+static json_t *current_reason(const struct daemon *d, const struct job *j, uint64_t index,
+                              const struct task *t, const struct attempt *a)
 {
     enum phase phase = job_task_phase(j, index);
     if (phase == PHASE_PENDING)
         return job_task_wish(j, index) == WISH_HELD ? view_reason("held", BLAME_NONE, NULL)
-                                                    : view_why(j, t);
+                                                    : view_why(d, j, t);
     if (!t)
         return view_reason("killed", BLAME_NONE, NULL);
+    const struct reason *parked = engine_parked(d->engine, j, t);
+    if (parked)
+        return view_reason(parked->code, parked->blame, parked->text);
     if (a && a->unknown_since_us)
         return view_reason("unknown", BLAME_SITE, NULL);
     if (phase_is_final(phase))
@@ -224,7 +263,7 @@ json_t *view_job(struct daemon *d, const struct job *j, uint64_t index)
                   types[t->type], "np", (json_int_t)t->np, "priority", (json_int_t)j->priority,
                   "walltime_s", (json_int_t)t->walltime_s);
     put_attempt(o, d, j, task, a);
-    json_object_set_new(o, "reason", current_reason(j, index, task, a));
+    json_object_set_new(o, "reason", current_reason(d, j, index, task, a));
     json_object_set_new(o, "submitted", seconds(j->submitted_us));
     json_object_set_new(o, "ended", seconds(task ? task->ended_us : j->rest_ended_us));
     json_object_set_new(o, "resources",
@@ -233,6 +272,7 @@ json_t *view_job(struct daemon *d, const struct job *j, uint64_t index)
                                   (json_int_t)(t->vm_image ? t->vm_memory_mib : 0), "disk_mib",
                                   (json_int_t)disk));
     json_object_set_new(o, "home", text(j->spec->home));
+    json_object_set_new(o, "credential", view_credential(d, j->spec->owner.credential));
     put_streams(o, d, j, index);
     return o;
 }
@@ -295,15 +335,64 @@ json_t *view_host(struct daemon *d, const struct host *h)
         json_array_append_new(queues, view_queue(h, i));
     }
     bool is_drained = state_site_is_drained(engine_state(d->engine), h->name);
-    return json_pack("{sI so so so so ss so so sI sI so}", "id", (json_int_t)h->id, "name",
-                     text(h->name), "im", text(h->im), "tm", text(h->tm), "em", text(h->em),
-                     "state",
-                     is_drained ? "drained"
-                     : h->is_up ? "up"
-                                : "unknown",
-                     "reason", view_reason(h->reason.code, h->reason.blame, h->reason.text),
-                     "attributes", attributes, "used_slots", (json_int_t)used, "running_jobs",
-                     (json_int_t)h->running, "queues", queues);
+    return json_pack(
+        "{sI so so so so ss so so sI sI so sb}", "id", (json_int_t)h->id, "name", text(h->name),
+        "im", text(h->im), "tm", text(h->tm), "em", text(h->em), "state",
+        is_drained ? "drained"
+        : h->is_up ? "up"
+                   : "unknown",
+        "reason", view_reason(h->reason.code, h->reason.blame, h->reason.text), "attributes",
+        attributes, "used_slots", (json_int_t)used, "running_jobs", (json_int_t)h->running,
+        "queues", queues, "needs_credential", (int)engine_needs_credential(d->engine, h));
+}
+
+/* Owners with unfinished jobs: a user may use several credentials. */
+struct owner_count {
+    const struct principal *owner;
+    json_int_t waiting, running;
+    struct owner_count *next;
+};
+
+static struct owner_count *owner_find(struct owner_count **list, const struct principal *owner)
+{
+    struct owner_count *o;
+    const char *path = owner->credential ? owner->credential : "";
+    LL_FOREACH(*list, o)
+    {
+        if (o->owner->uid == owner->uid &&
+            strcmp(o->owner->credential ? o->owner->credential : "", path) == 0)
+            return o;
+    }
+    o = xcalloc(1, sizeof *o);
+    o->owner = owner;
+    LL_APPEND(*list, o);
+    return o;
+}
+
+json_t *view_users(struct daemon *d)
+{
+    struct owner_count *owners = NULL, *o, *tmp;
+    json_t *list = json_array();
+    size_t it = 0;
+    for (struct job *j; (j = state_next_job(engine_state(d->engine), &it));) {
+        o = owner_find(&owners, &j->spec->owner);
+        if (!j->is_rest_ended)
+            o->waiting += (json_int_t)(j->tasks - j->fresh);
+        for (struct task *t = j->touched; t; t = t->hh.next) {
+            bool is_waiting = t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING;
+            o->waiting += is_waiting;
+            o->running += !is_waiting && !phase_is_final(t->phase);
+        }
+    }
+    LL_FOREACH_SAFE(owners, o, tmp)
+    {
+        json_array_append_new(list, json_pack("{so sI sI sI so}", "user", text(o->owner->user),
+                                              "uid", (json_int_t)o->owner->uid, "waiting",
+                                              o->waiting, "running", o->running, "credential",
+                                              view_credential(d, o->owner->credential)));
+        free(o);
+    }
+    return list;
 }
 
 static json_t *field_value(const struct event *ev, const struct event_field *f)

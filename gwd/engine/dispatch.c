@@ -94,6 +94,11 @@ static bool is_usable(const void *ctx, const struct host *h)
     return tm && tm->is_up && em && em->is_up;
 }
 
+static bool has_credential(const void *ctx, const struct job_class *c, const struct host *h)
+{
+    return credential_serves(ctx, c, h);
+}
+
 static uint64_t user_running(const void *ctx, uint64_t uid)
 {
     const struct engine *e = ctx;
@@ -111,6 +116,7 @@ struct match_pass dispatch_pass(struct engine *e)
                                .now_us = e->now_us,
                                .user_running = user_running,
                                .is_usable = is_usable,
+                               .has_credential = has_credential,
                                .take = start_attempt,
                                .ctx = e};
 }

@@ -53,6 +53,7 @@ void engine_destroy(struct engine *e)
         free(d->staging);
         free(d);
     }
+    credentials_clear(e);
     timers_clear(&e->timers);
     state_clear(&e->state);
     free(e);
@@ -100,6 +101,7 @@ static void start(struct engine *e)
             forget_later(e, j);
             continue;
         }
+        credential_want(e, j);
         if (j->is_rest_ended)
             archive_again(e, j, TASK_ALL);
         for (struct task *t = j->touched; t; t = t->hh.next) {
@@ -123,11 +125,10 @@ static void start(struct engine *e)
     e->wants_match = true;
 }
 
-/* Begin the phase again that the attempt is in. */
-static void flight_continue(struct engine *e, struct flight *f)
+void flight_continue(struct engine *e, struct flight *f)
 {
     f->timer++;
-    f->is_tm_open = false;
+    f->is_tm_open = f->is_parked = false;
     switch ((int)f->task->phase) {
     case PHASE_PROLOG:
         f->is_redo = true;
@@ -251,6 +252,10 @@ static void flight_time(struct engine *e, const struct timer *t)
     struct flight *f = flight_find(e, key);
     if (!f || f->timer != t->generation)
         return;
+    if (f->is_parked) {
+        flight_continue(e, f);
+        return;
+    }
     enum step after = f->step == STEP_BACKOFF ? f->after : f->step;
     if (after >= ABO_STOP && after <= ABO_END)
         abort_resume(e, f);
@@ -315,6 +320,9 @@ static void time_came(struct engine *e)
             e->match_us = INT64_MAX;
             e->wants_match = true;
             break;
+        case TIMER_CREDENTIAL:
+            e->wants_match = true;
+            break;
         case TIMER_FORGET:
             forget(e, t.job);
             break;
@@ -349,6 +357,9 @@ void engine_step(struct engine *e, const struct input *in, struct output *out)
         break;
     case IN_PAUSE:
         request_pause(e, in);
+        break;
+    case IN_CREDENTIAL:
+        credential_take(e, in);
         break;
     case IN_DRIVER_UP:
         driver_up(e, in);

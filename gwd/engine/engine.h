@@ -54,6 +54,7 @@ enum input_kind {
     IN_DRIVER_UP,   /* INIT was answered */
     IN_DRIVER_DOWN, /* its process ended; nothing that was asked of it will be answered */
     IN_ANSWER,      /* a line of a driver */
+    IN_CREDENTIAL,  /* what a credential's file was found to be */
     IN_STATUS,      /* the answer to EFFECT_READ_STATUS */
 };
 
@@ -76,6 +77,15 @@ struct status_report {
     const char *message;
 };
 
+/* What the file of a credential was found to be; strings borrowed. */
+struct credential_report {
+    const char *path;
+    const char *identity; /* subject of its owner's own certificate, "/O=Grid/CN=Ann", or NULL */
+    const char *problem;  /* why it cannot be used and what to do about it; NULL: nothing is */
+    int64_t expires_us;   /* wall clock; 0: not known */
+    uint64_t version;     /* another one: the file was renewed */
+};
+
 struct input {
     enum input_kind kind;
     int64_t now_us;  /* wall clock, microseconds since 1970 */
@@ -95,6 +105,7 @@ struct input {
             bool is_drained;
         } drain;
         bool is_paused;
+        struct credential_report credential;
         struct {
             enum driver_kind kind;
             const char *name;
@@ -125,6 +136,7 @@ enum effect_kind {
     EFFECT_READ_STATUS, /* read path, verify it against text (the token), give IN_STATUS for ref */
     EFFECT_WRITE_LEASE, /* path; text: the body of a lease file */
     EFFECT_REMOVE,      /* a tree of the spool */
+    EFFECT_CREDENTIAL,  /* look at the credential `path`: IN_CREDENTIAL, and whenever it changes */
     EFFECT_ARCHIVE,     /* the task is final: write it to the archive */
     EFFECT_REPLY,
 };
@@ -180,6 +192,7 @@ struct engine_config {
     uint64_t array_max; /* tasks of one array */
     int64_t cancel_retry_us, retry_us, backoff_max_us, poll_us, lease_margin_us, retention_us;
     int64_t discovery_us, monitoring_us;
+    int64_t credential_life_us; /* a credential with less left starts nothing */
     uint64_t vm_cache_max_bytes, vm_cache_age_s;
 };
 
@@ -207,6 +220,32 @@ struct host *engine_host(const struct engine *e, const char *name);
 struct match_place *engine_places(struct engine *e, const struct job_class *class, size_t *ret_n);
 enum em_state { EM_NONE, EM_PENDING, EM_SUSPENDED, EM_ACTIVE };
 enum em_state engine_em_state(const struct engine *e, const struct job *j, const struct task *t);
+
+/* A credential that jobs use, as last looked at. */
+enum credential_state {
+    CREDENTIAL_UNKNOWN, /* not looked at yet */
+    CREDENTIAL_BAD,     /* `problem` says why */
+    CREDENTIAL_EXPIRED,
+    CREDENTIAL_SHORT, /* what is under way goes on, nothing new is started */
+    CREDENTIAL_GOOD,
+};
+struct credential {
+    char *path, *identity, *problem;
+    int64_t expires_us; /* wall clock; 0: not known */
+    uint64_t version;
+    bool is_known;
+    UT_hash_handle hh;
+};
+const struct credential *engine_credentials(const struct engine *e); /* the first; ->hh.next */
+const struct credential *engine_credential(const struct engine *e, const char *path); /* or NULL */
+enum credential_state credential_state(const struct credential *c, int64_t life_us, int64_t now_us);
+/* What is wrong with it and what to do about it; malloc'ed, NULL when nothing is. */
+char *credential_words(const struct credential *c, int64_t life_us, int64_t now_us);
+bool engine_needs_credential(const struct engine *e, const struct host *h);
+
+/* Why an attempt under way is parked: it waits for its owner's credential. NULL: it is not. */
+const struct reason *engine_parked(const struct engine *e, const struct job *j,
+                                   const struct task *t);
 
 /* URL of a file in the job directory of an attempt; malloc'ed. */
 char *engine_job_url(const struct engine *e, const struct job *j, const struct task *t,

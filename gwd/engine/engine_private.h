@@ -70,6 +70,9 @@ struct flight {
     bool may_be_submitted;   /* a SUBMIT was sent, now or before a restart */
     bool is_tm_open;         /* START was sent, END was not answered */
     int64_t unknown_mono_us; /* since when its fate is unknown, on our clock */
+    bool is_parked;          /* STEP_IDLE until its owner's credential is good again */
+    struct reason parked;    /* why */
+    unsigned parks;          /* in a row for a credential that looks good from here */
     UT_hash_handle hh;
 };
 
@@ -105,6 +108,7 @@ struct engine {
     struct host **hosts; /* by id: hosts[i]->id == i */
     size_t n_hosts;
     struct user_count *users;
+    struct credential *credentials; /* by path */
     struct timers timers;
     uint64_t n_flights; /* ever made */
     bool wants_match;
@@ -147,7 +151,7 @@ int64_t backoff_us(const struct engine *e, unsigned tries);
 struct driver *driver_find(const struct engine *e, enum driver_kind kind, const char *name);
 bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number,
              const char *arg0, const char *arg1,
-             const char *arg2); /* false: driver not up, flight idles */
+             const char *arg2); /* false: driver not up, or credential not good: flight idles */
 void status_report_clear(struct status_report *s);
 void place_count(struct engine *e, const struct job *j, const struct attempt *a,
                  int sign); /* host and user */
@@ -158,6 +162,21 @@ void copies_add(struct copies *c, char *from, char *to, bool is_executable,
                 bool is_optional);                                    /* takes the names */
 void copies_send(struct engine *e, struct flight *f, enum step step); /* those not done */
 bool copies_answer(struct flight *f, const struct input *in); /* true: that was the last one open */
+
+/* engine.c */
+void flight_continue(struct engine *e, struct flight *f); /* begin its phase again */
+
+/* credential.c */
+void credential_want(struct engine *e, const struct job *j); /* watch that of its owner */
+void credential_take(struct engine *e, const struct input *in);
+bool credential_serves(const struct engine *e, const struct job_class *c, const struct host *h);
+/* May a request of the flight go to `d`? If not, the flight is parked and false returned. */
+bool credential_pass(struct engine *e, struct flight *f, const struct driver *d, const char *verb);
+/* Tell `d` with which credential it acts for the flight. */
+void credential_tell(struct engine *e, const struct flight *f, const struct driver *d);
+/* A failure for the credential's sake parks the flight, and true is returned. */
+bool credential_park(struct engine *e, struct flight *f, const struct reason *why);
+void credentials_clear(struct engine *e);
 
 /* prolog.c, wrapper.c, epilog.c, abort.c: begin, go on after an answer, go on after a timer */
 void prolog_begin(struct engine *e, struct flight *f);

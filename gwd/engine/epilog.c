@@ -103,8 +103,53 @@ void epilog_status(struct engine *e, struct flight *f, const struct status_repor
     fetch(e, f, !report->is_exited);
 }
 
+/* The payload has run, and its results are there where nobody reaches now: unknown is not failed.
+ * The owner chose how long that is waited for. */
+static bool may_wait(struct engine *e, struct flight *f, const struct reason *why)
+{
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    if (!a->contact || a->is_accepted || f->step == EPI_RMDIR || !why->code ||
+        strcmp(why->code, "unreachable") != 0 || t->on_lost == ON_LOST_RETRY_NOW)
+        return false;
+    if (!a->unknown_since_us) {
+        struct event ev = {.kind = EV_ATTEMPT_LOST,
+                           .job = f->ref.job,
+                           .task = f->ref.task,
+                           .attempt = f->ref.attempt,
+                           .reason = "unknown",
+                           .blame = BLAME_SITE,
+                           .text = why->text};
+        emit(e, &ev);
+        f->unknown_mono_us = 0;
+    }
+    if (!f->unknown_mono_us)
+        f->unknown_mono_us = e->mono_us;
+    return t->on_lost == ON_LOST_WAIT ||
+           e->mono_us - f->unknown_mono_us <
+               (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us;
+}
+
+static void heard(struct engine *e, struct flight *f)
+{
+    f->unknown_mono_us = 0;
+    if (flight_attempt(f)->unknown_since_us)
+        emit_attempt(e, f, EV_ATTEMPT_FOUND);
+}
+
 static void fetched(struct engine *e, struct flight *f)
 {
+    if (credential_park(e, f, &f->failure)) {
+        reason_clear(&f->failure);
+        return;
+    }
+    if (may_wait(e, f, &f->failure)) {
+        reason_clear(&f->failure);
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY);
+        return;
+    }
+    heard(e, f);
     bool is_site = f->failure.code && f->failure.blame != BLAME_JOB && f->status.is_exited;
     if (is_site && f->tries < f->job->spec->t->retries) {
         reason_clear(&f->failure);
@@ -128,9 +173,16 @@ static void failed(struct engine *e, struct flight *f, const char *text)
 {
     struct reason r = {0};
     reason_from_driver(&r, text);
+    if (credential_park(e, f, &r)) {
+        reason_clear(&r);
+        return;
+    }
+    bool is_waiting = may_wait(e, f, &r);
+    if (!is_waiting)
+        heard(e, f);
     if (f->step == EPI_STATUS && r.blame == BLAME_JOB) {
         no_status(e, f, "the site left no status file");
-    } else if (f->tries < f->job->spec->t->retries) {
+    } else if (is_waiting || f->tries < f->job->spec->t->retries) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), f->step);
     } else if (f->step == EPI_RMDIR) {
@@ -172,10 +224,12 @@ void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
     case EPI_STATUS:
         if (strcmp(verb, "CP") != 0 || in->answer.number != f->lone_copy)
             return;
-        if (is_ok)
+        if (is_ok) {
+            heard(e, f);
             read_status(e, f);
-        else
+        } else {
             failed(e, f, in->answer.text);
+        }
         return;
     case EPI_COPY:
         if (strcmp(verb, "CP") == 0 && copies_answer(f, in))

@@ -51,6 +51,7 @@ void flight_destroy(struct engine *e, struct flight *f)
     HASH_DEL(e->flights, f);
     copies_clear(&f->copies);
     reason_clear(&f->failure);
+    reason_clear(&f->parked);
     status_report_clear(&f->status);
     free(f->image_key);
     free(f);
@@ -103,9 +104,13 @@ bool tm_send(struct engine *e, struct flight *f, enum step step, const char *ver
         f->step = STEP_IDLE;
         return false;
     }
+    if (!credential_pass(e, f, d, verb))
+        return false;
     f->step = step;
-    if (strcmp(verb, "START") == 0)
+    if (strcmp(verb, "START") == 0) {
         f->is_tm_open = true;
+        credential_tell(e, f, d);
+    }
     send_request(e, DRIVER_TM, tm, verb, f->ref, number, arg0, arg1, arg2);
     return true;
 }

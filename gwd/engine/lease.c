@@ -9,13 +9,20 @@
 #include <string.h>
 
 struct site {
-    const char *tm, *url;
+    const char *tm, *url, *credential;
 };
 
-static bool site_is_new(const struct site *sites, size_t n, const struct attempt *a)
+static bool is_same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Two credentials may be two accounts, and so two homes. */
+static bool site_is_new(const struct site *sites, size_t n, const struct site *s)
 {
     for (size_t i = 0; i < n; i++)
-        if (strcmp(sites[i].tm, a->tm) == 0 && strcmp(sites[i].url, a->stage_url) == 0)
+        if (strcmp(sites[i].tm, s->tm) == 0 && strcmp(sites[i].url, s->url) == 0 &&
+            is_same(sites[i].credential, s->credential))
             return false;
     return true;
 }
@@ -77,6 +84,8 @@ static void send_lease(struct engine *e, const struct site *site, uint64_t index
         return;
     char *from = xasprintf("file://%s/lease", e->config->spool);
     char *to = xasprintf("%s/.gw_lease_%s", site->url, e->state.instance);
+    if (d->features & FEATURE_CREDENTIAL && site->credential)
+        send_request(e, DRIVER_TM, d->name, "CREDENTIAL", ref, 0, NULL, site->credential, NULL);
     send_request(e, DRIVER_TM, d->name, "START", ref, 0, NULL, NULL, NULL);
     send_request(e, DRIVER_TM, d->name, "CP", ref, 0, NULL, from, to);
     send_request(e, DRIVER_TM, d->name, "END", ref, 0, NULL, NULL, NULL);
@@ -110,9 +119,10 @@ void lease_renew(struct engine *e)
         if (!lease)
             continue;
         shortest = lease < shortest ? lease : shortest;
-        if (site_is_new(sites, n, a)) {
+        struct site s = {a->tm, a->stage_url, f->job->spec->owner.credential};
+        if (site_is_new(sites, n, &s)) {
             sites = xreallocarray(sites, n + 1, sizeof *sites);
-            sites[n++] = (struct site){a->tm, a->stage_url};
+            sites[n++] = s;
         }
     }
     e->lease_us = INT64_MAX;

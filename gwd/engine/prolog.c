@@ -122,6 +122,10 @@ static void fail(struct engine *e, struct flight *f, const char *text)
 {
     struct reason r = {0};
     reason_from_driver(&r, text);
+    if (credential_park(e, f, &r)) {
+        reason_clear(&r);
+        return;
+    }
     bool can_retry = r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries;
     if (can_retry) {
         f->tries++;
@@ -157,6 +161,8 @@ static void copied(struct engine *e, struct flight *f, const struct input *in)
     if (!f->failure.code) {
         f->tries = 0;
         ask(e, f, PRO_END);
+    } else if (credential_park(e, f, &f->failure)) {
+        reason_clear(&f->failure);
     } else if (f->failure.blame != BLAME_JOB && f->tries < f->job->spec->t->retries) {
         reason_clear(&f->failure);
         f->tries++;

@@ -86,6 +86,7 @@ void request_submit(struct engine *e, const struct input *in)
                            .key = key,
                            .priority = sub->priority};
         emit(e, &ev);
+        credential_want(e, state_job(&e->state, ev.job));
         reply_submitted(e, in, state_job(&e->state, ev.job));
         e->wants_match = true;
     }
@@ -148,6 +149,7 @@ static void end_hard(struct engine *e, struct flight *f)
 /* What an attempt under way does about a wish that it be gone. */
 void wish_serve(struct engine *e, struct flight *f)
 {
+    enum step at = f->step == STEP_BACKOFF ? f->after : f->step;
     if (f->task->wish != WISH_GONE)
         return;
     switch ((int)f->task->phase) {
@@ -161,8 +163,7 @@ void wish_serve(struct engine *e, struct flight *f)
         wrapper_cancel(e, f);
         break;
     default:
-        if (!flight_attempt(f)->is_accepted && f->step != EPI_RMDIR && f->step != EPI_END &&
-            f->step < ABO_STOP) {
+        if (!flight_attempt(f)->is_accepted && at != EPI_RMDIR && at != EPI_END && at < ABO_STOP) {
             reason_set(&f->failure, "killed", BLAME_NONE, NULL);
             abort_begin(e, f);
         }

@@ -14,7 +14,8 @@ enum timer_kind {
     TIMER_POLL,
     TIMER_MATCH,
     TIMER_FORGET,
-    TIMER_LEASE
+    TIMER_LEASE,
+    TIMER_CREDENTIAL
 };
 
 struct timer {

@@ -18,11 +18,16 @@ static struct driver *em_of(const struct engine *e, const struct flight *f)
 static bool em_send(struct engine *e, struct flight *f, enum step step, const char *verb,
                     const char *arg0, const char *arg1)
 {
-    if (!em_of(e, f)) {
+    struct driver *d = em_of(e, f);
+    if (!d) {
         f->step = STEP_IDLE;
         return false;
     }
+    if (!credential_pass(e, f, d, verb))
+        return false;
     f->step = step;
+    if (step == WRA_SUBMIT || step == WRA_RECOVER)
+        credential_tell(e, f, d);
     send_request(e, DRIVER_EM, flight_attempt(f)->em, verb, f->ref, 0, arg0, arg1, NULL);
     return true;
 }
@@ -224,6 +229,10 @@ static void submitted(struct engine *e, struct flight *f, const struct input *in
     struct reason r = {0};
     f->may_be_submitted = false;
     reason_from_driver(&r, in->answer.text);
+    if (credential_park(e, f, &r)) {
+        reason_clear(&r);
+        return;
+    }
     bool can_retry =
         r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries && f->task->wish != WISH_GONE;
     if (can_retry) {
@@ -246,7 +255,7 @@ static void failed_answer(struct engine *e, struct flight *f, const struct input
         /* Certainly never started: the intent still stands. */
         found(e, f);
         wrapper_begin(e, f);
-    } else {
+    } else if (!credential_park(e, f, &r)) {
         unknown(e, f, r.text);
     }
     reason_clear(&r);
@@ -262,7 +271,7 @@ static void committed(struct engine *e, struct flight *f, const struct input *in
     reason_from_driver(&r, in->answer.text);
     if (r.code && strcmp(r.code, "lost") == 0) {
         exited(e, f, "lost", BLAME_SITE, r.text);
-    } else {
+    } else if (!credential_park(e, f, &r)) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), WRA_COMMIT);
     }

@@ -33,15 +33,16 @@ enum vm_state { VM_PLANNED = 0, VM_RUNNING = 1, VM_SAVED = 2, VM_GONE = 3 };
 struct principal {
     char *user;
     uint64_t uid, gid;
-    char *credential; /* DN and VO, or NULL */
+    char *credential; /* absolute path of his proxy certificate, or NULL */
     char *project;    /* or NULL */
 };
 
-/* Jobs that the scheduler cannot tell apart: equal requirements, rank, user and resources. */
+/* Jobs that the scheduler cannot tell apart: equal requirements, rank, owner and resources. */
 struct job_class {
     char *key;
     uint64_t id; /* order of appearance */
     uint64_t uid;
+    char *credential; /* or NULL */
     unsigned np;
     bool needs_vm;
     unsigned vm_cpus;

@@ -15,20 +15,21 @@ static void key_part(struct buf *key, const char *part)
         buf_puts(key, "-,");
 }
 
-static char *class_key(const struct template *t, uint64_t uid, uint64_t gid)
+static char *class_key(const struct template *t, const struct event *ev)
 {
     struct buf key = BUF_INIT;
-    buf_printf(&key, "%" PRIu64 ",%" PRIu64 ",%u,%d,%u,%" PRIu64 ",", uid, gid, t->np,
+    buf_printf(&key, "%" PRIu64 ",%" PRIu64 ",%u,%d,%u,%" PRIu64 ",", ev->uid, ev->gid, t->np,
                t->vm_image != NULL, t->vm_cpus, t->vm_memory_mib);
+    key_part(&key, ev->credential);
     key_part(&key, t->requirements);
     key_part(&key, t->rank);
     return buf_take(&key);
 }
 
-static struct job_class *class_take(struct state *s, const struct template *t, uint64_t uid,
-                                    uint64_t gid)
+static struct job_class *class_take(struct state *s, const struct template *t,
+                                    const struct event *ev)
 {
-    char *key = class_key(t, uid, gid);
+    char *key = class_key(t, ev);
     struct job_class *c;
     HASH_FIND_STR(s->classes, key, c);
     if (c) {
@@ -46,7 +47,8 @@ static struct job_class *class_take(struct state *s, const struct template *t, u
     c = xcalloc(1, sizeof *c);
     *c = (struct job_class){.key = key,
                             .id = s->next_class++,
-                            .uid = uid,
+                            .uid = ev->uid,
+                            .credential = xstrdup(ev->credential),
                             .np = t->np,
                             .needs_vm = t->vm_image != NULL,
                             .vm_cpus = t->vm_cpus,
@@ -68,6 +70,7 @@ static void class_release(struct state *s, struct job_class *c)
     expr_destroy(c->requirements);
     expr_destroy(c->rank);
     free(c->why);
+    free(c->credential);
     free(c->requirements_text);
     free(c->rank_text);
     free(c->key);
@@ -117,7 +120,7 @@ int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
         free(key);
         return -GW_ECORRUPT;
     }
-    struct job_class *class = class_take(s, t, ev->uid, ev->gid);
+    struct job_class *class = class_take(s, t, ev);
     if (!class) {
         template_destroy(t);
         free(key);

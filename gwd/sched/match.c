@@ -64,6 +64,8 @@ static uint64_t *removed_by(const struct match_pass *pass, const struct job_clas
         return &why->down;
     if (state_site_is_drained(pass->state, h->name))
         return &why->drained;
+    if (pass->has_credential && !pass->has_credential(pass->ctx, c, h))
+        return &why->no_credential;
     if (!*host_text(h, "LRMS_NAME"))
         return &why->no_lrms;
     if (c->needs_vm && !*host_text(h, "VM_HYPERVISOR"))
@@ -215,10 +217,10 @@ static bool lane_take(struct match_pass *pass, struct lane *lane, uint64_t *per_
         return false;
     const struct match_place *p = best_place(pass, lane, per_host, lane->next, task);
     if (!p) {
-        lane->why->busy = lane->places.n
-                              ? lane->why->hosts - lane->why->down - lane->why->drained -
-                                    lane->why->no_lrms - lane->why->no_vm - lane->why->too_small
-                              : 0;
+        lane->why->busy = lane->places.n ? lane->why->hosts - lane->why->down - lane->why->drained -
+                                               lane->why->no_credential - lane->why->no_lrms -
+                                               lane->why->no_vm - lane->why->too_small
+                                         : 0;
         for (size_t i = 0; lane->why->busy && i < lane->why->n_conjuncts; i++)
             lane->why->busy -= lane->why->unmatched[i];
         return false;

@@ -26,12 +26,13 @@ struct match_why {
     uint64_t hosts;     /* known at all */
     uint64_t down;      /* no valid sample, or no driver for it */
     uint64_t drained;
-    uint64_t no_lrms;     /* reports no LRMS_NAME, so nothing can be run there */
-    uint64_t no_vm;       /* needs VMs, host has no hypervisor */
-    uint64_t too_small;   /* never has NP slots, CPUs or memory for the VMs */
-    uint64_t busy;        /* satisfies everything, no slot free now */
-    size_t n_conjuncts;   /* of the requirements */
-    uint64_t unmatched[]; /* hosts that the conjunct removed (false or unknown) */
+    uint64_t no_credential; /* acts only in the owner's name, whose credential is not valid */
+    uint64_t no_lrms;       /* reports no LRMS_NAME, so nothing can be run there */
+    uint64_t no_vm;         /* needs VMs, host has no hypervisor */
+    uint64_t too_small;     /* never has NP slots, CPUs or memory for the VMs */
+    uint64_t busy;          /* satisfies everything, no slot free now */
+    size_t n_conjuncts;     /* of the requirements */
+    uint64_t unmatched[];   /* hosts that the conjunct removed (false or unknown) */
 };
 
 struct match {
@@ -45,6 +46,10 @@ struct match {
 /* May a host be used at all (driver up)? Answered by the engine. */
 typedef bool (*match_host_usable)(const void *ctx, const struct host *h);
 
+/* Does the owner of a class have the credential that a host asks for? NULL: none asks for one. */
+typedef bool (*match_has_credential)(const void *ctx, const struct job_class *c,
+                                     const struct host *h);
+
 /* Called for each match; the state and the host's counters must have taken it over on return. */
 typedef void (*match_take)(void *ctx, const struct match *m);
 
@@ -56,6 +61,7 @@ struct match_pass {
     int64_t now_us;
     uint64_t (*user_running)(const void *ctx, uint64_t uid); /* attempts of a user under way */
     match_host_usable is_usable;
+    match_has_credential has_credential;
     match_take take;
     void *ctx;
     /* Results: */

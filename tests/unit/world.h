@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#define FEATURES_ALL (~0u & ~(unsigned)FEATURE_COMMIT)
+#define FEATURES_ALL (~0u & ~(unsigned)FEATURE_COMMIT & ~(unsigned)FEATURE_CREDENTIAL)
 
 /* What a driver answers in place of doing it. An empty text: nothing at all is answered. */
 struct fault {
@@ -75,7 +75,7 @@ struct world {
     struct buf trace; /* "START MKDIR CP ..." : what was sent */
     uint64_t n_effects, n_events, crash_at, crash_at_event, stop_driver_at;
     bool is_crashed, is_request_lost;
-    unsigned n_archived, n_submits, n_lease_files;
+    unsigned n_archived, n_submits, n_lease_files, n_credentials, n_looks;
     struct reply reply; /* the last one: numbers only, and `text` */
     char reply_text[256];
     uint64_t reply_done[16], reply_pending[16];
@@ -357,6 +357,11 @@ static inline void world_send(struct world *w, const struct effect *f)
         im_request, tm_request, em_request};
     if (!w->is_up[f->driver_kind])
         return;
+    if (strcmp(f->verb, "CREDENTIAL") == 0) {
+        w->n_credentials++;
+        world_tell(w, f->driver_kind, f->verb, f->ref, 0, true, "-");
+        return;
+    }
     if (f->driver_kind != DRIVER_IM && f->ref.job)
         buf_printf(&w->trace, "%s%s", w->trace.len ? " " : "", f->verb);
     struct fault *fault = fault_of(w, f);
@@ -425,6 +430,9 @@ static inline void world_perform(struct world *w, const struct effect *f)
         break;
     case EFFECT_ARCHIVE:
         w->n_archived++;
+        break;
+    case EFFECT_CREDENTIAL:
+        w->n_looks++;
         break;
     case EFFECT_REPLY:
         world_reply(w, f->reply);

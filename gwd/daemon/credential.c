@@ -1,0 +1,244 @@
+/* The files of credentials: looked at when a job first uses one and whenever it changes, and
+ * renewed by the operator's command when they get short.
+ *
+ * A file is asked for its state every few seconds instead of being watched: proxies lie in home
+ * directories on network file systems, which tell nobody of changes made elsewhere. */
+#include "gwd/daemon/daemon.h"
+#include "gwd/daemon/settings.h"
+#include "lib/buf.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "wire/proxy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { LOOK_MS = 2000, RENEW_PAUSE_S = 60, RENEW_PAUSE_MAX_S = 3600 };
+
+struct credential_file {
+    struct daemon *daemon;
+    char *path;
+    uv_fs_poll_t poll;
+    uv_timer_t first;         /* a change between the first look and the first poll */
+    struct stat seen;         /* by the last look */
+    uv_timer_t renewal;       /* when the command is due */
+    unsigned renewals_failed; /* in a row */
+    uv_process_t renewer;
+    bool is_renewing;
+    uint64_t version;
+    struct credential_file *next;
+};
+
+/* A file that Globus would refuse, or that others could use, with what its owner should do. */
+static char *file_problem(const char *path, const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode))
+        return xasprintf("the credential %s is no regular file", path);
+    if (st->st_uid != geteuid())
+        return xasprintf("the credential %s belongs to the user with the number %lu, and gwd runs "
+                         "as %lu: make one for this account",
+                         path, (unsigned long)st->st_uid, (unsigned long)geteuid());
+    if (st->st_mode & 077)
+        return xasprintf("the credential %s has mode %03o, so that others may read or change it, "
+                         "and sites' software refuses it: chmod 600 %s",
+                         path, (unsigned)(st->st_mode & 0777), path);
+    if (st->st_size > PROXY_FILE_MAX)
+        return xasprintf("the credential %s is too large for one", path);
+    return NULL;
+}
+
+static char *read_problem(const char *path, int error)
+{
+    if (error == ENOENT)
+        return xasprintf("the credential %s does not exist: make it with grid-proxy-init", path);
+    return xasprintf("the credential %s cannot be read: %s", path, strerror(error));
+}
+
+/* Its bytes; NULL, with the problem. */
+static char *read_file(const char *path, struct stat *ret_st, size_t *ret_len, char **ret_problem)
+{
+    /* Not blocking: somebody may have put a pipe there. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    *ret_st = (struct stat){0};
+    if (fd < 0 || fstat(fd, ret_st) < 0) {
+        *ret_problem = read_problem(path, errno);
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    char *data = NULL;
+    *ret_problem = file_problem(path, ret_st);
+    if (!*ret_problem) {
+        data = xmalloc(PROXY_FILE_MAX + 1);
+        ssize_t n = read(fd, data, PROXY_FILE_MAX + 1);
+        *ret_len = n > 0 ? (size_t)n : 0;
+    }
+    close(fd);
+    return data;
+}
+
+static void look(struct credential_file *f)
+{
+    struct input in = {.kind = IN_CREDENTIAL,
+                       .credential = {.path = f->path, .version = ++f->version}};
+    struct proxy proxy = {0};
+    struct gw_err err;
+    char *problem = NULL;
+    size_t len = 0;
+    char *data = read_file(f->path, &f->seen, &len, &problem);
+    if (data && proxy_decode(data, len, &proxy, &err) < 0)
+        problem = xasprintf("the credential %s is none: %s; make it with grid-proxy-init", f->path,
+                            err.text);
+    else if (data && proxy.is_limited)
+        problem = xasprintf("the credential %s is a limited proxy, with which no site starts jobs: "
+                            "make a full one with grid-proxy-init",
+                            f->path);
+    else if (data && proxy.start_s * 1000000 > clock_wall_us() + INT64_C(300) * 1000000)
+        problem = xasprintf("the credential %s is not valid yet: is this machine's clock right?",
+                            f->path);
+    if (data) {
+        explicit_bzero(data, len);
+        free(data);
+    }
+    in.credential.problem = problem;
+    in.credential.identity = proxy.identity;
+    in.credential.expires_us = proxy.end_s * 1000000;
+    if (problem)
+        log_info("%s", problem);
+    else
+        log_info("the credential %s is of %s, for another %" PRId64 " min", f->path, proxy.identity,
+                 (in.credential.expires_us - clock_wall_us()) / 60000000);
+    turn_input(f->daemon, &in);
+    proxy_clear(&proxy);
+    free(problem);
+}
+
+/* --- renewal by a command --- */
+
+static void plan_renewal(struct credential_file *f, int64_t least_s);
+
+static void on_renewer_closed(uv_handle_t *handle)
+{
+    struct credential_file *f = handle->data;
+    unsigned shift = f->renewals_failed < 6 ? f->renewals_failed : 6;
+    int64_t pause_s = (int64_t)RENEW_PAUSE_S << shift;
+    f->is_renewing = false;
+    if (!f->daemon->is_stopping)
+        plan_renewal(f, pause_s < RENEW_PAUSE_MAX_S ? pause_s : RENEW_PAUSE_MAX_S);
+}
+
+static void on_renewer_end(uv_process_t *process, int64_t status, int signal)
+{
+    struct credential_file *f = process->data;
+    f->renewals_failed = status || signal ? f->renewals_failed + 1 : 0;
+    if (f->renewals_failed)
+        log_warn("the command that renews %s ended with status %" PRId64 "%s", f->path, status,
+                 signal ? ", by a signal" : "");
+    uv_close((uv_handle_t *)process, on_renewer_closed);
+}
+
+static void on_renewal(uv_timer_t *timer)
+{
+    struct credential_file *f = timer->data;
+    char **words = settings_renew_argv(f->daemon->settings);
+    size_t n = 0;
+    if (f->is_renewing)
+        return;
+    while (words[n])
+        n++;
+    char **argv = xcalloc(n + 2, sizeof *argv);
+    memcpy(argv, words, n * sizeof *argv);
+    argv[n] = f->path;
+    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 2},
+                                     {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    uv_process_options_t options = {
+        .file = argv[0], .args = argv, .stdio = stdio, .stdio_count = 3, .exit_cb = on_renewer_end};
+    f->renewer.data = f;
+    f->is_renewing = true;
+    log_info("renewing the credential %s", f->path);
+    int r = uv_spawn(f->daemon->loop, &f->renewer, &options);
+    if (r < 0) {
+        f->renewals_failed++;
+        log_warn("cannot start %s, which renews credentials: %s", argv[0], uv_strerror(r));
+        uv_close((uv_handle_t *)&f->renewer, on_renewer_closed);
+    }
+    free(argv);
+}
+
+/* Due when little is left; at once when it is not valid at all; not sooner than `least_s`. */
+static void plan_renewal(struct credential_file *f, int64_t least_s)
+{
+    const struct credential *c = engine_credential(f->daemon->engine, f->path);
+    if (!settings_renew_argv(f->daemon->settings) || !c || f->is_renewing)
+        return;
+    int64_t rest_s = 0;
+    if (!c->problem)
+        rest_s = (c->expires_us - clock_wall_us()) / 1000000 -
+                 (int64_t)settings_renew_before_s(f->daemon->settings);
+    if (rest_s < least_s)
+        rest_s = least_s;
+    uv_timer_start(&f->renewal, on_renewal, (uint64_t)rest_s * 1000, 0);
+}
+
+/* --- changes --- */
+
+static void look_if_changed(struct credential_file *f)
+{
+    struct stat st = {0};
+    (void)stat(f->path, &st);
+    if (st.st_ino == f->seen.st_ino && st.st_dev == f->seen.st_dev &&
+        st.st_size == f->seen.st_size && st.st_mode == f->seen.st_mode &&
+        st.st_uid == f->seen.st_uid &&
+        memcmp(&st.st_mtim, &f->seen.st_mtim, sizeof st.st_mtim) == 0 &&
+        memcmp(&st.st_ctim, &f->seen.st_ctim, sizeof st.st_ctim) == 0)
+        return;
+    look(f);
+    plan_renewal(f, 0);
+}
+
+static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before, const uv_stat_t *now)
+{
+    (void)status, (void)before, (void)now;
+    look_if_changed(poll->data);
+}
+
+static void on_first(uv_timer_t *timer)
+{
+    look_if_changed(timer->data);
+}
+
+void credential_watch(struct daemon *d, const char *path)
+{
+    struct credential_file *f = xcalloc(1, sizeof *f);
+    f->daemon = d;
+    f->path = xstrdup(path);
+    uv_fs_poll_init(d->loop, &f->poll);
+    uv_timer_init(d->loop, &f->renewal);
+    uv_timer_init(d->loop, &f->first);
+    f->poll.data = f->renewal.data = f->first.data = f;
+    LL_PREPEND(d->credentials, f);
+    int r = uv_fs_poll_start(&f->poll, on_change, path, LOOK_MS);
+    if (r < 0)
+        log_warn("%s is not watched: %s", path, uv_strerror(r));
+    uv_timer_start(&f->first, on_first, LOOK_MS, 0);
+    look(f);
+    plan_renewal(f, 0);
+}
+
+void credentials_free(struct daemon *d)
+{
+    struct credential_file *f, *tmp;
+    LL_FOREACH_SAFE(d->credentials, f, tmp)
+    {
+        free(f->path);
+        free(f);
+    }
+    d->credentials = NULL;
+}

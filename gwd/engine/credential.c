@@ -1,0 +1,218 @@
+/* Credentials: the proxy certificates in whose name drivers act at sites.
+ *
+ * The daemon looks at the files and says what it found (IN_CREDENTIAL); nothing of it is stored. A
+ * credential that is short starts nothing new; for one that is not valid every request of its
+ * attempts waits: they are parked, and go on by themselves when the file has been renewed. Nothing
+ * fails for a credential's sake. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct credential *find(const struct engine *e, const char *path)
+{
+    struct credential *c = NULL;
+    if (path)
+        HASH_FIND_STR(e->credentials, path, c);
+    return c;
+}
+
+const struct credential *engine_credentials(const struct engine *e)
+{
+    return e->credentials;
+}
+
+const struct credential *engine_credential(const struct engine *e, const char *path)
+{
+    return find(e, path);
+}
+
+enum credential_state credential_state(const struct credential *c, int64_t life_us, int64_t now_us)
+{
+    if (!c || !c->is_known)
+        return CREDENTIAL_UNKNOWN;
+    if (c->problem)
+        return CREDENTIAL_BAD;
+    if (c->expires_us <= now_us)
+        return CREDENTIAL_EXPIRED;
+    return c->expires_us - now_us < life_us ? CREDENTIAL_SHORT : CREDENTIAL_GOOD;
+}
+
+char *credential_words(const struct credential *c, int64_t life_us, int64_t now_us)
+{
+    switch (credential_state(c, life_us, now_us)) {
+    case CREDENTIAL_UNKNOWN:
+        return xstrdup("its credential has not been looked at yet");
+    case CREDENTIAL_BAD:
+        return xstrdup(c->problem);
+    case CREDENTIAL_EXPIRED:
+        return xasprintf("the credential %s has expired: renew it, for example with "
+                         "grid-proxy-init",
+                         c->path);
+    case CREDENTIAL_SHORT:
+        return xasprintf("the credential %s has %" PRId64 " min left, and a job is started only "
+                         "with %" PRId64 " min or more: renew it, for example with grid-proxy-init",
+                         c->path, (c->expires_us - now_us) / 60000000, life_us / 60000000);
+    case CREDENTIAL_GOOD:
+        break;
+    }
+    return NULL;
+}
+
+static bool driver_needs(const struct engine *e, enum driver_kind kind, const char *name)
+{
+    const struct driver *d = driver_find(e, kind, name);
+    return d && d->features & FEATURE_CREDENTIAL;
+}
+
+bool engine_needs_credential(const struct engine *e, const struct host *h)
+{
+    return driver_needs(e, DRIVER_TM, h->tm) || driver_needs(e, DRIVER_EM, h->em);
+}
+
+bool credential_serves(const struct engine *e, const struct job_class *c, const struct host *h)
+{
+    return !engine_needs_credential(e, h) ||
+           credential_state(find(e, c->credential), e->config->credential_life_us, e->now_us) ==
+               CREDENTIAL_GOOD;
+}
+
+void credential_want(struct engine *e, const struct job *j)
+{
+    const char *path = j->spec->owner.credential;
+    if (!path || find(e, path))
+        return;
+    struct credential *c = xcalloc(1, sizeof *c);
+    c->path = xstrdup(path);
+    HASH_ADD_KEYPTR(hh, e->credentials, c->path, strlen(c->path), c);
+    effect_add(e, EFFECT_CREDENTIAL)->path = xstrdup(path);
+}
+
+const struct reason *engine_parked(const struct engine *e, const struct job *j,
+                                   const struct task *t)
+{
+    struct attempt *a = task_attempt(t);
+    struct flight *f = a ? flight_find(e, (struct task_ref){j->id, t->index, a->number}) : NULL;
+    return f && f->is_parked ? &f->parked : NULL;
+}
+
+static void park(struct engine *e, struct flight *f, const char *text)
+{
+    struct driver *tm = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
+    if (f->is_tm_open && tm && tm->is_up)
+        send_request(e, DRIVER_TM, tm->name, "END", f->ref, 0, NULL, NULL, NULL);
+    fills_wake(e, f);
+    f->step = STEP_IDLE;
+    f->timer++;
+    f->is_parked = true;
+    reason_set(&f->parked, "credential", BLAME_JOB, text);
+}
+
+bool credential_pass(struct engine *e, struct flight *f, const struct driver *d, const char *verb)
+{
+    bool is_start = strcmp(verb, "SUBMIT") == 0;
+    int64_t life_us = is_start ? e->config->credential_life_us : 0;
+    if (!(d->features & FEATURE_CREDENTIAL) || strcmp(verb, "END") == 0)
+        return true;
+    char *why = credential_words(find(e, f->job->spec->owner.credential), life_us, e->now_us);
+    if (!why)
+        return true;
+    park(e, f, why);
+    free(why);
+    return false;
+}
+
+void credential_tell(struct engine *e, const struct flight *f, const struct driver *d)
+{
+    const char *path = f->job->spec->owner.credential;
+    if (!(d->features & FEATURE_CREDENTIAL) || !path)
+        return;
+    if (d->kind == DRIVER_TM)
+        send_request(e, d->kind, d->name, "CREDENTIAL", f->ref, 0, NULL, path, NULL);
+    else
+        send_request(e, d->kind, d->name, "CREDENTIAL", f->ref, 0, path, NULL, NULL);
+}
+
+/* It looks good from here, and the driver does not think so: asked again when the file changes, or
+ * after a pause. */
+bool credential_park(struct engine *e, struct flight *f, const struct reason *why)
+{
+    if (!why->code || strcmp(why->code, "credential") != 0)
+        return false;
+    char *text = xstrdup(why->text);
+    unsigned parks = f->parks + 1;
+    park(e, f, text ? text : "the driver refuses the credential");
+    f->parks = parks;
+    flight_timer(e, f, backoff_us(e, parks));
+    free(text);
+    return true;
+}
+
+static void renewed(struct engine *e, struct flight *f)
+{
+    const struct attempt *a = flight_attempt(f);
+    const struct driver *em = driver_find(e, DRIVER_EM, a->em),
+                        *tm = driver_find(e, DRIVER_TM, a->tm);
+    if (f->task->phase == PHASE_WRAPPER && em && em->is_up && !f->is_parked && f->step != STEP_IDLE)
+        credential_tell(e, f, em);
+    if (f->is_tm_open && tm && tm->is_up)
+        credential_tell(e, f, tm);
+}
+
+/* When it gets short, and when it ends, what waiting jobs are told about it changes. */
+static void look_again(struct engine *e, const struct credential *c)
+{
+    const int64_t before_us[] = {e->config->credential_life_us, 0};
+    for (size_t i = 0; i < GW_COUNT(before_us); i++) {
+        int64_t rest_us = c->expires_us - before_us[i] - e->now_us;
+        if (rest_us > 0)
+            timers_add(&e->timers,
+                       (struct timer){.at_us = e->mono_us + rest_us, .kind = TIMER_CREDENTIAL});
+    }
+}
+
+void credential_take(struct engine *e, const struct input *in)
+{
+    const struct credential_report *r = &in->credential;
+    struct credential *c = find(e, r->path);
+    if (!c)
+        return;
+    bool is_renewed = c->is_known && r->version != c->version;
+    free(c->identity);
+    free(c->problem);
+    c->identity = xstrdup(r->identity);
+    c->problem = xstrdup(r->problem);
+    c->expires_us = r->expires_us;
+    c->version = r->version;
+    c->is_known = true;
+    look_again(e, c);
+    e->wants_match = true;
+    if (credential_state(c, 0, e->now_us) != CREDENTIAL_GOOD)
+        return;
+    struct flight *f, *tmp;
+    HASH_ITER (hh, e->flights, f, tmp) {
+        const char *path = f->job->spec->owner.credential;
+        if (!path || strcmp(path, c->path) != 0)
+            continue;
+        if (is_renewed)
+            renewed(e, f);
+        if (f->is_parked) {
+            f->parks = 0;
+            flight_continue(e, f);
+        }
+    }
+}
+
+void credentials_clear(struct engine *e)
+{
+    struct credential *c, *tmp;
+    HASH_ITER (hh, e->credentials, c, tmp) {
+        HASH_DEL(e->credentials, c);
+        free(c->path);
+        free(c->identity);
+        free(c->problem);
+        free(c);
+    }
+}
