@@ -11,6 +11,16 @@ VM_HYPERVISOR="qemu"
 X
 }
 
+# By what the sites publish where they do, else by a list.
+conf_hosts() {
+    local s servers=''
+    for s in $SITES; do
+        site_listens "$s" 2170 || { echo "static:gw_im_static:-l $1/hosts" && return; }
+        servers+=" -s ldap\\://$s.$dom\\:2170"
+    done
+    echo "glue:gw_im_glue:-i 2$servers"
+}
+
 # conf DIR [LINE ...]
 conf() {
     local dir=${1-} s
@@ -25,7 +35,7 @@ conf() {
         echo "# The private daemon of a test grid (tests/grid/grid conf): the grid's sites."
         echo "STATE_DIR = \"$dir\""
         echo "SOCKET = \"$dir/gwd.sock\""
-        echo "IM_MAD = static:gw_im_static:-l $dir/hosts:gass:gram5"
+        echo "IM_MAD = $(conf_hosts "$dir"):gass:gram5"
         echo "TM_MAD = gass:gw_tm_gass:"
         echo "EM_MAD = gram5:gw_em_gram5::rsl"
         [ $# -eq 0 ] || printf '%s\n' "$@"

@@ -81,3 +81,59 @@ grid_left() {
         done
         find /home -mindepth 2 -maxdepth 2 -name ".gw_*" ! -name .gw_cache ! -name ".gw_lease_*" | sed "s/^/file /"'
 }
+
+# bg_submit NAME ARGUMENT ...: gwsubmit -v --wait --exit-with-job in the background, several at a time. What it says is in
+# NAME.said, its exit code, when it has ended, in NAME.code.
+bg_submit() {
+    local name=$1
+    shift
+    rm -f "$name.said" "$name.code"
+    (
+        gwsubmit -v --wait --exit-with-job "$@" >"$name.said" 2>&1 </dev/null
+        echo $? >"$name.code.new"
+        mv "$name.code.new" "$name.code"
+    ) &
+    T_PIDS+=($!)
+}
+
+# bg_until NAME ERE [SECONDS]: NAME has said it.
+bg_until() {
+    t_within "${3:-60}" grep -qE -- "$2" "$1.said" || {
+        echo "it said:"
+        cat "$1.said"
+        return 1
+    }
+}
+
+bg_id() {
+    sed -n 's/^JOB ID: //p' "$1.said"
+}
+
+# bg_end SENTENCE NAME CODE [SECONDS]: it ends with CODE. What it said is shown when not.
+bg_end() {
+    t_within "${4:-120}" test -s "$2.code"
+    if [ "$(cat "$2.code" 2>/dev/null)" = "$3" ]; then
+        t_ok "$1"
+    else
+        t_not_ok "$1" "expected exit code $3, got $(cat "$2.code" 2>/dev/null || echo none)" "$(cat "$2.said")" \
+            "$(gwps --why "$(bg_id "$2")" 2>&1)" "$(gwhistory "$(bg_id "$2")" 2>&1)" "$(tail -n 15 "$GWD_DIR.log")"
+    fi
+}
+
+# grid_once SENTENCE: no line of a payload, and no attempt in GRAM, stands twice in the sites' records.
+grid_once() {
+    t_equal "$1" "" "$({ grid_payloads | cut -d ' ' -f 2-; grid_gram_starts | cut -d ' ' -f 2-; } | sort | uniq -d)"
+}
+
+grid_has_nothing() {
+    [ -z "$(grid_left "$1")" ]
+}
+
+# grid_clean: no site has anything left of jobs.
+grid_clean() {
+    local s
+    for s in $(grid sites); do
+        t_within 15 grid_has_nothing "$s"
+        t_equal "nothing is left at $s" "" "$(grid_left "$s")"
+    done
+}
