@@ -1,4 +1,7 @@
+/* gw_em_gram5: runs job descriptions at GRAM5 sites (docs/PROTOCOL section 2). */
+#include "em/gram5/driver.h"
+
 int main(void)
 {
-    return 1; /* placeholder until the driver is there */
+    return gram5_serve();
 }
