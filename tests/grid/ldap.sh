@@ -45,7 +45,8 @@ ldap_start() {
     ldap_tree glue1 "$1" >"$dir/grid.ldif"
     ldap_tree glue2 "$1" >"$dir/glue.ldif"
     for file in grid glue; do
-        site_exec "$1" '' slapadd -q -f /run/ldap/conf -b "o=$file" -l "/run/ldap/$file.ldif" || die "$1: slapadd of o=$file failed"
+        site_exec "$1" '' slapadd -q -f /run/ldap/conf -b "o=$file" -l "/run/ldap/$file.ldif" \
+            2>"$dir/said" || die "$1: slapadd of o=$file failed: $(cat "$dir/said")"
     done
     site_exec "$1" '' setsid slapd -f /run/ldap/conf -h ldap://0.0.0.0:2170 </dev/null >/dev/null 2>&1
     site_await "$1" 2170 "slapd"
