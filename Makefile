@@ -63,7 +63,7 @@ MAIN_libexec/gw_fake := drivers/fake.c
 MAIN_libexec/gwvm := wrappers/gwvm/main.c
 
 LIBS_bin/gwd := -luv -lsqlite3 -ljansson -luuid -lcrypto
-LIBS_bin/gw := -ljansson -lsmartcols -luuid
+LIBS_bin/gw := -ljansson -lsmartcols -luuid -lcrypto
 LIBS_libexec/gw_im_static :=
 LIBS_libexec/gw_tm_local :=
 LIBS_libexec/gw_em_fork :=
@@ -73,7 +73,7 @@ LIBS_libexec/gw_fake := -ljansson
 LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic
 LIBS_TEST = $(LIBS_GLOBUS) $(LIBS_LDAP) -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lcrypto
 
-COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs
+COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs gwuser
 SCRIPTS := libexec/gw_wrapper.sh
 
 MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))

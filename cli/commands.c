@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const struct cmd *const list[] = {&cmd_submit, &cmd_ps,      &cmd_host, &cmd_kill,
-                                         &cmd_wait,   &cmd_history, &cmd_logs};
+                                         &cmd_wait,   &cmd_history, &cmd_logs, &cmd_user};
 
 const struct cmd *const *cmd_list(size_t *ret_n)
 {

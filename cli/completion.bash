@@ -1,4 +1,4 @@
-# bash completion of gwsubmit, gwps, gwhost, gwkill, gwwait, gwhistory and gwlogs.
+# bash completion of gwsubmit, gwps, gwhost, gwkill, gwwait, gwhistory, gwlogs and gwuser.
 # Ids of jobs are asked of the daemon, within a second or not at all.
 
 _gw_jobs() {
@@ -13,7 +13,7 @@ _gw() {
     local cmd=${COMP_WORDS[0]##*/} cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     COMPREPLY=()
     case $cmd:$prev in
-    gwsubmit:-t | gwsubmit:--template) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    gwsubmit:-t | gwsubmit:--template | gwsubmit:--credential) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     gwps:-u) mapfile -t COMPREPLY < <(compgen -u -- "$cur"); return ;;
     gwps:--why | gwhost:-m) mapfile -t COMPREPLY < <(compgen -W "$(_gw_jobs)" -- "$cur"); return ;;
     gwhost:--drain | gwhost:--undrain) mapfile -t COMPREPLY < <(compgen -W "$(_gw_hosts)" -- "$cur"); return ;;
@@ -27,10 +27,11 @@ _gw() {
     case $cmd in
     gwsubmit) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     gwkill | gwwait) mapfile -t COMPREPLY < <(compgen -W "$(_gw_jobs ihpwesm)" -- "$cur") ;;
+    gwuser) ;;
     gwhost) mapfile -t COMPREPLY < <(compgen -W "$(_gw_hosts)" -- "$cur") ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$(_gw_jobs)" -- "$cur") ;;
     esac
 }
 
 complete -o filenames -o bashdefault -F _gw gwsubmit
-complete -F _gw gwps gwhost gwkill gwwait gwhistory gwlogs
+complete -F _gw gwps gwhost gwkill gwwait gwhistory gwlogs gwuser

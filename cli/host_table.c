@@ -1,6 +1,7 @@
 /* Hosts as GridWay's tables show them, from the attributes that the information drivers report. */
 #include "cli/host.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "cli/table.h"
 #include "client/gw.h"
 #include "client/reason.h"
@@ -82,6 +83,7 @@ void host_print_table(const json_t *hosts, bool has_header)
         {"MEM(F/T)", 11, true}, {"DISK(F/T)", 13, true}, {"NODES(U/F/T)", 13, true},
         {"LRMS", 18, false},    {"HOSTNAME", 30, false}, {"STATE", 7, false}};
     struct table *t = table_create(columns, GW_COUNT(columns), has_header);
+    bool needs_credential = false;
     size_t i;
     json_t *host;
     json_array_foreach(hosts, i, host)
@@ -100,8 +102,11 @@ void host_print_table(const json_t *hosts, bool has_header)
         cell(t, attrs, "LRMS_NAME", "", NULL);
         table_put(t, gw_text(host, "name", NULL));
         table_put(t, gw_text(host, "state", NULL));
+        needs_credential |= gw_bool(host, "needs_credential", false);
     }
     table_print_destroy(t);
+    if (needs_credential && has_header)
+        owner_print_credential();
 }
 
 void host_print_queues(const json_t *host, bool has_header)
@@ -190,6 +195,7 @@ void host_print_full(const json_t *hosts)
         output_line("INFORMATION_MAD=%s", gw_text(host, "im", ""));
         output_line("TRANSFER_MAD=%s", gw_text(host, "tm", ""));
         output_line("EXECUTION_MAD=%s", gw_text(host, "em", ""));
+        output_line("NEEDS_CREDENTIAL=%s", gw_bool(host, "needs_credential", false) ? "yes" : "no");
         json_object_foreach((json_t *)gw_object(host, "attributes"), name, value)
         {
             struct buf text = BUF_INIT;

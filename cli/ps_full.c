@@ -1,6 +1,7 @@
 /* gwps -f: GridWay's KEY=VALUE lines, a blank line between jobs. */
 #include "cli/moment.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "cli/ps.h"
 #include "client/gw.h"
 #include "lib/mem.h"
@@ -12,7 +13,7 @@
 /* Names as GridWay has them, members as docs/client-protocol.md has them. */
 static const struct {
     const char *key, *member;
-    char kind; /* s text, i integer, c clock, d duration */
+    char kind; /* s text, i integer, c clock, d duration, p credential */
 } rows[] = {
     {"JOB_ID", "id", 'i'},
     {"NAME", "name", 's'},
@@ -37,6 +38,7 @@ static const struct {
     {"JOB_HOME", "home", 's'},
     {"STDOUT", "stdout", 's'},
     {"STDERR", "stderr", 's'},
+    {"CREDENTIAL", "credential", 'p'},
 };
 
 static void print_row(const json_t *job, size_t i)
@@ -57,6 +59,14 @@ static void print_row(const json_t *job, size_t i)
     case 'd':
         output_line("%s=%s", rows[i].key, moment_span(gw_number(job, member, 0), text));
         break;
+    case 'p': {
+        const json_t *credential = gw_object(job, member);
+        output_line("%s=%s", rows[i].key, gw_text(credential, "path", ""));
+        if (!gw_is_null(credential, "identity"))
+            output_line("IDENTITY=%s", gw_text(credential, "identity", ""));
+        output_line("CREDENTIAL_LEFT=%s", owner_credential_left(credential, text));
+        break;
+    }
     default:
         output_line("%s=%s", rows[i].key, gw_text(job, member, ""));
         break;

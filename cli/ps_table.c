@@ -1,6 +1,7 @@
 /* GridWay's fields: each letter is one or more columns. */
 #include "cli/moment.h"
 #include "cli/outcome.h"
+#include "cli/owner.h"
 #include "cli/ps.h"
 #include "cli/table.h"
 #include "client/gw.h"
@@ -119,6 +120,12 @@ static void put_reason(struct table *t, const json_t *job)
     buf_clear(&words);
 }
 
+static void put_credential(struct table *t, const json_t *job)
+{
+    char text[MOMENT_MAX];
+    table_put(t, owner_credential_left(gw_object(job, "credential"), text));
+}
+
 static const struct {
     char letter;
     struct table_column columns[4];
@@ -143,6 +150,7 @@ static const struct {
     {'j', {{"NAME", 15, false}}, put_name},
     {'h', {{"HOST", 25, false}}, put_host},
     {'v', {{"VJOB", 10, false}}, put_vjob},
+    {'c', {{"CRED", 8, true}}, put_credential},
     {'r', {{"REASON", 20, false}}, put_reason},
 };
 

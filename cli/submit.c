@@ -5,6 +5,7 @@
 #include "cli/exit.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "cli/progress.h"
 #include "lib/mem.h"
 
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_WAIT = KEY_OWN, KEY_EXIT, KEY_CHECK, KEY_KEY };
+enum { KEY_WAIT = KEY_OWN, KEY_EXIT, KEY_CHECK, KEY_KEY, KEY_CREDENTIAL };
 
 static const struct argp_option option_table[] = {
     {"template", 't', "FILE", 0, "The job template; also without -t; `-` is standard input", 0},
@@ -31,6 +32,8 @@ static const struct argp_option option_table[] = {
     {"check", KEY_CHECK, NULL, 0, "Only check the template, all of it; no daemon is needed", 0},
     {"key", KEY_KEY, "KEY", 0,
      "Submission key: what was submitted with it before is not submitted again", 0},
+    {"credential", KEY_CREDENTIAL, "FILE", 0,
+     "The proxy certificate in whose name it runs; else $X509_USER_PROXY, /tmp/x509up_u<uid>", 0},
     {0}};
 
 static void take_command(struct submit_options *o, struct argp_state *state)
@@ -106,6 +109,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_KEY:
         o->key = arg;
+        return 0;
+    case KEY_CREDENTIAL:
+        setenv("X509_USER_PROXY", arg, 1); /* it means the same */
         return 0;
     case ARGP_KEY_END:
         check(o, state);
@@ -231,6 +237,7 @@ static int submit(struct gw *gw, const struct submit_options *o, const struct so
     struct gw_submitted sub;
     /* The job's own events are all after what the greeting told. */
     int64_t from = gw_int(gw_hello(gw), "seq", 0) + 1;
+    char *credential = owner_credential_path();
     const struct gw_submission s = {.template = buf_str(&src->text),
                                     .file = src->name,
                                     .home = home,
@@ -240,8 +247,11 @@ static int submit(struct gw *gw, const struct submit_options *o, const struct so
                                     .increment = o->increment,
                                     .is_held = o->is_held,
                                     .priority = o->priority,
-                                    .key = o->key};
-    if (gw_submit(gw, &s, PATIENCE_SUBMIT_MS, &sub, &err) < 0)
+                                    .key = o->key,
+                                    .credential = credential};
+    int r = gw_submit(gw, &s, PATIENCE_SUBMIT_MS, &sub, &err);
+    free(credential);
+    if (r < 0)
         return refused(gw, o, src, &err);
     if (!o->common.is_json)
         source_diagnose(src, sub.warnings);

@@ -83,7 +83,8 @@ struct gw_submission {
     int priority; /* -1: the template's */
     const uint64_t *depends;
     size_t n_depends;
-    const char *key; /* submission key; NULL: a new one is made */
+    const char *key;        /* submission key; NULL: a new one is made */
+    const char *credential; /* absolute path of a proxy certificate; NULL: the owner's usual one */
 };
 
 struct gw_submitted {

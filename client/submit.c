@@ -14,6 +14,8 @@ static json_t *fields_of(const struct gw_submission *s, const char *key)
         return NULL;
     if (s->file)
         json_object_set_new(f, "file", json_string(s->file));
+    if (s->credential)
+        json_object_set_new(f, "credential", json_string(s->credential));
     if (s->is_array) {
         json_object_set_new(f, "array", json_true());
         json_object_set_new(f, "tasks", json_integer((json_int_t)s->tasks));

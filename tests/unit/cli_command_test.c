@@ -13,6 +13,9 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
+#define CREDENTIAL                                                                                 \
+    "{\"path\":\"/tmp/x509up_u1000\",\"identity\":\"/O=Grid/CN=Ann\",\"state\":\"expired\","       \
+    "\"expires\":1767225600.0,\"problem\":\"it has expired\"}"
 #define JOB(id, phase, state, exit_code, reason)                                                   \
     "{\"id\":" #id                                                                                 \
     ",\"name\":\"he\\u001b[31mllo\",\"user\":\"ann\",\"uid\":1000,\"array\":null,\"task\":0,"      \
@@ -27,7 +30,8 @@
     "\"disk_mib\":0},"                                                                             \
     "\"home\":\"/home/"                                                                            \
     "ann\",\"vms\":[{\"rank\":0,\"uuid\":\"u\",\"node\":null,\"state\":\"running\"}],"             \
-    "\"stdout\":\"/home/ann/stdout.12\",\"stderr\":\"/home/ann/stderr.12\"}"
+    "\"stdout\":\"/home/ann/stdout.12\",\"stderr\":\"/home/ann/stderr.12\","                       \
+    "\"credential\":" CREDENTIAL "}"
 #define PENDING                                                                                    \
     JOB(12, "PENDING", "pend", "null", "{\"code\":\"no-host\",\"blame\":\"site\",\"params\":{}}")
 #define DONE(code) JOB(12, "DONE", "done", #code, "null")
@@ -43,7 +47,10 @@
     "count\":null,"                                                                                \
     "\"max_running\":null,\"max_jobs\":null,\"status\":\"enabled\",\"dispatch\":null,"             \
     "\"priority\":null,"                                                                           \
-    "\"rank\":2.5,\"slots\":1}]}"
+    "\"rank\":2.5,\"slots\":1}],\"needs_credential\":false}"
+#define USERS                                                                                      \
+    "{\"id\":@users,\"ok\":true,\"users\":[{\"user\":\"ann\",\"uid\":1000,\"waiting\":3,"          \
+    "\"running\":2,\"credential\":" CREDENTIAL "}]}"
 #define SUBMITTED                                                                                  \
     "{\"id\":@submit,\"ok\":true,\"job\":12,\"tasks\":1,\"array\":null,\"warnings\":[]}"
 #define WATCHING "{\"id\":@watch,\"ok\":true,\"seq\":10}"
@@ -190,6 +197,18 @@ static const struct scenario scenarios[] = {
      .args = {"gwps", "--why", "12", "--json"},
      .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING)}, {0}},
      .schema = "why_output"},
+    {.name = "gwps -o c shows that a credential has expired",
+     .args = {"gwps", "-o", "Jc"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING)}, {0}},
+     .out_part = " 12  expired"},
+    {.name = "gwuser shows users and their credentials",
+     .args = {"gwuser"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "users"}, {FAKE_SEND, USERS}, {0}},
+     .out_part = " 1000 ann              3     2  expired /tmp/x509up_u1000    /O=Grid/CN=Ann\n"},
+    {.name = "gwuser --json",
+     .args = {"gwuser", "--json"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "users"}, {FAKE_SEND, USERS}, {0}},
+     .schema = "users_output"},
     {.name = "gwhost shows GridWay's columns",
      .args = {"gwhost"},
      .steps = {{FAKE_ACCEPT, NULL},
@@ -559,6 +578,8 @@ static void without_a_daemon_each_command_exits_69(void **state)
         struct scenario s = {.args = {list[i]->name, "12"}, .input = TEMPLATE};
         if (strcmp(list[i]->name, "gwsubmit") == 0)
             s.args[1] = "-";
+        if (strcmp(list[i]->name, "gwuser") == 0)
+            s.args[1] = NULL;
         struct ran r = run(&s, "/nonexistent/gwd.sock");
         assert_int_equal(r.code, EXIT_UNAVAILABLE);
         assert_true(strncmp(r.err, list[i]->name, strlen(list[i]->name)) == 0);
