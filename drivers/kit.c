@@ -27,6 +27,9 @@ struct kit {
     bool is_skipping; /* in a line that is too long */
     bool is_paused;   /* too many answers wait: no requests are read */
     bool is_ending, is_over;
+    bool owes_finalize;   /* its answer is the last one */
+    bool is_drain_wanted; /* somebody saw kit_is_full() */
+    char *init;
     time_t complained_at;
     unsigned long complaints; /* since then, not logged */
 };
@@ -65,6 +68,7 @@ void kit_destroy(struct kit *k)
     loop_destroy(k->loop);
     buf_clear(&k->in);
     buf_clear(&k->out);
+    free(k->init);
     free(k);
 }
 
@@ -83,6 +87,17 @@ bool kit_is_extended(const struct kit *k)
     return k->is_extended;
 }
 
+const char *kit_init(const struct kit *k)
+{
+    return k->init;
+}
+
+bool kit_is_full(struct kit *k)
+{
+    k->is_drain_wanted |= k->out.len > OUT_MAX;
+    return k->out.len > OUT_MAX;
+}
+
 /* A peer that only sends rubbish must not fill the log. */
 static void complain(struct kit *k, const char *line, size_t len, const char *why)
 {
@@ -97,8 +112,17 @@ static void complain(struct kit *k, const char *line, size_t len, const char *wh
     k->complaints = 0;
 }
 
+static bool lingers(struct kit *k)
+{
+    return k->driver->lingers && k->driver->lingers(k, k->driver->ctx);
+}
+
 void kit_flush(struct kit *k)
 {
+    if (k->owes_finalize && !lingers(k)) {
+        k->owes_finalize = false;
+        kit_succeed(k, "FINALIZE", "-", NULL, "-");
+    }
     while (k->out.len && !k->is_over) {
         ssize_t n = write(STDOUT_FILENO, k->out.data, k->out.len);
         if (n >= 0) {
@@ -114,7 +138,7 @@ void kit_flush(struct kit *k)
         loop_watch(k->loop, STDOUT_FILENO, POLLOUT, on_stdout, k);
     else
         loop_unwatch(k->loop, STDOUT_FILENO);
-    if (k->is_ending && !k->out.len)
+    if (k->is_ending && !k->out.len && !lingers(k))
         k->is_over = true;
 }
 
@@ -193,6 +217,11 @@ static void take_offer(struct kit *k, const char *offer)
 
 static void init(struct kit *k, const struct fields *f)
 {
+    struct buf line = BUF_INIT;
+    for (size_t i = 0; i < f->n; i++)
+        buf_printf(&line, "%s%s", i ? " " : "", f->field[i]);
+    free(k->init);
+    k->init = buf_take(&line);
     take_offer(k, f->field[2]);
     struct buf taken = BUF_INIT;
     for (size_t i = 0; i < GW_COUNT(feature_names); i++)
@@ -220,7 +249,7 @@ static void serve(struct kit *k, const struct fields *f)
     }
     if (strcmp(f->field[0], "FINALIZE") == 0) {
         stop(k);
-        kit_succeed(k, "FINALIZE", "-", NULL, "-");
+        k->owes_finalize = true;
         kit_finish(k);
         return;
     }
@@ -306,6 +335,11 @@ static void on_stdin(void *ctx, int fd, short revents)
 static void give_up(void *ctx)
 {
     struct kit *k = ctx;
+    if (k->owes_finalize) {
+        k->owes_finalize = false;
+        kit_succeed(k, "FINALIZE", "-", NULL, "-");
+        kit_flush(k);
+    }
     k->is_over = true;
 }
 
@@ -318,12 +352,22 @@ void kit_finish(struct kit *k)
     loop_timer_add(k->loop, LAST_WORDS_MS, give_up, k);
 }
 
+static void tell_drained(struct kit *k)
+{
+    if (!k->is_drain_wanted || k->out.len > OUT_MAX)
+        return;
+    k->is_drain_wanted = false;
+    if (k->driver->drained)
+        k->driver->drained(k, k->driver->ctx);
+}
+
 int kit_run(struct kit *k)
 {
     loop_watch(k->loop, STDIN_FILENO, POLLIN, on_stdin, k);
     for (;;) {
         kit_flush(k);
         resume(k);
+        tell_drained(k);
         if (k->is_over)
             return 0;
         loop_turn(k->loop);

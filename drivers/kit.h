@@ -45,6 +45,11 @@ struct kit_driver {
     /* Before the answer to FINALIZE, and at end of file: stop what must not outlive the driver. May
      * be NULL. */
     void (*stop)(struct kit *k, void *ctx);
+    /* After stop: are answers still to come? May be NULL. They are waited for as long as for a
+     * reader of the last ones. */
+    bool (*lingers)(struct kit *k, void *ctx);
+    /* kit_is_full() was true and is so no more. May be NULL. */
+    void (*drained)(struct kit *k, void *ctx);
     /* Instead of all of the above: every line, for a driver that is its own protocol. May be NULL.
      */
     void (*line)(struct kit *k, const char *line, size_t len, void *ctx);
@@ -60,6 +65,11 @@ int kit_run(struct kit *k);
 
 bool kit_has(const struct kit *k, unsigned feature);
 bool kit_is_extended(const struct kit *k); /* the daemon offered something: it is not GridWay's */
+const char *kit_init(const struct kit *k); /* the INIT request as it came; NULL before it */
+
+/* More answers wait than are kept for requests: who passes on answers that it was not asked for
+ * stops until drained() is called. */
+bool kit_is_full(struct kit *k);
 
 /* Answer a request. `number` is the TM's transfer number; NULL and all other drivers: "-". Control
  * characters become '?', texts are cut so that the line fits. */
