@@ -2,24 +2,21 @@
 
 #include "lib/file.h"
 #include "lib/mem.h"
-#include "lib/num.h"
+#include "tm/part.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/fs.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
     CHUNK = 8 << 20,
     BUFFER = 256 << 10,
-    PARTS_MAX = 8, /* copies to one name at the same time */
-    PART_TRIES = 100,
 };
 
 /* One copy as it goes on. A failing step sets is_source and returns -errno. */
@@ -127,51 +124,6 @@ static int copy_content(struct copy *c, const struct stat *st)
     return r;
 }
 
-/* The temporary is ours while we hold its lock; one that nobody holds was left by a killed copy. */
-static int lock_part(const struct place *to, const char *part)
-{
-    int fd = openat(to->dirfd, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    struct stat own, there;
-    if (fd < 0 && (errno == ELOOP || errno == ENXIO))
-        return unlinkat(to->dirfd, part, 0) < 0 ? -errno : -EAGAIN;
-    if (fd < 0)
-        return -errno;
-    int r = 0;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        r = -EBUSY;
-    else if (fstat(fd, &own) < 0)
-        r = -errno;
-    else if (fstatat(to->dirfd, part, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
-             there.st_ino != own.st_ino || there.st_dev != own.st_dev)
-        r = -EAGAIN; /* renamed to its destination between our open and our lock */
-    else if (!S_ISREG(own.st_mode) || own.st_nlink != 1)
-        r = unlinkat(to->dirfd, part, 0) < 0 ? -errno : -EAGAIN;
-    else if (ftruncate(fd, 0) < 0)
-        r = -errno;
-    if (r < 0)
-        close(fd);
-    return r < 0 ? r : fd;
-}
-
-static int open_part(const struct place *to, char **ret_part)
-{
-    uint64_t hash = num_fnv64(to->name, strlen(to->name));
-    int fd = -EBUSY;
-    for (int i = 0, tries = 0; i < PARTS_MAX && tries < PART_TRIES; tries++) {
-        char *part = xasprintf(".gw_part_%016" PRIx64 ".%d", hash, i);
-        fd = lock_part(to, part);
-        if (fd >= 0) {
-            *ret_part = part;
-            return fd;
-        }
-        free(part);
-        if (fd != -EBUSY && fd != -EAGAIN)
-            break;
-        i += fd == -EBUSY;
-    }
-    return fd;
-}
-
 static mode_t own_umask;
 
 void copy_init(void)
@@ -180,48 +132,29 @@ void copy_init(void)
     umask(own_umask);
 }
 
-static mode_t mode_of(const struct stat *st, bool is_executable)
+mode_t copy_mode(mode_t mode, bool is_executable)
 {
-    mode_t mode = (st->st_mode & 0777) | 0600;
+    mode = (mode & 0777) | 0600;
     if (is_executable)
         mode |= (mode & 0444) >> 2;
     return mode & ~(own_umask & 0077);
 }
 
-static int finish_part(const struct place *to, int fd, const char *part, mode_t mode)
-{
-    if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(to->dirfd, part, to->dirfd, to->name) < 0)
-        return -errno;
-    return 0;
-}
-
 static int copy_open(const struct place *to, struct copy *c, const struct stat *st, mode_t mode,
                      struct gw_err *err)
 {
-    char *part = NULL;
-    c->to = open_part(to, &part);
-    if (c->to < 0)
-        return gw_err_sys(err, -c->to, "making %s", to->path);
-    int r = copy_content(c, st);
-    if (r == 0)
-        r = finish_part(to, c->to, part, mode);
+    struct part part;
+    int r = part_open(to, &part, err);
     if (r < 0)
-        unlinkat(to->dirfd, part, 0);
-    close(c->to);
-    free(part);
+        return r;
+    c->to = part.fd;
+    r = copy_content(c, st);
+    if (r == 0)
+        return part_finish(&part, mode, err);
+    part_discard(&part);
     if (r == -ECANCELED)
         return gw_err_set(err, GW_ESTATE, "cancelled");
-    if (r < 0)
-        return gw_err_sys(err, -r, "copying to %s", to->path);
-    return place_sync(to, err);
-}
-
-static int check_destination(const struct place *to, struct gw_err *err)
-{
-    struct stat st;
-    if (fstatat(to->dirfd, to->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode))
-        return 0;
-    return gw_err_set(err, GW_EINVAL, "%s exists and is not a regular file", to->path);
+    return gw_err_sys(err, -r, "copying to %s", to->path);
 }
 
 int copy_file(const struct place *from, const struct place *to, bool is_executable,
@@ -235,9 +168,7 @@ int copy_file(const struct place *from, const struct place *to, bool is_executab
         return c.from;
     }
     c.is_source = false;
-    int r = check_destination(to, err);
-    if (r == 0)
-        r = copy_open(to, &c, &st, mode_of(&st, is_executable), err);
+    int r = copy_open(to, &c, &st, copy_mode(st.st_mode, is_executable), err);
     close(c.from);
     *ret_is_source = c.is_source;
     return r;

@@ -17,6 +17,9 @@ void copy_init(void);
 int copy_file(const struct place *from, const struct place *to, bool is_executable,
               const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err);
 
+/* The mode of a copy of a file of this mode. */
+mode_t copy_mode(mode_t mode, bool is_executable);
+
 /* Append bytes [offset, size) of `fd`, at most `max`, to `to_fd`. Returns 0 or -errno, *ret_n in
  * any case. */
 int copy_tail(int fd, int to_fd, off_t offset, size_t max, size_t *ret_n);

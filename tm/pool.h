@@ -4,6 +4,8 @@
 
 #include "drivers/loop.h"
 
+#include <stdbool.h>
+
 /* Embed it first in what is to be done. `work` runs in a thread of the pool; then `done` in the
  * loop's, which may free it. */
 struct pool_task {
@@ -13,8 +15,12 @@ struct pool_task {
 };
 
 struct pool;
-struct pool *pool_create(struct loop *l, unsigned n_threads);
+struct pool *pool_create(struct loop *l, unsigned threads_max); /* they are started as needed */
 void pool_add(struct pool *p, struct pool_task *t);
+
+/* Outside the loop: wait until all that was added is done, calling `done` here. false: some is not.
+ */
+bool pool_drain(struct pool *p, unsigned timeout_ms);
 void pool_destroy(struct pool *p); /* all that was added is worked and done first */
 
 #endif

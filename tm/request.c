@@ -160,7 +160,10 @@ void request_cancel_all(struct transfers *t, const char *handle)
         if (handle && strcmp(r->handle, handle) != 0)
             continue;
         atomic_store(&r->is_cancelled, true);
-        tail_cancel(r);
+        if (t->cancel)
+            t->cancel(r);
+        else
+            tail_cancel(r);
     }
 }
 

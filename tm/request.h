@@ -40,12 +40,14 @@ struct request {
     int watch;                 /* else inotify's; -1: none */
 };
 
-/* The driver: the first four are its own. */
+/* The driver: the first five are its own. */
 struct transfers {
-    size_t request_size;              /* of struct request, or what begins with one */
-    void (*begin)(struct request *r); /* see that a pool takes r->task, now or later */
-    void (*work)(struct request *r);  /* in the pool's thread */
-    void (*done)(struct request *r);  /* then, in the loop; it calls request_done. NULL: that */
+    size_t request_size;               /* of struct request, or what begins with one */
+    void (*begin)(struct request *r);  /* see that a pool takes r->task, now or later */
+    void (*work)(struct request *r);   /* in the pool's thread */
+    void (*done)(struct request *r);   /* then, in the loop; it calls request_done. NULL: that */
+    void (*cancel)(struct request *r); /* the request is cancelled; it calls tail_cancel where no
+                                          work is to come. NULL: that */
 
     struct kit *kit;
     struct request *requests; /* all that have no answer yet */
