@@ -18,7 +18,7 @@ static const struct {
     {"idempotent", FEATURE_IDEMPOTENT, 1 << DRIVER_EM},
     {"commit", FEATURE_COMMIT, 1 << DRIVER_EM},
     {"poll-all", FEATURE_POLL_ALL, 1 << DRIVER_EM},
-    {"blame", FEATURE_BLAME, 1 << DRIVER_TM | 1 << DRIVER_EM},
+    {"blame", FEATURE_BLAME, 7},
     {"stat", FEATURE_STAT, 1 << DRIVER_TM},
     {"atomic", FEATURE_ATOMIC, 1 << DRIVER_TM},
     {"tail", FEATURE_TAIL, 1 << DRIVER_TM},

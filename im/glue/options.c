@@ -17,7 +17,7 @@ enum { BDII_PORT = 2170 };
 static const char usage[] =
     "usage: gw_im_glue -s SERVER... | -l LIST [-b BASE]... [-f HOSTS] [-q QUEUES]\n"
     "                  [-i SECONDS] [-t SECONDS] [-p PORT]\n"
-    "Information driver of gwd: hosts from GLUE 1.3 and GLUE 2 in LDAP (gw_im_glue(8)).\n"
+    "Information driver of gwd: hosts from GLUE 1.3 and GLUE 2 in LDAP (docs/glue.md).\n"
     "  -s, --server=SERVER     ldap://HOST[:PORT][/BASE], or HOST\n"
     "  -l, --list=FILE         a file of servers, one a line\n"
     "  -b, --base=BASE         where in the tree; o=grid and o=glue if none is given\n"
