@@ -2,11 +2,13 @@
 # shellcheck shell=bash disable=SC2154 # here, root, dom, prefix: the grid's
 
 conf_host() {
+    local lrms=fork queue=default
+    ! is_slurm "$1" || lrms=slurm queue=normal
     cat <<X
 ARCH="$(uname -m)" OS_NAME="Linux" OS_VERSION="12" CPU_MODEL="generic" CPU_MHZ=2000 CPU_SMP=4 CPU_FREE=400
 NODECOUNT=20 SIZE_MEM_MB=4096 FREE_MEM_MB=4096 SIZE_DISK_MB=$site_disk_mb FREE_DISK_MB=$site_disk_mb
-LRMS_NAME="jobmanager-fork" LRMS_TYPE="fork" FORK_NAME="jobmanager-fork"
-QUEUE_NAME[0]="default" QUEUE_NODECOUNT[0]=20 QUEUE_FREENODECOUNT[0]=20 QUEUE_STATUS[0]="enabled"
+LRMS_NAME="jobmanager-$lrms" LRMS_TYPE="$lrms" FORK_NAME="jobmanager-fork"
+QUEUE_NAME[0]="$queue" QUEUE_NODECOUNT[0]=20 QUEUE_FREENODECOUNT[0]=20 QUEUE_STATUS[0]="enabled"
 VM_HYPERVISOR="qemu"
 X
 }

@@ -30,9 +30,11 @@ X
     done
 }
 
-# ldap_glue1 SITE, ldap_glue2 SITE: the trees. NAME is HOST's in short, HOST has a batch system of FREE of 20 slots.
+# ldap_tree glue1|glue2 SITE
 ldap_tree() {
-    sed "s/@HOST@/$2.$dom/g; s/@NAME@/$2/g; s/@ARCH@/$(uname -m)/g" "$here/$1.ldif"
+    local lrms=''
+    ! is_slurm "$2" || lrms='; s/\bfork\b/slurm/; s/\([-_: ]\)default\b/\1normal/g'
+    sed "s/@HOST@/$2.$dom/g; s/@NAME@/$2/g; s/@ARCH@/$(uname -m)/g$lrms" "$here/$1.ldif"
 }
 
 ldap_start() {

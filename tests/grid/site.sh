@@ -70,6 +70,7 @@ site_make() {
     site_accounts "$dir" "$s"
     site_globus "$dir" "$s"
     site_fork_pm "$dir/fork.pm"
+    ! is_slurm "$s" || slurm_make "$s" "$dir"
     : >"$dir/log/grid/starts"
     : >"$dir/log/grid/payloads"
     chmod 666 "$dir"/log/grid/*
@@ -144,6 +145,7 @@ site_start() {
     tr -d ' ' <"/proc/$parent/task/$parent/children" >"$dir/pid1"
     echo >>"$dir/pid1"
     [ -e "$dir/run/ready" ] && site_pid "$1" >/dev/null || die "$1 did not start: $(cat "$dir/init.out")"
+    ! is_slurm "$1" || slurm_start "$1"
     site_start_gatekeeper "$1"
     site_start_gridftp "$1"
 }
