@@ -75,7 +75,7 @@ grid_left() {
     # shellcheck disable=SC2016
     grid exec "$1" bash -c '
         for d in /proc/[0-9]*; do
-            [ "$(stat -c %u $d 2>/dev/null)" -ge 61000 ] 2>/dev/null || continue
+            case $(stat -c %u $d 2>/dev/null) in 6100[12]) ;; *) continue ;; esac
             command=$(tr "\0" " " <$d/cmdline) 2>/dev/null
             case $command in *globus-job-manager* | "") ;; *) echo "process ${d#/proc/} $command" ;; esac
         done
