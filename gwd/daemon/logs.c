@@ -29,17 +29,22 @@ struct log_stream {
     bool has_end;  /* without follow: what is shown ends at `end` */
     uint64_t end;
     char *path;     /* where the driver puts what it read */
+    char *tm;       /* the driver that was asked, or NULL */
     char *archived; /* the file, of a job that has left the state; else NULL */
     struct log_stream *prev, *next;
 };
 
 static void destroy(struct daemon *d, struct log_stream *s)
 {
+    struct task_ref ref = {.job = LOGS_REF_JOB, .task = s->serial};
     DL_DELETE(d->logs, s);
-    driver_release(d, (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial});
+    if (s->tm)
+        driver_request(d, DRIVER_TM, s->tm, "END", ref, 0, (char *[3]){NULL, NULL, NULL});
+    driver_release(d, ref);
     unlink(s->path);
     free(s->path);
     free(s->archived);
+    free(s->tm);
     free(s);
 }
 
@@ -117,6 +122,8 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
     bool asks_size = !s->follows && !s->has_end;
     char *args[3] = {asks_size ? NULL : offset, url, asks_size ? NULL : s->path};
     s->is_asked = true;
+    free(s->tm);
+    s->tm = xstrdup(a->tm);
     const char *credential = j->spec->owner.credential;
     if (credential && driver_features(d, DRIVER_TM, a->tm) & FEATURE_CREDENTIAL)
         driver_request(d, DRIVER_TM, a->tm, "CREDENTIAL",

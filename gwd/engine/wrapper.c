@@ -271,6 +271,9 @@ static void committed(struct engine *e, struct flight *f, const struct input *in
     reason_from_driver(&r, in->answer.text);
     if (r.code && strcmp(r.code, "lost") == 0) {
         exited(e, f, "lost", BLAME_SITE, r.text);
+    } else if (r.code && strcmp(r.code, "not-found") == 0) {
+        /* Held for too long: the site has dropped it, and it certainly never ran. */
+        wrapper_begin(e, f);
     } else if (!credential_park(e, f, &r)) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), WRA_COMMIT);

@@ -566,6 +566,22 @@ static void a_two_step_driver_is_told_to_commit_after_the_contact_is_known(void 
     }
 }
 
+static void a_job_that_the_site_held_for_too_long_is_submitted_anew(void **state)
+{
+    (void)state;
+    struct world *w = world_create();
+    w->features[DRIVER_EM] = (FEATURES_ALL & ~(unsigned)FEATURE_IDEMPOTENT) | FEATURE_COMMIT;
+    world_start(w);
+    world_listen(w);
+    w->faults[0] = (struct fault){"COMMIT", NULL, "not-found:us it was dropped", 0, 1};
+    uint64_t id = world_submit(w, job);
+    world_pass(w, 120);
+    check_done(w, id, 1);
+    assert_non_null(strstr(buf_str(&w->trace), "SUBMIT COMMIT SUBMIT COMMIT"));
+    assert_int_equal(w->runs->n_started, 1);
+    world_destroy(w);
+}
+
 static void a_lost_end_is_found_by_the_poll(void **state)
 {
     (void)state;
@@ -1055,6 +1071,7 @@ int main(void)
         cmocka_unit_test(a_stale_attempts_answer_is_refused),
         cmocka_unit_test(answers_nobody_asked_for_do_not_stop_a_job),
         cmocka_unit_test(a_two_step_driver_is_told_to_commit_after_the_contact_is_known),
+        cmocka_unit_test(a_job_that_the_site_held_for_too_long_is_submitted_anew),
         cmocka_unit_test(a_lost_end_is_found_by_the_poll),
         cmocka_unit_test(
             an_attempt_whose_fate_is_unknown_is_waited_for_or_replaced_as_its_owner_chose),
