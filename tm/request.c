@@ -56,6 +56,8 @@ void request_finish(struct request *r)
         LL_DELETE(t->endings, e);
         free(e);
     }
+    if (t->release)
+        t->release(r);
     free(r->number);
     free(r->from);
     free(r->to);

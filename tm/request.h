@@ -40,14 +40,15 @@ struct request {
     int watch;                 /* else inotify's; -1: none */
 };
 
-/* The driver: the first five are its own. */
+/* The driver: the first six are its own. */
 struct transfers {
-    size_t request_size;               /* of struct request, or what begins with one */
-    void (*begin)(struct request *r);  /* see that a pool takes r->task, now or later */
-    void (*work)(struct request *r);   /* in the pool's thread */
-    void (*done)(struct request *r);   /* then, in the loop; it calls request_done. NULL: that */
-    void (*cancel)(struct request *r); /* the request is cancelled; it calls tail_cancel where no
-                                          work is to come. NULL: that */
+    size_t request_size;                /* of struct request, or what begins with one */
+    void (*begin)(struct request *r);   /* see that a pool takes r->task, now or later */
+    void (*work)(struct request *r);    /* in the pool's thread */
+    void (*done)(struct request *r);    /* then, in the loop; it calls request_done. NULL: that */
+    void (*cancel)(struct request *r);  /* the request is cancelled; it calls tail_cancel where no
+                                           work is to come. NULL: that */
+    void (*release)(struct request *r); /* what it keeps with the request. May be NULL */
 
     struct kit *kit;
     struct request *requests; /* all that have no answer yet */
@@ -74,6 +75,12 @@ void tail_close(struct transfers *t);
 /* The work on file: URLs, by the request's verb. */
 void work_of(struct request *r);
 void work_fail(struct request *r, const char *reason, const struct gw_err *err);
+
+/* The file: URLs of a copy as places; false: the request has failed. A target's parents are made;
+ * `is_output`: the source is in a job directory. */
+struct place;
+bool work_open_source(struct request *r, struct place *ret);
+bool work_open_target(struct request *r, bool is_output, struct place *ret);
 
 /* The reason of a failed step: something that should be there to be read; something to be made, by
  * the job's own choice (an output file's destination) or at the site's (a job directory). `code` is

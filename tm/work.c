@@ -56,7 +56,7 @@ const char *work_target_reason(int code, bool is_jobs_choice)
 }
 
 /* Parse the URL and open its place; false when the request has failed. */
-static bool open_source(struct request *r, struct place *ret)
+bool work_open_source(struct request *r, struct place *ret)
 {
     char *path = NULL;
     struct gw_err err;
@@ -112,7 +112,7 @@ static void do_rmdir(struct request *r)
 {
     struct place p;
     struct gw_err err;
-    if (!open_source(r, &p)) {
+    if (!work_open_source(r, &p)) {
         /* Without its parent it is not there. */
         if (r->is_absent)
             r->reason = NULL;
@@ -129,7 +129,7 @@ static void do_exists(struct request *r)
     struct place p;
     struct gw_err err;
     struct stat st;
-    if (!open_source(r, &p))
+    if (!work_open_source(r, &p))
         return;
     int code = place_stat(&p, &st, &err);
     if (code < 0)
@@ -142,7 +142,7 @@ static void do_stat(struct request *r)
     struct place p;
     struct gw_err err;
     struct stat st;
-    if (!open_source(r, &p))
+    if (!work_open_source(r, &p))
         return;
     int code = place_stat(&p, &st, &err);
     if (code == 0 && !S_ISREG(st.st_mode))
@@ -179,6 +179,11 @@ static bool follow(struct request *r, struct place *p)
     return code == 0;
 }
 
+bool work_open_target(struct request *r, bool is_output, struct place *ret)
+{
+    return open_target(r, r->to, is_output && !work_is_in_job(r->to), true, ret) && follow(r, ret);
+}
+
 static void copy(struct request *r, const struct place *from, const struct place *to,
                  bool is_output)
 {
@@ -199,14 +204,12 @@ static void do_cp(struct request *r)
         work_fail(r, "internal:us", &(struct gw_err){.text = "cancelled"});
         return;
     }
-    if (!open_source(r, &from))
+    if (!work_open_source(r, &from))
         return;
     bool is_output = from.zone != ZONE_OUTSIDE;
-    if (open_target(r, r->to, is_output && !work_is_in_job(r->to), true, &to)) {
-        if (follow(r, &to)) {
-            copy(r, &from, &to, is_output);
-            place_close(&to);
-        }
+    if (work_open_target(r, is_output, &to)) {
+        copy(r, &from, &to, is_output);
+        place_close(&to);
     }
     place_close(&from);
 }
@@ -233,7 +236,7 @@ static void do_tail(struct request *r)
     struct place p;
     struct stat st;
     struct gw_err err;
-    if (!open_source(r, &p))
+    if (!work_open_source(r, &p))
         return;
     int fd = place_open_file(&p, &st, &err);
     if (fd >= 0) {

@@ -1,0 +1,135 @@
+/* From a site to a file of this machine. */
+#include "lib/mem.h"
+#include "tm/copy.h"
+#include "tm/gass/cp.h"
+#include "tm/part.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct fetch {
+    struct cp *c;
+    const struct place *to;
+    struct part part;
+    bool is_open; /* part is there */
+    uint64_t done;
+};
+
+static int here(struct trouble *t, int r)
+{
+    t->errnum = 0;
+    t->reason = NULL;
+    t->is_link = t->is_source = false;
+    return r;
+}
+
+static int write_at(struct fetch *x, const char *data, size_t len, struct trouble *t)
+{
+    uint64_t begun = x->done;
+    while (len) {
+        ssize_t n = pwrite(x->part.fd, data, len, (off_t)x->done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return here(t, gw_err_sys(&t->err, errno, "writing %s", x->to->path));
+        data += n;
+        len -= (size_t)n;
+        x->done += (uint64_t)n;
+    }
+    /* Written out on the way, so that the sync at the end is short. */
+    sync_file_range(x->part.fd, (off_t)begun, (off_t)(x->done - begun), SYNC_FILE_RANGE_WRITE);
+    return 0;
+}
+
+static int receive(struct fetch *x, struct ftp *f, struct trouble *t)
+{
+    struct cp *c = x->c;
+    char *data = xmalloc(CP_BYTES);
+    ssize_t n = 0;
+    int r = ftp_get_begin(f, c->g->from.text, x->done, x->done ? c->size : 0, t);
+    while (r == 0 && (n = ftp_read(f, data, CP_BYTES, t)) > 0) {
+        c->has_moved = true;
+        r = write_at(x, data, (size_t)n, t);
+    }
+    free(data);
+    if (r < 0)
+        ftp_data_stop(f);
+    else if (n < 0) {
+        t->is_source = true;
+        r = (int)n;
+    }
+    return r;
+}
+
+/* The temporary, made when the source is known to be there; emptied when that has changed. */
+static int open_part(struct fetch *x, struct trouble *t)
+{
+    struct cp *c = x->c;
+    if (x->is_open && c->is_stale) {
+        x->done = 0;
+        c->is_stale = false;
+        if (ftruncate(x->part.fd, 0) < 0)
+            return here(t, gw_err_sys(&t->err, errno, "%s", x->to->path));
+    }
+    if (!x->is_open) {
+        int r = part_open(x->to, &x->part, &t->err);
+        if (r < 0)
+            return here(t, r);
+        x->is_open = true;
+    }
+    return 0;
+}
+
+static int fetch_step(struct ftp *f, void *ctx, struct trouble *t)
+{
+    struct fetch *x = ctx;
+    struct cp *c = x->c;
+    int r = cp_look_source(c, f, t);
+    if (r < 0)
+        return r;
+    if (c->size > CP_BULK_BYTES && c->g->class != CLASS_BULK) {
+        c->g->is_bulk = true;
+        return 0;
+    }
+    r = open_part(x, t);
+    if (r == 0 && !(x->done && x->done == c->size))
+        r = receive(x, f, t);
+    if (r == 0 && x->done < c->size) {
+        r = trouble_set(t, GW_EIO, NULL, "%s: %" PRIu64 " bytes came of %" PRIu64, c->g->from.path,
+                        x->done, c->size);
+        t->is_link = t->is_source = true;
+    }
+    return r;
+}
+
+static void fetch_to(struct cp *c, const struct place *to)
+{
+    struct fetch x = {.c = c, .to = to};
+    struct trouble t;
+    struct gass_request *g = c->g;
+    int r = gass_do(g, g->from.host, fetch_step, &x, &c->has_moved, &t);
+    if (r == 0 && x.is_open) {
+        x.is_open = false;
+        r = here(&t, part_finish(&x.part, copy_mode(c->mode, g->r.is_executable), &t.err));
+    }
+    if (x.is_open)
+        part_discard(&x.part);
+    if (r == 0)
+        return;
+    if (t.is_source)
+        gass_fail_source(g, &t, g->from.path);
+    else
+        gass_fail_target(g, &t, c->is_output && to->zone == ZONE_OUTSIDE);
+}
+
+void cp_fetch(struct cp *c)
+{
+    struct place to;
+    if (!work_open_target(&c->g->r, c->is_output, &to))
+        return;
+    fetch_to(c, &to);
+    place_close(&to);
+}

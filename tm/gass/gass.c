@@ -1,0 +1,207 @@
+#include "tm/gass/gass.h"
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "tm/gass/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PATIENCE_S = 120, /* how long a server that has answered may be silent */
+    TRIES = 5,
+    KEPT_TRIES = 20,
+    LAST_S = 8,
+};
+
+/* ---- with a session */
+
+static bool is_cancelled(const struct gass_request *g)
+{
+    return atomic_load(&g->r.is_cancelled);
+}
+
+static void pause_s(const struct gass_request *g, unsigned s)
+{
+    struct timespec tick = {.tv_nsec = 100 * 1000000};
+    for (unsigned i = 0; i < s * 10 && !is_cancelled(g); i++)
+        nanosleep(&tick, NULL);
+}
+
+int gass_do(struct gass_request *g, const char *key, gass_step *step, void *ctx, bool *has_moved,
+            struct trouble *t)
+{
+    for (unsigned tries = 1, kept_tries = 0;;) {
+        bool is_kept;
+        if (is_cancelled(g))
+            return trouble_set(t, GW_ESTATE, "internal:us", "cancelled");
+        struct ftp *f = session_take(key, &is_kept, t);
+        if (!f)
+            return -t->err.code;
+        ftp_bind(f, &g->r.is_cancelled, PATIENCE_S);
+        int r = step(f, ctx, t);
+        session_give(key, f);
+        if (r == STEP_AGAIN)
+            continue;
+        if (r == 0 || !t->is_link)
+            return r;
+        session_drop(key);
+        /* A server that was started anew is not a failure of the site. */
+        if (is_kept && ++kept_tries < KEPT_TRIES)
+            continue;
+        if (has_moved && *has_moved) {
+            tries = 1;
+            *has_moved = false;
+        } else if (++tries > TRIES) {
+            return r;
+        }
+        log_info("%s %s: %s; try %u", g->r.verb, g->r.handle, t->err.text, tries);
+        pause_s(g, 1U << (tries - 1));
+    }
+}
+
+int gass_do_last(const char *key, gass_step *step, void *ctx, struct trouble *t)
+{
+    bool is_kept = true;
+    int r = -GW_EUNAVAIL;
+    while (r < 0 && is_kept) {
+        struct ftp *f = session_take(key, &is_kept, t);
+        if (!f)
+            return -t->err.code;
+        ftp_bind(f, NULL, LAST_S);
+        r = step(f, ctx, t);
+        session_give(key, f);
+        if (r < 0 && !t->is_link)
+            break;
+        if (r < 0)
+            session_drop(key);
+    }
+    return r;
+}
+
+/* ---- failures */
+
+static void fail(struct gass_request *g, const struct trouble *t, const char *reason)
+{
+    work_fail(&g->r, t->reason ? t->reason : reason, &t->err);
+    g->is_down = t->is_link;
+}
+
+void gass_fail_source(struct gass_request *g, const struct trouble *t, const char *path)
+{
+    fail(g, t, work_source_reason(-t->err.code, path));
+}
+
+void gass_fail_target(struct gass_request *g, const struct trouble *t, bool is_jobs_choice)
+{
+    fail(g, t, work_target_reason(-t->err.code, is_jobs_choice));
+}
+
+/* ---- the verbs with one URL */
+
+struct one {
+    struct gass_request *g;
+    struct facts facts;
+    struct removal removal;
+};
+
+static int look_step(struct ftp *f, void *ctx, struct trouble *t)
+{
+    struct one *o = ctx;
+    return ftp_facts(f, o->g->from.text, &o->facts, t);
+}
+
+static int mkdir_step(struct ftp *f, void *ctx, struct trouble *t)
+{
+    struct one *o = ctx;
+    return site_mkdirs(f, &o->g->from, t);
+}
+
+static int rmdir_step(struct ftp *f, void *ctx, struct trouble *t)
+{
+    struct one *o = ctx;
+    return site_remove(&o->removal, f, t);
+}
+
+static void do_mkdir(struct gass_request *g)
+{
+    struct one o = {.g = g};
+    struct trouble t;
+    if (gass_do(g, g->from.host, mkdir_step, &o, NULL, &t) < 0)
+        gass_fail_target(g, &t, false);
+}
+
+static void do_rmdir(struct gass_request *g)
+{
+    struct one o = {.g = g, .removal = {.top = &g->from}};
+    struct trouble t;
+    if (gass_do(g, g->from.host, rmdir_step, &o, NULL, &t) < 0)
+        gass_fail_target(g, &t, false);
+}
+
+static bool look(struct gass_request *g, struct one *o)
+{
+    struct trouble t;
+    if (gass_do(g, g->from.host, look_step, o, NULL, &t) == 0)
+        return true;
+    gass_fail_source(g, &t, g->from.path);
+    return false;
+}
+
+static void do_exists(struct gass_request *g)
+{
+    struct one o = {.g = g};
+    look(g, &o);
+}
+
+static void do_stat(struct gass_request *g)
+{
+    struct one o = {.g = g};
+    struct trouble t;
+    if (!look(g, &o))
+        return;
+    if (o.facts.type == FACTS_FILE && o.facts.has_size) {
+        snprintf(g->r.text, sizeof g->r.text, "%" PRIu64 " %" PRId64, o.facts.size, o.facts.mtime);
+        return;
+    }
+    trouble_set(&t, GW_EINVAL, NULL, "%s is not a regular file", g->from.path);
+    gass_fail_source(g, &t, g->from.path);
+}
+
+/* ---- the work */
+
+static void refuse(struct gass_request *g, const char *what)
+{
+    struct trouble t;
+    trouble_set(&t, GW_EINVAL, "bad-url:job", "%s", what);
+    fail(g, &t, NULL);
+}
+
+void gass_work(struct request *r)
+{
+    static const struct {
+        const char *verb;
+        void (*work)(struct gass_request *g);
+    } rows[] = {
+        {"MKDIR", do_mkdir}, {"RMDIR", do_rmdir}, {"EXISTS", do_exists},
+        {"STAT", do_stat},   {"TAIL", gass_tail},
+    };
+    struct gass_request *g = (struct gass_request *)r;
+    bool is_cp = strcmp(r->verb, "CP") == 0;
+    g->is_bulk = false;
+    if (!g->is_parsed)
+        return; /* it failed when it came */
+    if (g->from.scheme == URL_FILE && (!is_cp || g->to.scheme == URL_FILE))
+        work_of(r);
+    else if (is_cp)
+        gass_copy(g);
+    else if (g->from.scheme == URL_HTTPS)
+        refuse(g, "of https: URLs only copies are served");
+    else
+        for (size_t i = 0; i < GW_COUNT(rows); i++)
+            if (strcmp(rows[i].verb, r->verb) == 0)
+                rows[i].work(g);
+}

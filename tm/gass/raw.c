@@ -1,0 +1,149 @@
+#include "tm/gass/raw.h"
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "tm/gass/ftp_private.h"
+
+#include <globus_ftp_control.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { STEP_S = 60, CLOSE_S = 5, TICK_MS = 200 };
+
+struct raw {
+    globus_ftp_control_handle_t handle;
+    const atomic_bool *is_cancelled;
+    pthread_mutex_t mutex; /* of all below */
+    pthread_cond_t changed;
+    bool is_done;
+    int code;
+    char *text; /* of the reply, or the error */
+    bool is_error;
+};
+
+static void on_reply(void *arg, globus_ftp_control_handle_t *handle, globus_object_t *error,
+                     globus_ftp_control_response_t *response)
+{
+    (void)handle;
+    struct raw *w = arg;
+    bool is_more = !error && response && response->code < 200; /* another reply will come */
+    if (is_more)
+        return;
+    char *friendly = error ? globus_error_print_friendly(error) : NULL;
+    pthread_mutex_lock(&w->mutex);
+    free(w->text);
+    w->is_error = error != NULL;
+    w->code = error || !response ? 0 : response->code;
+    if (friendly)
+        w->text = xstrdup(friendly);
+    else
+        w->text =
+            response && response->response_buffer
+                ? xstrndup((char *)response->response_buffer,
+                           strnlen((char *)response->response_buffer, response->response_length))
+                : xstrdup("");
+    w->is_done = true;
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->mutex);
+    free(friendly);
+}
+
+/* false: nothing came in time, or it was cancelled. */
+static bool await(struct raw *w, unsigned limit_s)
+{
+    struct timespec t;
+    bool is_done;
+    pthread_mutex_lock(&w->mutex);
+    for (unsigned ms = 0; !w->is_done && ms < limit_s * 1000; ms += TICK_MS) {
+        if (w->is_cancelled && atomic_load(w->is_cancelled))
+            break;
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_nsec += TICK_MS * 1000000L;
+        t.tv_sec += t.tv_nsec / 1000000000L;
+        t.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&w->changed, &w->mutex, &t);
+    }
+    is_done = w->is_done;
+    w->is_done = false;
+    pthread_mutex_unlock(&w->mutex);
+    return is_done;
+}
+
+/* After a function that registers: its reply of class 2. */
+static int reply(struct raw *w, globus_result_t begun, const struct ftp *f, const char *path,
+                 struct trouble *t)
+{
+    if (begun != GLOBUS_SUCCESS) {
+        globus_object_t *error = globus_error_get(begun);
+        char *text = globus_error_print_friendly(error);
+        int r = reply_explain(0, text ? text : "", path, f->label, t);
+        free(text);
+        globus_object_free(error);
+        return r;
+    }
+    if (!await(w, STEP_S)) {
+        trouble_set(t, GW_EUNAVAIL, "unreachable:site", "%s: no answer in %u s", f->label, STEP_S);
+        t->is_link = true;
+        return -t->err.code;
+    }
+    if (!w->is_error && w->code < 300)
+        return 0;
+    return reply_explain(w->code, w->text, path, f->label, t);
+}
+
+static int talk(struct raw *w, const struct ftp *f, const char *path, struct trouble *t)
+{
+    char *host = xstrdup(f->label), *colon = strrchr(host, ':');
+    int port = colon ? atoi(colon + 1) : 0;
+    static char user[] = ":globus-mapping:", password[] = "user@";
+    globus_ftp_control_auth_info_t auth;
+    if (colon)
+        *colon = '\0';
+    globus_ftp_control_auth_info_init(&auth, f->credential, GLOBUS_FALSE, user, password, NULL,
+                                      NULL);
+    int r =
+        reply(w, globus_ftp_control_connect(&w->handle, host, (unsigned short)port, on_reply, w), f,
+              path, t);
+    if (r == 0)
+        r = reply(w, globus_ftp_control_authenticate(&w->handle, &auth, GLOBUS_TRUE, on_reply, w),
+                  f, path, t);
+    /* As the client library does with "/~/". */
+    if (r == 0)
+        r = reply(w,
+                  globus_ftp_control_send_command(&w->handle, "SITE RDEL %s\r\n", on_reply, w,
+                                                  path[1] == '~' ? path + 1 : path),
+                  f, path, t);
+    free(host);
+    return r;
+}
+
+/* The library keeps the memory of a connection that does not close. */
+static void hang_up(struct raw *w, const char *label)
+{
+    static const atomic_bool no = false;
+    w->is_cancelled = &no;
+    if (globus_ftp_control_force_close(&w->handle, on_reply, w) == GLOBUS_SUCCESS &&
+        !await(w, CLOSE_S)) {
+        log_warn("%s: a connection does not close", label);
+        return;
+    }
+    globus_ftp_control_handle_destroy(&w->handle);
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->mutex);
+    free(w->text);
+    free(w);
+}
+
+int raw_remove_tree(const struct ftp *f, const char *path, struct trouble *t)
+{
+    struct raw *w = xcalloc(1, sizeof *w);
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    w->is_cancelled = f->is_cancelled;
+    globus_ftp_control_handle_init(&w->handle);
+    int r = talk(w, f, path, t);
+    hang_up(w, f->label);
+    return r;
+}
