@@ -13,7 +13,7 @@
 /* Names as GridWay has them, members as docs/client-protocol.md has them. */
 static const struct {
     const char *key, *member;
-    char kind; /* s text, i integer, c clock, d duration, p credential */
+    char kind; /* s text, i integer, c clock, d duration, p credential, b bytes of bytes */
 } rows[] = {
     {"JOB_ID", "id", 'i'},
     {"NAME", "name", 's'},
@@ -38,6 +38,7 @@ static const struct {
     {"JOB_HOME", "home", 's'},
     {"STDOUT", "stdout", 's'},
     {"STDERR", "stderr", 's'},
+    {"TRANSFER", "transfer", 'b'},
     {"CREDENTIAL", "credential", 'p'},
 };
 
@@ -59,6 +60,12 @@ static void print_row(const json_t *job, size_t i)
     case 'd':
         output_line("%s=%s", rows[i].key, moment_span(gw_number(job, member, 0), text));
         break;
+    case 'b': {
+        const json_t *transfer = gw_object(job, member);
+        output_line("%s=%" PRId64 "/%" PRId64, rows[i].key, gw_int(transfer, "done", 0),
+                    gw_int(transfer, "total", 0));
+        break;
+    }
     case 'p': {
         const json_t *credential = gw_object(job, member);
         output_line("%s=%s", rows[i].key, gw_text(credential, "path", ""));

@@ -42,6 +42,10 @@ static void put_words(const json_t *job, struct buf *out)
             buf_puts(out, states[i].words);
     if (!gw_is_null(job, "host"))
         buf_printf(out, " (%s)", gw_text(job, "host", ""));
+    const json_t *transfer = gw_object(job, "transfer");
+    if (transfer)
+        buf_printf(out, ", %.1f of %.1f MB", gw_number(transfer, "done", 0) / 1e6,
+                   gw_number(transfer, "total", 0) / 1e6);
 }
 
 void ps_print_why(const json_t *job)

@@ -38,9 +38,16 @@ static const struct {
     unsigned feature;
     const char *name;
 } feature_names[] = {
-    {KIT_PCT, "pct"},       {KIT_HANDLES, "handles"},       {KIT_RECOVER_TOKEN, "recover-token"},
-    {KIT_BLAME, "blame"},   {KIT_IDEMPOTENT, "idempotent"}, {KIT_STAT, "stat"},
-    {KIT_TAIL, "tail"},     {KIT_COMMIT, "commit"},         {KIT_CREDENTIAL, "credential"},
+    {KIT_PCT, "pct"},
+    {KIT_HANDLES, "handles"},
+    {KIT_RECOVER_TOKEN, "recover-token"},
+    {KIT_BLAME, "blame"},
+    {KIT_IDEMPOTENT, "idempotent"},
+    {KIT_STAT, "stat"},
+    {KIT_TAIL, "tail"},
+    {KIT_COMMIT, "commit"},
+    {KIT_CREDENTIAL, "credential"},
+    {KIT_PROGRESS, "progress"},
     {KIT_ATOMIC, "atomic"},
 };
 

@@ -26,6 +26,7 @@ enum kit_feature {
     KIT_TAIL = 1 << 7,
     KIT_COMMIT = 1 << 8,
     KIT_CREDENTIAL = 1 << 9,
+    KIT_PROGRESS = 1 << 10,
 };
 
 struct kit;

@@ -239,7 +239,7 @@ static bool verb_is_known(enum driver_kind kind, const char *verb)
     static const char *const verbs[DRIVER_KINDS][12] = {
         [DRIVER_IM] = {"DISCOVER", "MONITOR", "FINALIZE"},
         [DRIVER_TM] = {"START", "MKDIR", "RMDIR", "EXISTS", "CP", "END", "STAT", "TAIL",
-                       "CREDENTIAL", "FINALIZE"},
+                       "CREDENTIAL", "PROGRESS", "FINALIZE"},
         [DRIVER_EM] = {"SUBMIT", "COMMIT", "POLL", "CANCEL", "RECOVER", "CALLBACK", "CREDENTIAL",
                        "FINALIZE"},
     };

@@ -22,6 +22,7 @@ static const struct {
     {"stat", FEATURE_STAT, 1 << DRIVER_TM},
     {"atomic", FEATURE_ATOMIC, 1 << DRIVER_TM},
     {"tail", FEATURE_TAIL, 1 << DRIVER_TM},
+    {"progress", FEATURE_PROGRESS, 1 << DRIVER_TM},
     {"credential", FEATURE_CREDENTIAL, 1 << DRIVER_TM | 1 << DRIVER_EM},
 };
 

@@ -128,6 +128,14 @@ static json_t *view_credential(const struct daemon *d, const char *path)
     return o;
 }
 
+static json_t *view_transfer(const struct daemon *d, const struct job *j, const struct task *t)
+{
+    uint64_t done, total;
+    if (!t || !engine_transfer(d->engine, j, t, &done, &total))
+        return json_null();
+    return json_pack("{sI sI}", "done", (json_int_t)done, "total", (json_int_t)total);
+}
+
 /* Why a pending task waits: as the last scheduling pass saw it. */
 static json_t *view_why(const struct daemon *d, const struct job *j, const struct task *t)
 {
@@ -271,6 +279,7 @@ json_t *view_job(struct daemon *d, const struct job *j, uint64_t index)
                                   (json_int_t)(t->vm_image ? t->vm_cpus : t->np), "memory_mib",
                                   (json_int_t)(t->vm_image ? t->vm_memory_mib : 0), "disk_mib",
                                   (json_int_t)disk));
+    json_object_set_new(o, "transfer", view_transfer(d, j, task));
     json_object_set_new(o, "home", text(j->spec->home));
     json_object_set_new(o, "credential", view_credential(d, j->spec->owner.credential));
     put_streams(o, d, j, index);

@@ -211,6 +211,10 @@ static void driver_down(struct engine *e, const struct input *in)
 
 static void tm_answer(struct engine *e, struct flight *f, const struct input *in)
 {
+    if (strcmp(in->answer.verb, "PROGRESS") == 0) {
+        copies_progress(f, in);
+        return;
+    }
     if (strcmp(in->answer.verb, "END") == 0)
         f->is_tm_open = false;
     if (f->step >= ABO_STOP && f->step <= ABO_END)

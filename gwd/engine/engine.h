@@ -29,6 +29,7 @@ enum driver_feature {
     FEATURE_ATOMIC = 1 << 8,
     FEATURE_TAIL = 1 << 9,
     FEATURE_CREDENTIAL = 1 << 10,
+    FEATURE_PROGRESS = 1 << 11,
 };
 
 /* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c). */
@@ -246,6 +247,10 @@ bool engine_needs_credential(const struct engine *e, const struct host *h);
 /* Why an attempt under way is parked: it waits for its owner's credential. NULL: it is not. */
 const struct reason *engine_parked(const struct engine *e, const struct job *j,
                                    const struct task *t);
+
+/* Bytes of the copies under way, or done in this phase, whose size is known; false when none is. */
+bool engine_transfer(const struct engine *e, const struct job *j, const struct task *t,
+                     uint64_t *ret_done, uint64_t *ret_total);
 
 /* URL of a file in the job directory of an attempt; malloc'ed. */
 char *engine_job_url(const struct engine *e, const struct job *j, const struct task *t,

@@ -44,7 +44,8 @@ struct copy {
     bool is_executable;
     bool is_optional; /* a missing source is no failure */
     bool is_open, is_done;
-    uint64_t number; /* of the request, while it is open */
+    uint64_t number;             /* of the request, while it is open */
+    uint64_t bytes, bytes_total; /* as the driver tells; 0: not known */
 };
 
 struct copies {
@@ -59,9 +60,10 @@ struct flight {
     enum step step, after;
     bool is_redo; /* the prolog was under way before: clean first */
     struct copies copies;
-    unsigned tries;        /* of this step */
-    uint64_t next_number;  /* of copies: none comes twice, so an answer said twice is no other's */
-    uint64_t lone_copy;    /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
+    unsigned tries;       /* of this step */
+    uint64_t next_number; /* of copies: none comes twice, so an answer said twice is no other's */
+    uint64_t lone_copy;   /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
+    uint64_t lone_bytes, lone_bytes_total;
     struct reason failure; /* what failed first; the attempt ends with it */
     char *image_key;       /* of the image cache; "" when the image is not cached */
     enum em_state em;
@@ -162,6 +164,7 @@ void copies_add(struct copies *c, char *from, char *to, bool is_executable,
                 bool is_optional);                                    /* takes the names */
 void copies_send(struct engine *e, struct flight *f, enum step step); /* those not done */
 bool copies_answer(struct flight *f, const struct input *in); /* true: that was the last one open */
+void copies_progress(struct flight *f, const struct input *in);
 
 /* engine.c */
 void flight_continue(struct engine *e, struct flight *f); /* begin its phase again */

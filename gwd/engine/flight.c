@@ -227,12 +227,53 @@ void copies_send(struct engine *e, struct flight *f, enum step step)
     }
 }
 
+static struct copy *copy_find(struct flight *f, uint64_t number)
+{
+    for (size_t i = 0; i < f->copies.n; i++)
+        if (f->copies.items[i].is_open && f->copies.items[i].number == number)
+            return &f->copies.items[i];
+    return NULL;
+}
+
+/* "<bytes> <total>"; nothing depends on it. */
+void copies_progress(struct flight *f, const struct input *in)
+{
+    struct copy *c = copy_find(f, in->answer.number);
+    char *end;
+    uint64_t bytes = strtoull(in->answer.text, &end, 10), total = strtoull(end, NULL, 10);
+    bytes = total && bytes > total ? total : bytes;
+    if (c) {
+        c->bytes = bytes;
+        c->bytes_total = total;
+    } else if (f->step == PRO_FILL && in->answer.number == f->lone_copy) {
+        f->lone_bytes = bytes;
+        f->lone_bytes_total = total;
+    }
+}
+
+bool engine_transfer(const struct engine *e, const struct job *j, const struct task *t,
+                     uint64_t *ret_done, uint64_t *ret_total)
+{
+    struct attempt *a = task_attempt(t);
+    struct flight *f = a ? flight_find(e, (struct task_ref){j->id, t->index, a->number}) : NULL;
+    *ret_done = *ret_total = 0;
+    if (!f || (f->step != PRO_COPY && f->step != PRO_FILL && f->step != EPI_COPY))
+        return false;
+    if (f->step == PRO_FILL) {
+        *ret_done = f->lone_bytes;
+        *ret_total = f->lone_bytes_total;
+    }
+    for (size_t i = 0; f->step != PRO_FILL && i < f->copies.n; i++) {
+        const struct copy *c = &f->copies.items[i];
+        *ret_done += c->is_done ? c->bytes_total : c->bytes;
+        *ret_total += c->bytes_total;
+    }
+    return *ret_total > 0;
+}
+
 bool copies_answer(struct flight *f, const struct input *in)
 {
-    struct copy *c = NULL;
-    for (size_t i = 0; !c && i < f->copies.n; i++)
-        if (f->copies.items[i].is_open && f->copies.items[i].number == in->answer.number)
-            c = &f->copies.items[i];
+    struct copy *c = copy_find(f, in->answer.number);
     if (!c)
         return false;
     c->is_open = false;

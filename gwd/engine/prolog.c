@@ -86,6 +86,7 @@ static void fill_cache(struct engine *e, struct flight *f)
     }
     char *from = staging_image_url(f);
     f->lone_copy = f->next_number++;
+    f->lone_bytes = f->lone_bytes_total = 0;
     if (tm_send(e, f, PRO_FILL, "CP", f->lone_copy, NULL, from, to)) {
         fill = xcalloc(1, sizeof *fill);
         fill->url = xstrdup(to);

@@ -31,7 +31,7 @@
     "\"home\":\"/home/"                                                                            \
     "ann\",\"vms\":[{\"rank\":0,\"uuid\":\"u\",\"node\":null,\"state\":\"running\"}],"             \
     "\"stdout\":\"/home/ann/stdout.12\",\"stderr\":\"/home/ann/stderr.12\","                       \
-    "\"credential\":" CREDENTIAL "}"
+    "\"transfer\":{\"done\":47185920,\"total\":209715200},\"credential\":" CREDENTIAL "}"
 #define PENDING                                                                                    \
     JOB(12, "PENDING", "pend", "null", "{\"code\":\"no-host\",\"blame\":\"site\",\"params\":{}}")
 #define DONE(code) JOB(12, "DONE", "done", #code, "null")
