@@ -13,10 +13,10 @@ _gw() {
     local cmd=${COMP_WORDS[0]##*/} cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     COMPREPLY=()
     case $cmd:$prev in
-    gwsubmit:-t | gwsubmit:--template | gwsubmit:--credential) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    gwsubmit:-t | gwsubmit:--template | gwsubmit:--credential | gwhost:--image) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     gwps:-u) mapfile -t COMPREPLY < <(compgen -u -- "$cur"); return ;;
     gwps:--why | gwhost:-m) mapfile -t COMPREPLY < <(compgen -W "$(_gw_jobs)" -- "$cur"); return ;;
-    gwhost:--drain | gwhost:--undrain) mapfile -t COMPREPLY < <(compgen -W "$(_gw_hosts)" -- "$cur"); return ;;
+    gwhost:--drain | gwhost:--undrain | gwhost:--test) mapfile -t COMPREPLY < <(compgen -W "$(_gw_hosts)" -- "$cur"); return ;;
     esac
     if [[ $cur == -* ]]; then
         # The options are the command's own word: argp prints them all.

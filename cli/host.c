@@ -1,5 +1,6 @@
 /* gwhost: the hosts, and what administrators do with them. */
 #include "cli/host.h"
+#include "cli/host_test.h"
 #include "cli/cmd.h"
 #include "cli/connect.h"
 #include "cli/exit.h"
@@ -10,15 +11,27 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_DRAIN = KEY_OWN, KEY_UNDRAIN, KEY_PAUSE, KEY_RESUME, KEY_DRIVERS };
+enum {
+    KEY_DRAIN = KEY_OWN,
+    KEY_UNDRAIN,
+    KEY_PAUSE,
+    KEY_RESUME,
+    KEY_DRIVERS,
+    KEY_TEST,
+    KEY_IMAGE,
+    KEY_TIMEOUT,
+};
+
+enum { TEST_TIMEOUT_S = 300 };
 
 struct host_options {
     struct options common;
     const char *host;
     uint64_t delay_s, match;
     bool has_delay, has_match, is_full;
-    int change; /* one of the keys above, or 0 */
-    const char *drained;
+    int change;        /* one of the keys above, or 0 */
+    const char *named; /* of the change */
+    struct host_test_options test;
 };
 
 static const struct argp_option option_table[] = {
@@ -26,6 +39,10 @@ static const struct argp_option option_table[] = {
     {"full", 'f', NULL, 0, "Lines KEY=VALUE with all attributes", 0},
     {"match", 'm', "JOB", 0, "The queues that match this job now, best first", 0},
     {"drivers", KEY_DRIVERS, NULL, 0, "The drivers and their states", 0},
+    {"test", KEY_TEST, "HOST", 0,
+     "Try HOST with small jobs: a copy, a job, a virtual machine; say what is missing", 0},
+    {"image", KEY_IMAGE, "FILE", 0, "With --test: the disk image of its virtual machine", 0},
+    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "With --test: for each of its jobs (300)", 0},
     {NULL, 0, NULL, 0, "For administrators of the daemon:", 1},
     {"drain", KEY_DRAIN, "HOST", 0, "Start nothing new at HOST; what is there goes on", 1},
     {"undrain", KEY_UNDRAIN, "HOST", 0, "Use HOST again", 1},
@@ -36,9 +53,10 @@ static const struct argp_option option_table[] = {
 static void take_change(struct host_options *o, int key, const char *arg, struct argp_state *state)
 {
     if (o->change)
-        argp_error(state, "one of --drivers, --drain, --undrain, --pause and --resume at a time");
+        argp_error(state,
+                   "one of --drivers, --test, --drain, --undrain, --pause and --resume at a time");
     o->change = key;
-    o->drained = arg;
+    o->named = arg;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -64,7 +82,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_PAUSE:
     case KEY_RESUME:
     case KEY_DRIVERS:
+    case KEY_TEST:
         take_change(o, key, arg, state);
+        return 0;
+    case KEY_IMAGE:
+        o->test.image = arg;
+        return 0;
+    case KEY_TIMEOUT:
+        o->test.timeout_s = (unsigned)option_number(state, "--timeout", arg, 1, 86400);
         return 0;
     case ARGP_KEY_ARG:
         if (o->host)
@@ -74,6 +99,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (o->host && (o->has_match || o->change))
             argp_error(state, "%s: a host is named only to show it", o->host);
+        if ((o->test.image || o->test.timeout_s) && o->change != KEY_TEST)
+            argp_error(state, "--image and --timeout belong to --test");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -81,15 +108,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = {{&options_table_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {
-    option_table,
-    parse,
-    "[HOST]",
-    "Show hosts: all, or one by name or id with its queues.\v"
-    "Examples:\n  gwhost\n  gwhost -m 12\n  gwhost --drain cluster.example.org",
-    children,
-    NULL,
-    NULL};
+static const struct argp argp = {option_table,
+                                 parse,
+                                 "[HOST]",
+                                 "Show hosts: all, or one by name or id with its queues.\v"
+                                 "Examples:\n  gwhost\n  gwhost -m 12\n  gwhost --test "
+                                 "cluster.example.org\n  gwhost --drain cluster.example.org",
+                                 children,
+                                 NULL,
+                                 NULL};
 
 static json_t *filter_of(const struct host_options *o)
 {
@@ -155,7 +182,7 @@ static int change(struct gw *gw, const struct host_options *o)
 {
     bool is_drain = o->change == KEY_DRAIN || o->change == KEY_UNDRAIN;
     bool is_off = o->change == KEY_DRAIN || o->change == KEY_PAUSE;
-    json_t *fields = is_drain ? json_pack("{ss? sb}", "host", o->drained, "drained", (int)is_off)
+    json_t *fields = is_drain ? json_pack("{ss? sb}", "host", o->named, "drained", (int)is_off)
                               : json_pack("{sb}", "paused", (int)is_off);
     json_t *answer;
     if (!fields) {
@@ -167,10 +194,19 @@ static int change(struct gw *gw, const struct host_options *o)
         return code;
     json_decref(answer);
     if (o->common.is_json && is_drain)
-        output_json_object(json_pack("{ss sb}", "host", o->drained, "drained", (int)is_off));
+        output_json_object(json_pack("{ss sb}", "host", o->named, "drained", (int)is_off));
     else if (o->common.is_json)
         output_json("paused", json_boolean(is_off));
     return 0;
+}
+
+static int test(struct gw *gw, const struct host_options *o)
+{
+    struct host_test_options t = o->test;
+    t.host = o->named;
+    t.is_json = o->common.is_json;
+    t.timeout_s = t.timeout_s ? t.timeout_s : TEST_TIMEOUT_S;
+    return host_test(gw, &t);
 }
 
 static int run(int argc, char **argv)
@@ -184,6 +220,8 @@ static int run(int argc, char **argv)
         return code;
     if (o.change == KEY_DRIVERS)
         code = show_drivers(gw, &o);
+    else if (o.change == KEY_TEST)
+        code = test(gw, &o);
     else if (o.change)
         code = change(gw, &o);
     else if (o.has_delay)
