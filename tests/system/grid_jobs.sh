@@ -82,16 +82,14 @@ cat >many.jt <<X
 EXECUTABLE = /bin/sh
 ARGUMENTS = -c 'echo \$GW_TASK_ID \$GW_HOSTNAME >>$PAYLOAD_LOG; exit \$GW_TASK_ID'
 X
-job_start -n 20 --exit-with-job -t many.jt
-many=$JOB
-job_end
-t_equal "of 20 jobs over two sites the largest exit code is the last one's" 19 $?
+bg_submit many -n 20 -t many.jt
+bg_end "of 20 jobs over two sites the largest exit code is the last one's" many 19
 t_equal "the sites' records show 20 payloads" 20 "$(grid_payloads | wc -l)"
 t_equal "each task once" "$(seq 0 19)" "$(grid_payloads | awk '{ print $2 }' | sort -n)"
 t_equal "both sites had some of them" 2 "$(grid_payloads | awk '{ print $1 }' | sort -u | wc -l)"
 t_equal "each ran where gwd says that it did" "" "$(grid_payloads | awk '$1 ".grid.test" != $3')"
 t_equal "GRAM started each attempt once" "" "$(grid_gram_starts | sort | uniq -d)"
 t_equal "each has its own exit code" "$(seq -s , 0 19 | sed 's/.*/[&]/')" \
-    "$(gwps --json -A "$many" | jq -c '.jobs | sort_by(.task) | map(.exit_code)')"
+    "$(gwps --json -A "$(bg_id many)" | jq -c '.jobs | sort_by(.task) | map(.exit_code)')"
 grid_clean
 t_done

@@ -77,7 +77,7 @@ grid_left() {
         for d in /proc/[0-9]*; do
             case $(stat -c %u $d 2>/dev/null) in 6100[12]) ;; *) continue ;; esac
             command=$(tr "\0" " " <$d/cmdline) 2>/dev/null
-            case $command in *globus-job-manager* | "") ;; *) echo "process ${d#/proc/} $command" ;; esac
+            case $command in *globus-job-manager* | *globus-gridftp-server* | "") ;; *) echo "process ${d#/proc/} $command" ;; esac
         done
         find /home -mindepth 2 -maxdepth 2 -name ".gw_*" ! -name .gw_cache ! -name ".gw_lease_*" | sed "s/^/file /"'
 }
@@ -105,8 +105,9 @@ bg_until() {
     }
 }
 
+# Of an array the array's.
 bg_id() {
-    sed -n 's/^JOB ID: //p' "$1.said"
+    sed -En 's/^(JOB|ARRAY) ID: //p' "$1.said"
 }
 
 # bg_end SENTENCE NAME CODE [SECONDS]: it ends with CODE. What it said is shown when not.

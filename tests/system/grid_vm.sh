@@ -66,7 +66,7 @@ t_equal "nor a disk of its VM anywhere" "" "$(grid exec site-a find /home /tmp /
 # --- a site that goes as without power ---
 cat >lost.jt <<X
 EXECUTABLE = /bin/sh
-ARGUMENTS = -c 'echo up; sleep 8; exit 3'
+ARGUMENTS = -c 'echo up; case \$GW_HOSTNAME in site-a*) sleep 1000 ;; esac; exit 3'
 VM_IMAGE = $image
 VM_MEMORY = 128M
 ON_LOST = retry-after-lease
