@@ -27,7 +27,7 @@ enum {
     NO_NAME_LIMIT_MS = 5000, /* the same of one that did not */
 };
 
-enum lane { LANE_SUBMIT, LANE_OTHER, LANES };
+enum lane { LANE_GATEKEEPER, LANE_OTHER, LANES };
 
 struct host {
     char *name;
@@ -73,7 +73,7 @@ static int64_t now_ms(void)
 
 static enum lane lane_of(const struct ask *k)
 {
-    return k->op == GRAM_SUBMIT ? LANE_SUBMIT : LANE_OTHER;
+    return k->op == GRAM_SUBMIT || k->op == GRAM_FIND ? LANE_GATEKEEPER : LANE_OTHER;
 }
 
 static void ask_destroy(struct ask *k)
@@ -116,9 +116,9 @@ static void send_ask(struct ask *k)
 
 static bool has_room(const struct host *h, enum lane lane)
 {
-    static const unsigned max[LANES] = {[LANE_SUBMIT] = SUBMITS_MAX, [LANE_OTHER] = OTHERS_MAX};
+    static const unsigned max[LANES] = {[LANE_GATEKEEPER] = SUBMITS_MAX, [LANE_OTHER] = OTHERS_MAX};
     if (h->is_silent)
-        return h->n_sent[LANE_SUBMIT] + h->n_sent[LANE_OTHER] == 0;
+        return h->n_sent[LANE_GATEKEEPER] + h->n_sent[LANE_OTHER] == 0;
     return h->n_sent[lane] < max[lane];
 }
 
@@ -162,7 +162,7 @@ static bool is_named(struct host *h)
 
 static void serve(struct host *h)
 {
-    if ((!h->waiting[LANE_SUBMIT] && !h->waiting[LANE_OTHER]) || !is_named(h))
+    if ((!h->waiting[LANE_GATEKEEPER] && !h->waiting[LANE_OTHER]) || !is_named(h))
         return;
     if (h->name_error) {
         char *text = xstrdup(h->name_error);
@@ -199,7 +199,7 @@ static void check_sent(struct asks *a)
     int64_t now = now_ms();
     struct ask *k, *next;
     HASH_ITER (hh, a->sent, k, next) {
-        if (now - k->since_ms < (k->op == GRAM_SUBMIT ? SUBMIT_LIMIT_MS : LIMIT_MS))
+        if (now - k->since_ms < (lane_of(k) == LANE_GATEKEEPER ? SUBMIT_LIMIT_MS : LIMIT_MS))
             continue;
         unsend(k);
         give_up(k);
@@ -273,7 +273,11 @@ struct ask *asks_send(struct asks *a, enum gram_op op, const char *target, const
                       .since_ms = now_ms(),
                       .fn = fn,
                       .ctx = ctx};
-    DL_APPEND(k->host->waiting[lane_of(k)], k);
+    /* Many jobs may wait for what one FIND tells; it goes before the submissions. */
+    if (op == GRAM_FIND)
+        DL_PREPEND(k->host->waiting[lane_of(k)], k);
+    else
+        DL_APPEND(k->host->waiting[lane_of(k)], k);
     serve(k->host);
     return k;
 }

@@ -12,18 +12,51 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Act with what is in the credential's file now. */
+static int take_credential(struct gram5 *d, struct gw_err *err)
+{
+    struct stat now = {0};
+    bool is_there = stat(credential_path(), &now) == 0;
+    bool is_good = d->is_open && credential_life_s(gram_credential(d->gram)) > 0;
+    if (is_good && is_there && is_same_file(&now, &d->proxy))
+        return 0;
+    int r = gram_open(d->gram, err);
+    if (r < 0)
+        return r;
+    d->is_open = true;
+    d->proxy = now;
+    d->credential++;
+    return 0;
+}
+
 /* A driver may be started while its credential is missing or over. */
 static bool is_ready(struct gram5 *d, const char *verb, const char *handle)
 {
     struct gw_err err;
-    if (d->is_open)
+    if (take_credential(d, &err) == 0)
         return true;
-    if (gram_open(d->gram, &err) < 0) {
-        kit_fail(d->kit, verb, handle, NULL, "credential:job", "%s", err.text);
-        return false;
+    kit_fail(d->kit, verb, handle, NULL, "credential:job", "%s", err.text);
+    return false;
+}
+
+static void use_credential(struct kit *k, const struct fields *f, void *ctx)
+{
+    struct gram5 *d = ctx;
+    struct gw_err err;
+    if (take_credential(d, &err) < 0) {
+        kit_fail(k, "CREDENTIAL", f->field[1], NULL, "credential:job", "%s", err.text);
+        return;
     }
-    d->is_open = true;
-    return true;
+    kit_succeed(k, "CREDENTIAL", f->field[1], NULL, "-");
+    struct job *j = job_find(d, f->field[1]);
+    if (j && j->phase != JOB_OVER && j->contact && j->credential != d->credential)
+        job_want(j, WANT_REFRESH | WANT_LISTEN);
 }
 
 /* A handle comes again after its job's end, and after it was not found. */
@@ -173,8 +206,12 @@ static void news(void *ctx, const char *contact, int state, int failure)
 int gram5_serve(void)
 {
     static const struct kit_verb verbs[] = {
-        {"SUBMIT", 0, submit}, {"COMMIT", KIT_COMMIT, commit}, {"POLL", 0, poll_job},
-        {"CANCEL", 0, cancel}, {"RECOVER", 0, recover},
+        {"CREDENTIAL", KIT_CREDENTIAL, use_credential},
+        {"SUBMIT", 0, submit},
+        {"COMMIT", KIT_COMMIT, commit},
+        {"POLL", 0, poll_job},
+        {"CANCEL", 0, cancel},
+        {"RECOVER", 0, recover},
     };
     static struct gram5 d;
     const struct kit_driver driver = {

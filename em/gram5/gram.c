@@ -27,7 +27,8 @@ struct gram {
     struct mailbox *mailbox;
     struct gram_listener listener;
     bool is_active;
-    char *news_contact; /* of the calling thread alone */
+    struct credential credential; /* but for its handle */
+    char *news_contact;           /* of the calling thread alone */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct call *first, **last;
@@ -102,6 +103,7 @@ static int begin_call(struct gram *g, struct call *c)
     static const int all = GLOBUS_GRAM_PROTOCOL_JOB_STATE_ALL;
     switch (c->op) {
     case GRAM_SUBMIT:
+    case GRAM_FIND:
         return globus_gram_client_register_job_request(c->target, c->rsl, all, g->news_contact,
                                                        GLOBUS_GRAM_CLIENT_NO_ATTR, on_reply, c);
     case GRAM_STATUS:
@@ -256,35 +258,41 @@ static int activate(struct gram *g, struct gw_err *err)
     return 0;
 }
 
-/* SHIM until gsi/credential is there. */
-struct credential {
-    gss_cred_id_t gss;
-};
-
-static int credential_load(struct credential *ret, struct gw_err *err)
+static int check_credential(const struct credential *c, struct gw_err *err)
 {
-    OM_uint32 minor;
-    const char *path = getenv("X509_USER_PROXY");
-    char *text = xasprintf("X509_USER_PROXY=%s", path ? path : "/tmp/x509up_u0");
-    gss_buffer_desc b = {.value = text, .length = strlen(text)};
-    globus_module_activate(GLOBUS_GSI_GSSAPI_MODULE);
-    OM_uint32 r = gss_import_cred(&minor, &ret->gss, GSS_C_NO_OID, 1, &b, 0, NULL);
-    free(text);
-    return GSS_ERROR(r) ? gw_err_set(err, GW_EPERM, "the proxy cannot be used") : 0;
+    if (!c->is_limited)
+        return 0;
+    return gw_err_set(err, GW_EPERM,
+                      "the credential %s of %s is a limited proxy, with which no job can be "
+                      "submitted: make a full one with grid-proxy-init",
+                      c->path, c->identity);
 }
 
 int gram_open(struct gram *g, struct gw_err *err)
 {
     struct credential found;
-    int r = credential_load(&found, err);
-    if (r == 0 && !g->is_active)
-        r = activate(g, err);
+    int r = credential_acquire(&found, err);
     if (r < 0)
         return r;
+    r = check_credential(&found, err);
+    if (r == 0 && !g->is_active)
+        r = activate(g, err);
+    if (r < 0) {
+        credential_clear(&found);
+        return r;
+    }
     struct call *c = xcalloc(1, sizeof *c);
-    c->credential = found.gss;
+    c->credential = found.handle;
+    found.handle = GSS_C_NO_CREDENTIAL; /* the library's from now on */
     put_call(g, c);
+    credential_clear(&g->credential);
+    g->credential = found;
     return 0;
+}
+
+const struct credential *gram_credential(const struct gram *g)
+{
+    return g->credential.path ? &g->credential : NULL;
 }
 
 void gram_call(struct gram *g, uint64_t number, enum gram_op op, const char *target,

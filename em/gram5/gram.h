@@ -8,13 +8,16 @@
 #define EM_GRAM5_GRAM_H
 
 #include "em/gram5/mailbox.h"
+#include "gsi/credential.h"
 #include "lib/err.h"
 
 #include <stdint.h>
 
 enum gram_op {
-    GRAM_SUBMIT, /* target: the gatekeeper ("host[:port][/service]"); with an RSL */
-    /* All others: target is the job's contact, "https://host:port/..." */
+    /* Target: the gatekeeper ("host[:port][/service]"); with an RSL. */
+    GRAM_SUBMIT,
+    GRAM_FIND, /* a job that is there, by the RSL of a restart */
+    /* Target: the job's contact, "https://host:port/...". */
     GRAM_STATUS,
     GRAM_COMMIT, /* two-phase commit: the job may begin */
     GRAM_END,    /* two-phase commit: its end was noted */
@@ -29,7 +32,7 @@ struct gram_reply {
     int code;            /* of the call: 0, or a GRAM protocol error */
     int state;           /* of the job, GLOBUS_GRAM_PROTOCOL_JOB_STATE_... */
     int failure;         /* of the job in state FAILED, a GRAM protocol error */
-    const char *contact; /* SUBMIT: may be NULL */
+    const char *contact; /* SUBMIT, FIND: may be NULL */
     const char *text;    /* the library's words for `code` */
 };
 
@@ -45,11 +48,12 @@ struct gram;
 
 struct gram *gram_create(struct mailbox *m, const struct gram_listener *l);
 
-/* Begin to act with the credential of the process's proxy file, or with the one that is now in it.
- * -GW_EPERM: it is not usable, and the text says why. */
+/* Begin to act with the credential of the process's proxy file, or from now on with the one that is
+ * in it now. Each failure is credential:job. */
 int gram_open(struct gram *g, struct gw_err *err);
+const struct credential *gram_credential(const struct gram *g); /* NULL: not opened */
 
-/* `rsl` is for SUBMIT; both texts are copied. */
+/* `rsl` is for SUBMIT and FIND; both texts are copied. */
 void gram_call(struct gram *g, uint64_t number, enum gram_op op, const char *target,
                const char *rsl);
 

@@ -103,7 +103,6 @@ void job_remove(struct job *j)
     HASH_DEL(j->driver->jobs, j);
     free(j->gatekeeper);
     free(j->rsl);
-    free(j->trouble);
     free(j->why);
     free(j);
 }
@@ -129,7 +128,8 @@ static void say_state(struct job *j, const char *verb)
 {
     struct kit *k = j->driver->kit;
     const char *why = j->why ? j->why : "the job is over and left no result";
-    if (j->end == END_NEVER && strcmp(verb, "RECOVER") == 0)
+    bool is_anew = strcmp(verb, "RECOVER") == 0 || strcmp(verb, "COMMIT") == 0;
+    if (j->end == END_NEVER && is_anew)
         kit_fail(k, verb, j->handle, NULL, "not-found:us", "%s", why);
     else if (j->end == END_LOST || j->end == END_NEVER)
         kit_fail(k, verb, j->handle, NULL, "lost:site", "%s", why);

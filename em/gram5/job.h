@@ -9,8 +9,10 @@
 
 #include "drivers/kit.h"
 #include "em/gram5/asks.h"
+#include "gsi/explain.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <uthash.h>
 
 enum job_phase {
@@ -57,19 +59,19 @@ struct job {
     enum want doing; /* with `ask` */
     struct ask *ask;
     struct loop_timer *timer;
-    int state;            /* GRAM's, as a job manager told last; 0: not yet */
-    const char *told;     /* the state that gwd was told last, or NULL */
-    bool is_cancelled;    /* gwd wants its end */
-    bool is_listening;    /* news of it comes to this process */
-    bool was_active;      /* it has been seen to run */
-    bool is_found;        /* since then its job manager waits to be told to go on with it */
-    unsigned tries;       /* without luck, in a row */
-    int64_t troubled_ms;  /* since when, 0: no trouble */
-    bool is_told_unknown; /* gwd has been told that nothing is known of it */
-    const char *trouble_reason;
-    char *trouble;       /* of the last failure */
-    char *why;           /* of END_LOST, END_NEVER */
-    unsigned credential; /* the generation that its site has */
+    int state;                  /* GRAM's, as a job manager told last; 0: not yet */
+    const char *told;           /* the state that gwd was told last, or NULL */
+    bool is_cancelled;          /* gwd wants its end */
+    bool is_listening;          /* news of it comes to this process */
+    bool was_committed;         /* or may have been, since this process knows it */
+    bool was_active;            /* it has been seen to run */
+    bool is_found;              /* since then its job manager waits to be told to go on with it */
+    unsigned tries;             /* without luck, in a row */
+    int64_t troubled_ms;        /* since when, 0: no trouble */
+    bool is_told_unknown;       /* gwd has been told that nothing is known of it */
+    struct explanation trouble; /* of the last failure */
+    char *why;                  /* of END_LOST, END_NEVER */
+    unsigned credential;        /* the generation that its site has */
     UT_hash_handle hh, hh_key;
 };
 
@@ -87,6 +89,7 @@ struct gram5 {
     struct asks *asks;
     bool is_open;        /* there was a credential to begin with */
     unsigned credential; /* generation: counts renewals */
+    struct stat proxy;   /* the file that it came from */
     struct job *jobs, *by_key;
     struct manager *managers;
     size_t n_over;

@@ -3,6 +3,7 @@
 #include "em/gram5/contact.h"
 #include "em/gram5/description.h"
 #include "em/gram5/job.h"
+#include "em/gram5/words.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -66,15 +67,15 @@ static bool may_find(struct job *j)
 static void find(struct job *j)
 {
     if (!may_find(j)) {
-        if (j->troubled_ms && j->trouble)
-            job_trouble(j, j->trouble_reason, j->trouble);
+        if (j->trouble.reason)
+            job_trouble(j, j->trouble.reason, j->trouble.text);
         set_timer(j, SOON_MS);
         return;
     }
     struct buf rsl = BUF_INIT;
     description_of_restart(j->contact, &rsl);
     j->doing = WANT_FIND;
-    j->ask = asks_send(j->driver->asks, GRAM_SUBMIT, j->gatekeeper, buf_str(&rsl), on_reply, j);
+    j->ask = asks_send(j->driver->asks, GRAM_FIND, j->gatekeeper, buf_str(&rsl), on_reply, j);
     buf_clear(&rsl);
 }
 
@@ -97,6 +98,7 @@ static void go(struct job *j)
         find(j);
         break;
     case WANT_COMMIT:
+        j->was_committed = true; /* whether or not it gets there */
         ask(j, WANT_COMMIT, GRAM_COMMIT);
         break;
     case WANT_END:
@@ -186,8 +188,8 @@ static void gone(struct job *j)
     j->wants = 0;
     if (j->is_cancelled)
         job_end(j, END_FAILED, NULL);
-    else if (j->phase == JOB_HELD)
-        job_end(j, END_LOST, "the site dropped the job before it was committed");
+    else if (j->phase == JOB_HELD && !j->was_committed)
+        job_end(j, END_NEVER, "the site dropped the job because it was not committed in time");
     else
         job_end(j, END_DONE, NULL);
 }
@@ -196,20 +198,13 @@ static void gone(struct job *j)
 
 static void note_trouble(struct job *j, const struct gram_reply *r)
 {
-    const char *where = j->doing == WANT_FIND || !j->contact ? j->gatekeeper : j->contact;
-    free(j->trouble);
-    j->trouble =
-        r->code < 0
-            ? xstrdup(r->text)
-            : xasprintf("%s: %s (GRAM error %d)", where,
-                        r->text ? r->text : globus_gram_protocol_error_string(r->code), r->code);
-    j->trouble_reason = code_reason(r->code);
+    words_of_failure(r, j->gatekeeper, gram_credential(j->driver->gram), &j->trouble);
 }
 
 static void be_troubled(struct job *j, const struct gram_reply *r)
 {
     note_trouble(j, r);
-    job_trouble(j, j->trouble_reason, j->trouble);
+    job_trouble(j, j->trouble.reason, j->trouble.text);
     go_after_pause(j);
 }
 
@@ -263,7 +258,7 @@ static void submitted(struct job *j, const struct gram_reply *r)
     j->owed &= ~(unsigned)OWE_SUBMIT;
     if (!r->contact || (r->code && !is_held)) {
         note_trouble(j, r);
-        kit_fail(k, "SUBMIT", j->handle, NULL, j->trouble_reason, "%s", j->trouble);
+        kit_fail(k, "SUBMIT", j->handle, NULL, j->trouble.reason, "%s", j->trouble.text);
         job_remove(j);
         return;
     }
