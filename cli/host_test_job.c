@@ -233,16 +233,19 @@ void host_test_end_clear(struct host_test_end *e)
 }
 
 /* Which service has to be looked at. */
-static const char *stage_words(enum host_test_stage stage)
+static const char *stage_words(enum host_test_stage stage, bool is_late)
 {
-    static const char *const words[] = {
-        [STAGE_WAITING] = "it did not start",
-        [STAGE_PROLOG] = "the files did not get there (transfer service)",
-        [STAGE_SUBMIT] = "the job service did not take the job",
-        [STAGE_RUN] = "the job failed there",
-        [STAGE_EPILOG] = "the results did not come home (transfer service)",
+    static const char *const words[][2] = {
+        [STAGE_WAITING] = {"it did not start", "it had not started"},
+        [STAGE_PROLOG] = {"the files did not get there (transfer service)",
+                          "the files were still on their way there (transfer service)"},
+        [STAGE_SUBMIT] = {"the job service did not take the job",
+                          "the job service had not taken the job"},
+        [STAGE_RUN] = {"the job failed there", "the job had not ended there"},
+        [STAGE_EPILOG] = {"the results did not come home (transfer service)",
+                          "the results were still on their way home (transfer service)"},
     };
-    return words[stage];
+    return words[stage][is_late];
 }
 
 /* What the table of reasons has no word for, because for a user there is nothing to do. */
@@ -270,7 +273,8 @@ static void fail(struct host_test_step *s, const struct host_test_end *e)
     struct buf why = BUF_INIT;
     reason_words(reason, &why);
     s->verdict = STEP_FAILED;
-    s->words = xasprintf("%s%s%s", stage_words(e->stage), why.len ? ": " : "", buf_str(&why));
+    s->words =
+        xasprintf("%s%s%s", stage_words(e->stage, e->is_late), why.len ? ": " : "", buf_str(&why));
     s->advice = site_advice(gw_text(reason, "code", ""), e->stage);
     if (!s->advice)
         s->advice = reason_advice(reason);
