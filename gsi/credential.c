@@ -139,6 +139,24 @@ static int put_copy(const struct buf *data, struct gw_err *err)
     return 0;
 }
 
+/* Globus will not even read a credential where no CA is trusted. */
+static int refuse(const char *path, OM_uint32 major, OM_uint32 minor, struct gw_err *err)
+{
+    char *why = explain_gss(major, minor);
+    int r = -GW_ECORRUPT;
+    if (strstr(why, "trusted CA certificates"))
+        r = gw_err_set(err, GW_EUNAVAIL,
+                       "there are no trusted CAs in %s, which X509_CERT_DIR or Globus names: no "
+                       "site's certificate can be checked",
+                       explain_trusted_dir());
+    else
+        gw_err_set(err, GW_ECORRUPT,
+                   "the credential %s cannot be used: %s; make it anew with grid-proxy-init", path,
+                   why);
+    free(why);
+    return r;
+}
+
 static int import(const char *path, const struct buf *data, gss_cred_id_t *ret, struct gw_err *err)
 {
     OM_uint32 minor;
@@ -148,12 +166,7 @@ static int import(const char *path, const struct buf *data, gss_cred_id_t *ret, 
     OM_uint32 major = gss_import_cred(&minor, ret, GSS_C_NO_OID, 0, &text, 0, NULL);
     if (!GSS_ERROR(major))
         return 0;
-    char *why = explain_gss(major, minor);
-    gw_err_set(err, GW_ECORRUPT,
-               "the credential %s cannot be used: %s; make it anew with grid-proxy-init", path,
-               why);
-    free(why);
-    return -GW_ECORRUPT;
+    return refuse(path, major, minor, err);
 }
 
 static int take(const char *path, const struct buf *data, struct credential *ret,
@@ -208,10 +221,7 @@ int credential_again(gss_cred_id_t *ret, struct gw_err *err)
     free(text);
     if (!GSS_ERROR(major))
         return 0;
-    char *why = explain_gss(major, minor);
-    gw_err_set(err, GW_ECORRUPT, "the credential %s cannot be used: %s", credential_path(), why);
-    free(why);
-    return -GW_ECORRUPT;
+    return refuse(credential_path(), major, minor, err);
 }
 
 void credential_clear(struct credential *c)

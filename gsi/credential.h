@@ -31,7 +31,8 @@ const char *credential_path(void);
 /* The credential in the file now. Needs the thread model to be set; activates GSSAPI. Each failure
  * is credential:job, its text names the file, what is wrong and what to do: -GW_ENOENT (no file),
  * -GW_EPERM (owner, mode, not readable), -GW_ECORRUPT (not a credential), -GW_ESTATE (expired, not
- * valid yet), -GW_EINTERNAL. */
+ * valid yet), -GW_EINTERNAL. But for -GW_EUNAVAIL: this machine has no directory of trusted CAs,
+ * which is internal:us. */
 int credential_acquire(struct credential *ret, struct gw_err *err);
 
 /* Another handle of the credential that was acquired last, for a thread of its own; the caller

@@ -44,6 +44,9 @@ static const struct row ours[] = {
     {"CRL has expired", NULL, "untrusted:site",
      "the list of revoked certificates, in {dir}, of the CA that issued the certificate of {host} "
      "has expired: fetch a new one"},
+    {"Invalid CRL", NULL, "untrusted:site",
+     "the list of revoked certificates, in {dir}, of the CA that issued the certificate of {host} "
+     "cannot be used: fetch a new one"},
     {"revoked", NULL, "untrusted:site", "the certificate of {host} has been revoked"},
     {"The proxy credential: ", NULL, "credential:job",
      "the credential {file} of {identity} has expired: renew it with grid-proxy-init"},
@@ -55,8 +58,8 @@ static const struct row ours[] = {
     {"ertificate is not yet valid", NULL, "untrusted:site",
      "the certificate of {host} is not valid yet: is this machine's clock right?"},
     {"alert unknown ca", NULL, "not-authorized:site",
-     "{host} does not trust the CA that issued {identity}: ask its administrator to accept that "
-     "CA"},
+     "{host} does not trust the CA {issuer}, which issued {identity}: ask its administrator to "
+     "accept it"},
     {"alert certificate expired", NULL, "credential:job",
      "{host} finds the certificate of {identity} expired: renew it with grid-proxy-init"},
     {"alert certificate revoked", NULL, "not-authorized:site",
@@ -93,11 +96,11 @@ static const struct row theirs[] = {
      "{host} does not know {identity}: ask its administrator for a line in its grid-mapfile"},
     {"No local mapping", NULL, "not-authorized:site",
      "{host} does not know {identity}: ask its administrator for a line in its grid-mapfile"},
-    {"nable to find user entry for ", NULL, "not-authorized:site",
+    {"Mapped user ", NULL, "not-authorized:site",
      "the account to which {host} maps {identity} does not exist there: tell its administrator"},
     {"trusted CA certificate", NULL, "not-authorized:site",
-     "{host} does not trust the CA that issued {identity}: ask its administrator to accept that "
-     "CA"},
+     "{host} does not trust the CA {issuer}, which issued {identity}: ask its administrator to "
+     "accept it"},
     {"igning policy", NULL, "not-authorized:site",
      "{host} does not accept {identity}: the signing policy of its CA is missing there, or does "
      "not "
@@ -112,13 +115,14 @@ static const struct row theirs[] = {
      "{host} finds the certificate of {identity} not valid yet: are the clocks right?"},
     {"certificate verify failed", NULL, "not-authorized:site",
      "{host} does not accept the certificate of {identity}"},
+    {"Service busy", NULL, "busy:site", "{host} takes no more connections now"},
     {"Login incorrect", NULL, "not-authorized:site",
      "{host} lets {identity} not in: {rest}; ask its administrator"},
 };
 
 /* --- sentences --- */
 
-static const char *trusted_dir(void)
+const char *explain_trusted_dir(void)
 {
     const char *dir = getenv("X509_CERT_DIR");
     return dir && *dir ? dir : "/etc/grid-security/certificates";
@@ -139,9 +143,10 @@ static void fill(const struct row *r, const char *text, const struct explain_abo
                  struct explanation *ret)
 {
     const char *const names[] = {"host", "identity", "issuer", "file", "dir"};
-    const char *const values[] = {
-        a->host ? a->host : "the site", a->identity ? a->identity : "the credential's owner",
-        a->issuer ? a->issuer : "of unknown name", a->path ? a->path : "of the job", trusted_dir()};
+    const char *const values[] = {a->host ? a->host : "the site",
+                                  a->identity ? a->identity : "the credential's owner",
+                                  a->issuer ? a->issuer : "of unknown name",
+                                  a->path ? a->path : "of the job", explain_trusted_dir()};
     struct buf out = BUF_INIT;
     for (const char *p = r->sentence; *p; p++) {
         size_t len = *p == '{' ? strcspn(p, "}") : 0;

@@ -21,6 +21,7 @@ struct explain_about {
     const char *identity; /* of our credential */
     const char *issuer;   /* the CA of that identity */
     const char *path;     /* its file */
+    bool is_limited;
 };
 
 /* Understand `text`, an error of a connection and of what is said on it until the login is done,
@@ -45,5 +46,7 @@ char *explain_gss(OM_uint32 major, OM_uint32 minor);
 
 /* The lines of a chain that say something, joined by "; ", at most `max` bytes. */
 char *explain_one_line(const char *text, size_t max);
+
+const char *explain_trusted_dir(void); /* where trusted CAs are */
 
 #endif
