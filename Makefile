@@ -82,6 +82,9 @@ SOURCES := $(wildcard lib/*.c wire/*.c spec/*.c vm/*.c gwd/*/*.c client/*.c cli/
 OBJECTS := $(SOURCES:%.c=$(B)/obj/%.o)
 PARTS := $(filter-out $(MAINS:%.c=$(B)/obj/%.o),$(OBJECTS))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+ifndef HAVE_GLOBUS
+UNIT_TESTS := $(filter-out $(B)/tests/gsi_% $(B)/tests/gram5_% $(B)/tests/gass_%,$(UNIT_TESTS))
+endif
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/grid/* tools/* tests/*.sh tests/*/*.sh \
                       wrappers/*.sh guest/* 2>/dev/null)
