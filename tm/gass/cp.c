@@ -33,6 +33,7 @@ int cp_look_source(struct cp *c, struct ftp *f, struct trouble *t)
         c->is_stale = true;
     c->has_source = true;
     c->size = facts.size;
+    atomic_store(&c->g->total, c->size);
     c->mtime = facts.mtime;
     c->mode = facts.has_mode ? facts.mode : 0644;
     return 0;
@@ -121,6 +122,17 @@ int cp_finish(struct cp *c, struct ftp *f, struct trouble *t)
     if (r == 0)
         c->has_part = false;
     return r;
+}
+
+void cp_fail(struct cp *c, struct trouble *t, bool is_jobs_choice)
+{
+    struct gass_request *g = c->g;
+    if (t->errnum)
+        gw_err_sys(&t->err, t->errnum, "%s", t->is_source ? g->r.from : g->r.to);
+    if (t->is_source)
+        gass_fail_source(g, t, g->r.from);
+    else
+        gass_fail_target(g, t, is_jobs_choice);
 }
 
 static int discard_step(struct ftp *f, void *ctx, struct trouble *t)

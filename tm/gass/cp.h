@@ -39,6 +39,9 @@ int cp_failed(struct cp *c, const struct trouble *t);
 /* All arrived: check it, mode, name. */
 int cp_finish(struct cp *c, struct ftp *f, struct trouble *t);
 
+/* The failure of the whole, in terms of the URLs that were given. */
+void cp_fail(struct cp *c, struct trouble *t, bool is_jobs_choice);
+
 /* The ways. Each answers the request. */
 void cp_fetch(struct cp *c); /* gsiftp: to file: */
 void cp_send(struct cp *c);  /* file: to gsiftp: */

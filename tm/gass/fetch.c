@@ -53,6 +53,7 @@ static int receive(struct fetch *x, struct ftp *f, struct trouble *t)
     while (r == 0 && (n = ftp_read(f, data, CP_BYTES, t)) > 0) {
         c->has_moved = true;
         r = write_at(x, data, (size_t)n, t);
+        atomic_store(&c->g->moved, x->done);
     }
     free(data);
     if (r < 0)
@@ -117,12 +118,8 @@ static void fetch_to(struct cp *c, const struct place *to)
     }
     if (x.is_open)
         part_discard(&x.part);
-    if (r == 0)
-        return;
-    if (t.is_source)
-        gass_fail_source(g, &t, g->from.path);
-    else
-        gass_fail_target(g, &t, c->is_output && to->zone == ZONE_OUTSIDE);
+    if (r < 0)
+        cp_fail(c, &t, c->is_output && to->zone == ZONE_OUTSIDE);
 }
 
 void cp_fetch(struct cp *c)

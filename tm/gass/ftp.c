@@ -40,7 +40,7 @@ static uint64_t now_ms(void)
 
 /* ---- sessions */
 
-static bool set_up(struct ftp *f, gss_cred_id_t credential)
+static bool set_up(struct ftp *f)
 {
     globus_ftp_client_handleattr_t attr;
     globus_ftp_control_parallelism_t one = {
@@ -55,8 +55,8 @@ static bool set_up(struct ftp *f, gss_cred_id_t credential)
     if (r != GLOBUS_SUCCESS)
         return false;
     globus_ftp_client_operationattr_init(&f->attr);
-    if (credential != GSS_C_NO_CREDENTIAL)
-        globus_ftp_client_operationattr_set_authorization(&f->attr, credential, NULL, NULL, NULL,
+    if (f->credential != GSS_C_NO_CREDENTIAL)
+        globus_ftp_client_operationattr_set_authorization(&f->attr, f->credential, NULL, NULL, NULL,
                                                           NULL);
     globus_ftp_client_operationattr_copy(&f->striped, &f->attr);
     /* Between servers, extended mode: it is the one in which they tell how far they are. */
@@ -65,17 +65,33 @@ static bool set_up(struct ftp *f, gss_cred_id_t credential)
     return true;
 }
 
-struct ftp *ftp_open(const char *label, gss_cred_id_t credential, struct trouble *t)
+static void release(struct ftp *f)
+{
+    OM_uint32 minor;
+    if (f->credential != GSS_C_NO_CREDENTIAL)
+        gss_release_cred(&minor, &f->credential);
+    free(f->label);
+    free((char *)f->about.identity);
+    free((char *)f->about.issuer);
+    free((char *)f->about.path);
+    free(f);
+}
+
+struct ftp *ftp_open(const char *label, const struct login *l, struct trouble *t)
 {
     struct ftp *f = xcalloc(1, sizeof *f);
-    if (!set_up(f, credential)) {
-        trouble_set(t, GW_EINTERNAL, "internal:us", "no handle of the Globus FTP client");
-        free(f);
-        return NULL;
-    }
+    pthread_mutex_init(&f->pulse.mutex, NULL);
     f->label = xstrdup(label);
-    f->credential = credential;
-    return f;
+    f->credential = l->credential;
+    f->about = (struct explain_about){.host = f->label,
+                                      .identity = xstrdup(l->identity),
+                                      .issuer = xstrdup(l->issuer),
+                                      .path = xstrdup(l->path)};
+    if (set_up(f))
+        return f;
+    trouble_set(t, GW_EINTERNAL, "internal:us", "no handle of the Globus FTP client");
+    release(f);
+    return NULL;
 }
 
 void ftp_close(struct ftp *f)
@@ -88,8 +104,7 @@ void ftp_close(struct ftp *f)
     globus_ftp_client_operationattr_destroy(&f->attr);
     globus_ftp_client_operationattr_destroy(&f->striped);
     globus_ftp_client_handle_destroy(&f->handle);
-    free(f->label);
-    free(f);
+    release(f);
 }
 
 void ftp_bind(struct ftp *f, const atomic_bool *is_cancelled, unsigned patience_s)
@@ -243,7 +258,7 @@ static int explain(struct call *c, struct trouble *t)
         t->is_link = true;
         return -t->err.code;
     }
-    return reply_explain(c->code, c->text, c->url, f->label, t);
+    return reply_explain(c->code, c->text, c->url, &f->about, t);
 }
 
 int call_end(struct call *c, struct trouble *t)
@@ -255,7 +270,7 @@ int call_end(struct call *c, struct trouble *t)
     if (c->text || c->is_broken_off || f->is_lost)
         r = explain(c, t);
     /* What is no reply leaves the handle in a state that later calls report as theirs. */
-    if (r < 0 && (c->code == 0 || t->is_link))
+    if (r < 0 && (c->code == 0 || t->is_link || t->reason))
         f->is_spoiled = true;
     if (f->is_lost) {
         atomic_fetch_add(&abandoned, 1);
@@ -325,9 +340,10 @@ int ftp_facts(struct ftp *f, const char *url, struct facts *ret, struct trouble 
 }
 
 int ftp_third_party(struct ftp *f, const char *from, const char *to, uint64_t offset, uint64_t size,
-                    struct trouble *t)
+                    atomic_uint_fast64_t *moved, struct trouble *t)
 {
     struct call *c = call_begin(f, from);
+    pulse_count(&f->pulse, offset, moved);
     globus_result_t r =
         offset ? globus_ftp_client_partial_third_party_transfer(
                      &f->handle, from, &f->striped, to, &f->striped, NULL, (globus_off_t)offset,
@@ -335,6 +351,7 @@ int ftp_third_party(struct ftp *f, const char *from, const char *to, uint64_t of
                : globus_ftp_client_third_party_transfer(&f->handle, from, &f->striped, to,
                                                         &f->striped, NULL, call_on_done, c);
     int result = finish(c, r, t);
+    pulse_count(&f->pulse, 0, NULL);
     if (result < 0)
         f->is_spoiled = true;
     return result;

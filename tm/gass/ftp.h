@@ -21,8 +21,15 @@ struct ftp;
 /* Once, before anything else: 0 or -GW_EINTERNAL. */
 int ftp_activate(struct gw_err *err);
 
-/* `label` is for messages ("host:port"). The credential is borrowed until ftp_close. */
-struct ftp *ftp_open(const char *label, gss_cred_id_t credential, struct trouble *t);
+/* Who logs in: a handle of the credential that is the session's from ftp_open on, and words for
+ * messages. */
+struct login {
+    gss_cred_id_t credential;
+    const char *identity, *issuer, *path;
+};
+
+/* `label` is for messages ("host:port"). */
+struct ftp *ftp_open(const char *label, const struct login *l, struct trouble *t);
 void ftp_close(struct ftp *f); /* bounded; NULL is fine */
 
 /* What cancels the calls from now on; borrowed. Also how long they may wait. */
@@ -45,9 +52,9 @@ int ftp_move(struct ftp *f, const char *from, const char *to, struct trouble *t)
 /* The lines of MLSD, appended to `out`; -GW_ENOSPC beyond `max` bytes. */
 int ftp_list(struct ftp *f, const char *url, size_t max, struct buf *out, struct trouble *t);
 
-/* From server to server, bytes [offset, size); *moved counts what arrived, as it goes on. */
+/* From server to server, bytes [offset, size); *moved follows what arrived. */
 int ftp_third_party(struct ftp *f, const char *from, const char *to, uint64_t offset, uint64_t size,
-                    struct trouble *t);
+                    atomic_uint_fast64_t *moved, struct trouble *t);
 
 /* Data to and from us: one transfer at a time. `end` 0: to the end of the file. Reading gives 0
  * bytes at the end; finish a put by ftp_put_end. After a failed call, or to give up, ftp_data_stop.

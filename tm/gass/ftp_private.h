@@ -40,7 +40,8 @@ struct ftp {
     globus_ftp_client_handle_t handle;
     globus_ftp_client_operationattr_t attr, striped; /* for us; for third parties */
     char *label;
-    gss_cred_id_t credential; /* borrowed */
+    struct explain_about about; /* its strings are ours */
+    gss_cred_id_t credential;
     struct pulse pulse;
     const atomic_bool *is_cancelled;
     unsigned patience_s;

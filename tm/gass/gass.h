@@ -22,13 +22,14 @@ struct gass_request {
     /* slot.c, in the loop */
     struct host *hosts[2];
     int class;
-    bool is_running;
     time_t since;
     struct gass_request *prev, *next; /* of those that wait */
 
     /* Set by the work: it has seen that there is much to move, and begins again as CLASS_BULK. */
     bool is_bulk;
-    bool is_down; /* it failed because a host cannot be reached */
+    bool is_down;                      /* it failed because a host cannot be reached */
+    atomic_uint_fast64_t moved, total; /* of a copy, in bytes */
+    uint64_t told;                     /* the loop's: what PROGRESS said last */
 };
 
 /* What a step does with a session. Returns 0, a negative code, or STEP_AGAIN: with another session,
@@ -59,6 +60,7 @@ int site_mkdirs(struct ftp *f, const struct url *u, struct trouble *t);
 struct removal {
     const struct url *top;
     unsigned rounds, removed;
+    bool is_deep, has_asked_server;
     unsigned long brought; /* directories that were brought up to the top */
 };
 int site_remove(struct removal *r, struct ftp *f, struct trouble *t);

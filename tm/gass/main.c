@@ -1,17 +1,25 @@
 /* gw_tm_gass: gsiftp:, https: and file: URLs (docs/PROTOCOL section 3). The process that gwd starts
  * passes requests on to one of its own for each credential (drivers/workers.h); this is what such a
  * worker does. */
+#include "drivers/workers.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "tm/copy.h"
 #include "tm/gass/session.h"
 #include "tm/gass/slot.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_MS = 2000, SWEEP_MS = 10000 };
+enum {
+    STOP_MS = 2000,
+    SWEEP_MS = 10000,
+    SECOND_MS = 1000,
+    FEATURES = KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL | KIT_PROGRESS |
+               KIT_CREDENTIAL,
+};
 
 struct gass {
     struct transfers transfers; /* first */
@@ -40,8 +48,10 @@ static void parse(struct gass_request *g)
 static void begin(struct request *r)
 {
     struct gass_request *g = (struct gass_request *)r;
+    struct gw_err err;
     if (!g->from.text)
         parse(g);
+    (void)session_renew(&err); /* those that need it will say so */
     slot_begin(slots_of(r), g);
 }
 
@@ -77,6 +87,25 @@ static void stop(struct kit *k, void *ctx)
         log_warn("transfers that are still being broken off are left alone");
 }
 
+/* Once a second, of what moves. */
+static void tell(struct gass_request *g)
+{
+    uint64_t moved = atomic_load(&g->moved);
+    if (moved == g->told)
+        return;
+    g->told = moved;
+    kit_succeed(g->r.transfers->kit, "PROGRESS", g->r.handle, g->r.number, "%" PRIu64 " %" PRIu64,
+                moved, (uint64_t)atomic_load(&g->total));
+}
+
+static void on_second(void *ctx)
+{
+    struct gass *g = ctx;
+    loop_timer_add(kit_loop(g->transfers.kit), SECOND_MS, on_second, g);
+    if (kit_has(g->transfers.kit, KIT_PROGRESS))
+        slot_each_copy(g->slots, tell);
+}
+
 static void sweep(struct pool_task *t)
 {
     (void)t;
@@ -97,10 +126,15 @@ static void swept(struct pool_task *t)
     loop_timer_add(kit_loop(g->transfers.kit), SWEEP_MS, on_sweep, g);
 }
 
+/* Its path is this process's; that it comes again means that the file is another. */
 static void credential(struct kit *k, const struct fields *f, void *ctx)
 {
     (void)ctx;
-    kit_succeed(k, "CREDENTIAL", f->field[1], NULL, "-");
+    struct gw_err err;
+    if (session_renew(&err))
+        kit_succeed(k, "CREDENTIAL", f->field[1], NULL, "-");
+    else
+        kit_fail(k, "CREDENTIAL", f->field[1], NULL, "credential:job", "%s", err.text);
 }
 
 static int serve(void)
@@ -119,15 +153,13 @@ static int serve(void)
     const struct kit_driver driver = {
         .name = "tm_gass",
         .kind = KIT_TM,
-        .features =
-            KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL | KIT_CREDENTIAL,
+        .features = FEATURES,
         .verbs = verbs,
         .n_verbs = GW_COUNT(verbs),
         .stop = stop,
         .ctx = &g,
     };
     copy_init();
-    session_init();
     struct kit *k = g.transfers.kit = kit_create(&driver);
     if (ftp_activate(&err) < 0) {
         log_error("%s", err.text);
@@ -136,12 +168,15 @@ static int serve(void)
     g.slots = slot_create(kit_loop(k));
     tail_open(&g.transfers);
     on_sweep(&g);
+    on_second(&g);
     int code = kit_run(k);
     /* Not by exit(): the library's threads may be anywhere. */
     _exit(code);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return serve();
+    static const struct workers w = {
+        .name = "tm_gass", .kind = KIT_TM, .features = FEATURES, .serve = serve};
+    return workers_run(&w, argc, argv);
 }

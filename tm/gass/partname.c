@@ -1,5 +1,6 @@
 #include "tm/gass/partname.h"
 
+#include "gsi/credential.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "tm/part.h"
@@ -22,12 +23,10 @@ static struct taken *all;
 static void identity(const struct url *to, struct buf *out)
 {
     char host[256] = "", dir[PATH_MAX] = "";
-    const char *credential = getenv("X509_USER_PROXY");
     gethostname(host, sizeof host - 1);
     if (!getcwd(dir, sizeof dir))
         dir[0] = '\0';
-    buf_printf(out, "%s %s %u %s %s", to->text, host, (unsigned)getuid(),
-               credential ? credential : "", dir);
+    buf_printf(out, "%s %s %u %s %s", to->text, host, (unsigned)getuid(), credential_path(), dir);
 }
 
 /* The mutex is held. */

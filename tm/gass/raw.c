@@ -28,8 +28,8 @@ static void on_reply(void *arg, globus_ftp_control_handle_t *handle, globus_obje
 {
     (void)handle;
     struct raw *w = arg;
-    bool is_more = !error && response && response->code < 200; /* another reply will come */
-    if (is_more)
+    /* Another reply will come. (That of a close has no code.) */
+    if (!error && response && response->code >= 100 && response->code < 200)
         return;
     char *friendly = error ? globus_error_print_friendly(error) : NULL;
     pthread_mutex_lock(&w->mutex);
@@ -78,7 +78,7 @@ static int reply(struct raw *w, globus_result_t begun, const struct ftp *f, cons
     if (begun != GLOBUS_SUCCESS) {
         globus_object_t *error = globus_error_get(begun);
         char *text = globus_error_print_friendly(error);
-        int r = reply_explain(0, text ? text : "", path, f->label, t);
+        int r = reply_explain(0, text ? text : "", path, &f->about, t);
         free(text);
         globus_object_free(error);
         return r;
@@ -90,7 +90,7 @@ static int reply(struct raw *w, globus_result_t begun, const struct ftp *f, cons
     }
     if (!w->is_error && w->code < 300)
         return 0;
-    return reply_explain(w->code, w->text, path, f->label, t);
+    return reply_explain(w->code, w->text, path, &f->about, t);
 }
 
 static int talk(struct raw *w, const struct ftp *f, const char *path, struct trouble *t)

@@ -1,7 +1,6 @@
 #include "tm/gass/reply.h"
 
 #include "lib/mem.h"
-#include "lib/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -66,67 +65,6 @@ int reply_errno(const char *text)
     return n;
 }
 
-/* The texts of Globus about who may speak with whom. The first that occurs decides. */
-static const struct {
-    const char *part, *reason;
-} logins[] = {
-    {"Could not map", "not-authorized:site"},
-    {"Gridmap lookup failure", "not-authorized:site"},
-    {"No local mapping", "not-authorized:site"},
-    {"unknown user", "not-authorized:site"},
-    {"Login incorrect", "not-authorized:site"},
-    {"do not match", "untrusted:site"},
-    {"Unexpected Gatekeeper or Service Name", "untrusted:site"},
-    {"Could not find a valid trusted CA certificates directory", "untrusted:site"},
-    {"certificate search order", "credential:job"},
-    {"credential search order", "credential:job"},
-    {"roxy certificate has expired", "credential:job"},
-    {"credential has expired", "credential:job"},
-    {"Error with gss credential handle", "credential:job"},
-    {"The certificate has expired", "untrusted:site"},
-    {"certificate verify failed", "untrusted:site"},
-    {"Can't get the local trusted CA certificate", "untrusted:site"},
-    {"Cannot find trusted CA certificate", "untrusted:site"},
-    {"GSS Major Status", "untrusted:site"},
-    {"530 ", "not-authorized:site"},
-};
-
-static const char *login_reason(int code, const char *text)
-{
-    /* A 530 is the server's: it cannot tell of our own side. */
-    for (size_t i = 0; i < GW_COUNT(logins); i++)
-        if (strstr(text, logins[i].part))
-            return code == 530 ? "not-authorized:site" : logins[i].reason;
-    return NULL;
-}
-
-/* The lines of a text that say something, on one line. */
-static char *one_line(const char *text)
-{
-    char *out = xcalloc(1, LINE_SHOWN + 8);
-    size_t len = 0;
-    for (const char *line = text; *line;) {
-        size_t n = strcspn(line, "\r\n");
-        const char *p = line;
-        line += n;
-        line += strspn(line, "\r\n");
-        /* "550-", "500 End.": the frame of a reply. */
-        while (n >= 4 && strspn(p, "0123456789") == 3 && (p[3] == '-' || p[3] == ' ')) {
-            p += 4;
-            n -= 4;
-        }
-        if (n == 0 || (n == 4 && strncmp(p, "End.", 4) == 0))
-            continue;
-        if (len + n + 2 > LINE_SHOWN)
-            n = LINE_SHOWN - len > 2 ? LINE_SHOWN - len - 2 : 0;
-        if (n == 0)
-            break;
-        len += (size_t)sprintf(out + len, "%s%.*s", len ? "; " : "", (int)n, p);
-    }
-    utf8_clean(out);
-    return out;
-}
-
 int trouble_set(struct trouble *t, enum gw_errc code, const char *reason, const char *fmt, ...)
 {
     va_list ap;
@@ -138,32 +76,53 @@ int trouble_set(struct trouble *t, enum gw_errc code, const char *reason, const 
     return gw_err_set(&t->err, code, "%s", text);
 }
 
-static int link_trouble(const char *text, const char *host, struct trouble *t)
+/* Of the connection between two servers one of them tells. */
+static bool is_link_errno(int errnum)
 {
-    char *line = one_line(text);
-    int r = trouble_set(t, GW_EUNAVAIL, "unreachable:site", "%s: %s", host, line);
-    t->is_link = true;
+    return errnum == ECONNRESET || errnum == EPIPE || errnum == ETIMEDOUT ||
+           errnum == ECONNREFUSED || errnum == EHOSTUNREACH || errnum == ENETUNREACH;
+}
+
+static int with_text(struct trouble *t, enum gw_errc code, const char *reason, const char *what,
+                     const char *text)
+{
+    char *line = explain_one_line(text, LINE_SHOWN);
+    int r = trouble_set(t, code, reason, "%s: %s", what, line);
     free(line);
     return r;
 }
 
-int reply_explain(int code, const char *text, const char *url, const char *host, struct trouble *t)
+/* Until the login is done, and when the connection is lost. */
+static int connection_trouble(int code, const char *text, const struct explain_about *about,
+                              struct trouble *t)
 {
-    const char *reason = code == 0 || code == 530 ? login_reason(code, text) : NULL;
-    if (reason) {
-        char *line = one_line(text);
-        int r = trouble_set(t, GW_EPERM, reason, "%s: %s", host, line);
-        free(line);
-        return r;
-    }
+    struct explanation e;
+    if (!explain_text(text, code != 0, about, &e))
+        return with_text(t, code == 530 ? GW_EPERM : GW_EUNAVAIL,
+                         code == 530 ? "not-authorized:site" : "unreachable:site", about->host,
+                         text);
+    return trouble_set(t, strcmp(e.reason, "unreachable:site") == 0 ? GW_EUNAVAIL : GW_EPERM,
+                       e.reason, "%s", e.text);
+}
+
+int reply_explain(int code, const char *text, const char *url, const struct explain_about *about,
+                  struct trouble *t)
+{
     /* 421, 425, 426: the server closes, or the data connection failed; 0: it is gone. */
-    if (code == 0 || code == 421 || code == 425 || code == 426)
-        return link_trouble(text, host, t);
-    *t = (struct trouble){.errnum = reply_errno(text)};
-    if (t->errnum)
-        return gw_err_sys(&t->err, t->errnum, "%s", url);
-    char *line = one_line(text);
-    gw_err_set(&t->err, code == 552 ? GW_ENOSPC : GW_EIO, "%s: %s", url, line);
-    free(line);
+    if (code == 0 || code == 530 || code == 421 || code == 425 || code == 426) {
+        connection_trouble(code, text, about, t);
+        t->is_link = t->err.code == GW_EUNAVAIL;
+        return -t->err.code;
+    }
+    int errnum = reply_errno(text);
+    if (is_link_errno(errnum) || strstr(text, "an end-of-file was reached")) {
+        with_text(t, GW_EUNAVAIL, "unreachable:site", about->host, text);
+        t->is_link = true;
+        return -t->err.code;
+    }
+    if (errnum == 0)
+        return with_text(t, code == 552 ? GW_ENOSPC : GW_EIO, NULL, url, text);
+    gw_err_sys(&t->err, errnum, "%s", url);
+    *t = (struct trouble){.err = t->err, .errnum = errnum};
     return -t->err.code;
 }

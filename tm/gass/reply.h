@@ -2,6 +2,7 @@
 #ifndef TM_GASS_REPLY_H
 #define TM_GASS_REPLY_H
 
+#include "gsi/explain.h"
 #include "lib/err.h"
 
 #include <stdbool.h>
@@ -20,8 +21,9 @@ struct trouble {
 int reply_errno(const char *text);
 
 /* Put a failure into words and reason: `code` is the FTP reply's, 0 when the failure is on this
- * side of the connection; `url` is what was asked for, `host` whom. Returns t->err's -code. */
-int reply_explain(int code, const char *text, const char *url, const char *host, struct trouble *t);
+ * side of the connection; `url` is what was asked for. Returns t->err's -code. */
+int reply_explain(int code, const char *text, const char *url, const struct explain_about *about,
+                  struct trouble *t);
 
 /* A failure without a text of theirs. */
 int trouble_set(struct trouble *t, enum gw_errc code, const char *reason, const char *fmt, ...)

@@ -45,6 +45,7 @@ static int send_from(struct sending *x, struct ftp *f, uint64_t at, struct troub
         else
             r = ftp_write(f, data, (size_t)n, t);
         at += n > 0 ? (uint64_t)n : 0;
+        atomic_store(&c->g->moved, at);
     }
     free(data);
     if (r < 0)
@@ -73,12 +74,8 @@ static void send_file(struct sending *x)
 {
     struct cp *c = x->c;
     struct trouble t;
-    if (gass_do(c->g, c->g->to.host, send_step, x, &c->has_moved, &t) == 0)
-        return;
-    if (t.is_source)
-        gass_fail_source(c->g, &t, x->path);
-    else
-        gass_fail_target(c->g, &t, c->is_output);
+    if (gass_do(c->g, c->g->to.host, send_step, x, &c->has_moved, &t) < 0)
+        cp_fail(c, &t, c->is_output);
 }
 
 void cp_send(struct cp *c)
@@ -96,6 +93,7 @@ void cp_send(struct cp *c)
     } else {
         c->has_source = true;
         c->size = (uint64_t)st.st_size;
+        atomic_store(&c->g->total, c->size);
         c->mtime = st.st_mtim.tv_sec;
         send_file(&(struct sending){.c = c, .fd = fd, .path = from.path});
     }

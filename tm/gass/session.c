@@ -1,10 +1,12 @@
 #include "tm/gass/session.h"
 
+#include "gsi/credential.h"
 #include "lib/mem.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <utlist.h>
 
@@ -14,23 +16,21 @@ enum {
     PATIENCE_S = 5, /* with what is only to be closed */
 };
 
-struct credential {
-    gss_cred_id_t id;
-    struct trouble why_none;
-    unsigned refs; /* the current one's own, and its sessions' */
-};
-
 struct session {
     struct ftp *ftp;
     char *key;
-    struct credential *credential;
+    unsigned generation; /* of the credential */
     time_t since;
     struct session *prev, *next;
 };
 
 static struct {
     pthread_mutex_t mutex; /* of all below */
-    struct credential *current;
+    unsigned generation;   /* of the credential, 0: none was ever looked for */
+    struct credential credential;
+    bool has_credential;
+    struct gw_err why_none;
+    struct stat file;     /* as it was then */
     struct session *kept; /* the latest used first */
     struct session *taken;
 } sessions = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -42,66 +42,74 @@ static time_t now_s(void)
     return t.tv_sec;
 }
 
-/* The mutex is held. */
-static void unref(struct credential *c)
-{
-    if (--c->refs)
-        return;
-    OM_uint32 minor;
-    if (c->id != GSS_C_NO_CREDENTIAL)
-        gss_release_cred(&minor, &c->id);
-    free(c);
-}
-
-/* Not under the mutex: it may take its time. */
+/* It may take its time. */
 static void close_all(struct session *list)
 {
     struct session *s, *next;
     LL_FOREACH_SAFE(list, s, next)
     {
         ftp_close(s->ftp);
-        pthread_mutex_lock(&sessions.mutex);
-        unref(s->credential);
-        pthread_mutex_unlock(&sessions.mutex);
         free(s->key);
         free(s);
     }
 }
 
-void session_init(void)
+/* ---- the credential */
+
+static bool is_same(const struct stat *a, const struct stat *b)
 {
-    sessions.current = xcalloc(1, sizeof *sessions.current);
-    sessions.current->refs = 1;
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mode == b->st_mode && a->st_uid == b->st_uid &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-void session_renew(gss_cred_id_t credential, const struct trouble *why_none)
+bool session_renew(struct gw_err *err)
 {
-    struct credential *c = xcalloc(1, sizeof *c);
-    *c = (struct credential){.id = credential, .refs = 1};
-    if (why_none)
-        c->why_none = *why_none;
+    struct stat now = {0};
+    struct credential c = {0};
+    (void)stat(credential_path(), &now);
     pthread_mutex_lock(&sessions.mutex);
-    unref(sessions.current);
-    sessions.current = c;
+    bool is_old = sessions.generation && is_same(&now, &sessions.file) &&
+                  (!sessions.has_credential || credential_life_s(&sessions.credential) > 0);
+    if (!is_old) {
+        sessions.generation++;
+        sessions.file = now;
+        sessions.has_credential = credential_acquire(&c, &sessions.why_none) == 0;
+        /* Its own handle nobody uses: each session has one. */
+        credential_clear(&sessions.credential);
+        sessions.credential = c;
+    }
+    bool has = sessions.has_credential;
+    if (!has)
+        *err = sessions.why_none;
     pthread_mutex_unlock(&sessions.mutex);
-    session_drop(NULL);
+    return has;
 }
+
+/* ---- sessions */
 
 static struct session *find_kept(const char *key)
 {
     struct session *s;
     DL_FOREACH (sessions.kept, s)
-        if (strcmp(s->key, key) == 0 && s->credential == sessions.current)
+        if (strcmp(s->key, key) == 0 && s->generation == sessions.generation)
             return s;
     return NULL;
 }
 
-static struct session *new_session(const char *key, struct credential *c, struct trouble *t)
+/* The mutex is held. */
+static struct session *new_session(const char *key, struct trouble *t)
 {
-    struct ftp *f = ftp_open(key, c->id, t);
+    const struct credential *c = &sessions.credential;
+    struct login l = {.identity = c->identity, .issuer = c->issuer, .path = c->path};
+    *t = (struct trouble){.reason = "credential:job", .err = sessions.why_none};
+    if (!sessions.has_credential || credential_again(&l.credential, &t->err) < 0)
+        return NULL;
+    struct ftp *f = ftp_open(key, &l, t);
     struct session *s = f ? xcalloc(1, sizeof *s) : NULL;
     if (s)
-        *s = (struct session){.ftp = f, .key = xstrdup(key), .credential = c};
+        *s = (struct session){.ftp = f, .key = xstrdup(key), .generation = sessions.generation};
     return s;
 }
 
@@ -109,15 +117,11 @@ struct ftp *session_take(const char *key, bool *ret_is_kept, struct trouble *t)
 {
     pthread_mutex_lock(&sessions.mutex);
     struct session *s = find_kept(key);
-    struct credential *c = sessions.current;
     *ret_is_kept = s != NULL;
-    if (s) {
+    if (s)
         DL_DELETE(sessions.kept, s);
-    } else if (c->why_none.err.code) {
-        *t = c->why_none;
-    } else if ((s = new_session(key, c, t))) {
-        c->refs++;
-    }
+    else
+        s = new_session(key, t);
     if (s)
         DL_APPEND(sessions.taken, s);
     pthread_mutex_unlock(&sessions.mutex);
@@ -134,7 +138,7 @@ void session_give(const char *key, struct ftp *f)
     DL_DELETE(sessions.taken, s);
     DL_FOREACH (sessions.kept, other)
         n += strcmp(other->key, key) == 0;
-    bool is_kept = !ftp_is_spoiled(f) && s->credential == sessions.current && n < KEPT_MAX;
+    bool is_kept = !ftp_is_spoiled(f) && s->generation == sessions.generation && n < KEPT_MAX;
     s->since = now_s();
     if (is_kept)
         DL_PREPEND(sessions.kept, s);
@@ -153,7 +157,7 @@ void session_drop(const char *key)
     DL_FOREACH_SAFE(sessions.kept, s, next)
     {
         bool is_dropped =
-            key ? strcmp(s->key, key) == 0 : s->since < old || s->credential != sessions.current;
+            key ? strcmp(s->key, key) == 0 : s->since < old || s->generation != sessions.generation;
         if (!is_dropped)
             continue;
         DL_DELETE(sessions.kept, s);

@@ -5,13 +5,12 @@
 
 #include "tm/gass/ftp.h"
 
-/* What they log in with, kept while one of them uses it; *credential is replaced by session_renew.
- */
-void session_init(void);
+#include <stdbool.h>
 
-/* The credential was renewed, or can be had now: sessions of the old one are not used again.
- * GSS_C_NO_CREDENTIAL with a reason: none can be had, and session_take fails so. */
-void session_renew(gss_cred_id_t credential, const struct trouble *why_none);
+/* Look whether there is another credential than before, or none any more (gsi/credential.h); those
+ * of the old one are not used again. Cheap when nothing changed. One thread; false with the reason
+ * when there is none: then session_take fails so. */
+bool session_renew(struct gw_err *err);
 
 /* NULL with the trouble. *ret_is_kept: it was connected before, perhaps by a server that is gone.
  */

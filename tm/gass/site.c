@@ -1,4 +1,5 @@
 /* Directories at a site: made with their parents, removed with all that is in them. */
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "tm/gass/gass.h"
 #include "tm/gass/raw.h"
@@ -69,10 +70,13 @@ static int count(struct removal *r, int result, const struct trouble *t)
     return unless_absent(result, t);
 }
 
-/* Instead of going ever deeper: what hangs below becomes an entry of the top, for the next round.
- */
+/* Instead of going ever deeper, which takes a listing for each level: the server shall do it; where
+ * it cannot, what hangs below becomes an entry of the top, for the next round. */
 static int bring_up(struct removal *r, struct ftp *f, const struct url *dir, struct trouble *t)
 {
+    r->is_deep = true;
+    if (!r->has_asked_server)
+        return 0;
     char *path = xasprintf("%s/.gw_rm_%ld_%lu", r->top->path, (long)getpid(), r->brought++);
     struct url to;
     url_with_path(dir, path, &to);
@@ -170,10 +174,14 @@ static int remove_round(struct removal *r, struct ftp *f, struct trouble *t)
         return result;
     if (ftp_facts(f, u->text, &facts, t) < 0)
         return unless_absent(-t->err.code, t);
-    /* What is left is not shown, or comes faster than we remove it. */
-    if (r->removed == 0)
-        return unless_absent(raw_remove_tree(f, u->path, t), t);
-    return 1;
+    /* What is left is not shown, or deep, or comes faster than we remove it. */
+    if (r->removed && (!r->is_deep || r->has_asked_server))
+        return 1;
+    r->has_asked_server = true;
+    result = unless_absent(raw_remove_tree(f, u->path, t), t);
+    if (result < 0)
+        log_info("%s: the server does not remove it by itself: %s", u->path, t->err.text);
+    return result < 0 && r->is_deep && !t->is_link ? 1 : result;
 }
 
 int site_remove(struct removal *r, struct ftp *f, struct trouble *t)

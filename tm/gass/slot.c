@@ -30,7 +30,7 @@ struct slots {
     struct pool *pool;
     struct host *hosts; /* all that were ever asked for: their names are short */
     unsigned running[CLASSES];
-    struct gass_request *waiting;
+    struct gass_request *waiting, *running_bulk;
 };
 
 static time_t now_s(void)
@@ -99,7 +99,6 @@ static void count(struct slots *s, struct gass_request *g, int n)
     for (size_t i = 0; i < 2; i++)
         if (g->hosts[i])
             g->hosts[i]->running[g->class] += (unsigned)n;
-    g->is_running = n > 0;
 }
 
 static const struct host *down_host(const struct gass_request *g, time_t now)
@@ -133,6 +132,8 @@ static void run(struct slots *s)
         } else if (s->running[g->class] < all_max[g->class] && has_room(g)) {
             DL_DELETE(s->waiting, g);
             count(s, g, 1);
+            if (g->class == CLASS_BULK)
+                DL_APPEND(s->running_bulk, g);
             pool_add(s->pool, &g->r.task);
         } else if (g->class == CLASS_QUICK && now - g->since > WAIT_S && strcmp(g->r.verb, "CP")) {
             fail_waiting(s, g, GW_EUNAVAIL, "busy:site", "too many requests wait for the site");
@@ -168,6 +169,8 @@ static void learn(struct gass_request *g)
 bool slot_done(struct slots *s, struct gass_request *g)
 {
     count(s, g, -1);
+    if (g->class == CLASS_BULK)
+        DL_DELETE(s->running_bulk, g);
     learn(g);
     bool is_again = g->is_bulk && !g->r.reason;
     if (is_again) {
@@ -177,6 +180,13 @@ bool slot_done(struct slots *s, struct gass_request *g)
         run(s);
     }
     return is_again;
+}
+
+void slot_each_copy(struct slots *s, void (*fn)(struct gass_request *g))
+{
+    struct gass_request *g;
+    DL_FOREACH (s->running_bulk, g)
+        fn(g);
 }
 
 bool slot_cancel(struct slots *s, struct gass_request *g)

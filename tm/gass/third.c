@@ -21,7 +21,7 @@ static int third_step(struct ftp *f, void *ctx, struct trouble *t)
     r = cp_look_part(c, f, &at, t);
     if (r < 0)
         return r;
-    r = ftp_third_party(f, g->from.text, c->part.text, at, c->size, t);
+    r = ftp_third_party(f, g->from.text, c->part.text, at, c->size, &c->g->moved, t);
     return r < 0 ? cp_failed(c, t) : cp_finish(c, f, t);
 }
 
@@ -30,11 +30,7 @@ void cp_third(struct cp *c)
     struct gass_request *g = c->g;
     struct trouble t;
     char *key = xasprintf("%s>%s", g->from.host, g->to.host);
-    if (gass_do(g, key, third_step, c, &c->has_moved, &t) < 0) {
-        if (t.is_source)
-            gass_fail_source(g, &t, g->from.path);
-        else
-            gass_fail_target(g, &t, c->is_output);
-    }
+    if (gass_do(g, key, third_step, c, &c->has_moved, &t) < 0)
+        cp_fail(c, &t, c->is_output);
     free(key);
 }
