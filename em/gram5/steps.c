@@ -14,6 +14,7 @@
 enum {
     QUERY_MS = 30000, /* a living job is asked about after this and up to twice this */
     SOON_MS = 1000,
+    FINDER_MS = 10000, /* how long nothing is said while another job looks for both */
     CANCEL_AGAIN_MS = 15000,
     PAUSE_MAX_MS = 60000,
 };
@@ -67,7 +68,7 @@ static bool may_find(struct job *j)
 static void find(struct job *j)
 {
     if (!may_find(j)) {
-        if (j->trouble.reason)
+        if (j->trouble.reason && gram5_now_ms() - j->troubled_ms > FINDER_MS)
             job_trouble(j, j->trouble.reason, j->trouble.text);
         set_timer(j, SOON_MS);
         return;
@@ -219,6 +220,8 @@ static void failed(struct job *j, const struct gram_reply *r)
         } else {
             /* Its job manager is dead or elsewhere. The first time at once. */
             note_trouble(j, r);
+            if (!j->troubled_ms)
+                j->troubled_ms = gram5_now_ms();
             j->wants |= WANT_FIND;
             if (j->tries)
                 go_after_pause(j);
