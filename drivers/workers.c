@@ -221,7 +221,8 @@ void router_line(struct worker *w, const char *line, size_t len)
     bool is_known = h != NULL;
     if (result)
         verb = cut_verb(key, &name, &number);
-    if (!h && !is_tm(r) && verb && name && is_verb(verb, "CALLBACK")) {
+    /* Told of itself. */
+    if (!h && verb && name && is_verb(verb, is_tm(r) ? "PROGRESS" : "CALLBACK")) {
         h = handle_find(r, name);
         is_known = h && h->worker == w;
     }
