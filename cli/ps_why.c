@@ -33,7 +33,8 @@ static void put_words(const json_t *job, struct buf *out)
         outcome_words(job, out);
         return;
     }
-    if (reason) {
+    bool is_under_way = !gw_is_null(job, "host") && strcmp(state, "pend") != 0;
+    if (reason && !is_under_way) {
         reason_words(reason, out);
         return;
     }
@@ -46,6 +47,9 @@ static void put_words(const json_t *job, struct buf *out)
     if (transfer)
         buf_printf(out, ", %.1f of %.1f MB", gw_number(transfer, "done", 0) / 1e6,
                    gw_number(transfer, "total", 0) / 1e6);
+    if (reason)
+        buf_puts(out, "; ");
+    reason_words(reason, out);
 }
 
 void ps_print_why(const json_t *job)

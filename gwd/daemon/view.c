@@ -184,9 +184,9 @@ static json_t *current_reason(const struct daemon *d, const struct job *j, uint6
                                                     : view_why(d, j, t);
     if (!t)
         return view_reason("killed", BLAME_NONE, NULL);
-    const struct reason *parked = engine_parked(d->engine, j, t);
-    if (parked)
-        return view_reason(parked->code, parked->blame, parked->text);
+    const struct reason *trouble = engine_trouble(d->engine, j, t);
+    if (trouble)
+        return view_reason(trouble->code, trouble->blame, trouble->text);
     if (a && a->unknown_since_us)
         return view_reason("unknown", BLAME_SITE, NULL);
     if (phase_is_final(phase))

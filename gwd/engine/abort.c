@@ -38,7 +38,7 @@ void abort_answer(struct engine *e, struct flight *f, const struct input *in)
     } else if (f->step == ABO_RMDIR && strcmp(verb, "RMDIR") == 0) {
         if (!in->answer.is_success && f->tries < f->job->spec->t->retries) {
             f->tries++;
-            flight_wait(e, f, backoff_us(e, f->tries), ABO_RMDIR);
+            flight_wait(e, f, backoff_us(e, f->tries), ABO_RMDIR, NULL);
             return;
         }
         tm_send(e, f, ABO_END, "END", 0, NULL, NULL, NULL);

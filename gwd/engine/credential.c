@@ -90,14 +90,6 @@ void credential_want(struct engine *e, const struct job *j)
     effect_add(e, EFFECT_CREDENTIAL)->path = xstrdup(path);
 }
 
-const struct reason *engine_parked(const struct engine *e, const struct job *j,
-                                   const struct task *t)
-{
-    struct attempt *a = task_attempt(t);
-    struct flight *f = a ? flight_find(e, (struct task_ref){j->id, t->index, a->number}) : NULL;
-    return f && f->is_parked ? &f->parked : NULL;
-}
-
 static void park(struct engine *e, struct flight *f, const char *text)
 {
     struct driver *tm = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
@@ -107,7 +99,7 @@ static void park(struct engine *e, struct flight *f, const char *text)
     f->step = STEP_IDLE;
     f->timer++;
     f->is_parked = true;
-    reason_set(&f->parked, "credential", BLAME_JOB, text);
+    reason_set(&f->trouble, "credential", BLAME_JOB, text);
 }
 
 bool credential_pass(struct engine *e, struct flight *f, const struct driver *d, const char *verb)

@@ -76,6 +76,15 @@ enum em_state engine_em_state(const struct engine *e, const struct job *j, const
     return f ? f->em : EM_NONE;
 }
 
+const struct reason *engine_trouble(const struct engine *e, const struct job *j,
+                                    const struct task *t)
+{
+    struct attempt *a = task_attempt(t);
+    struct flight *f = a ? flight_find(e, (struct task_ref){j->id, t->index, a->number}) : NULL;
+    bool is_waiting = f && (f->is_parked || f->step == STEP_BACKOFF || a->unknown_since_us);
+    return is_waiting && f->trouble.code ? &f->trouble : NULL;
+}
+
 static void forget_later(struct engine *e, const struct job *j)
 {
     int64_t age = e->now_us - job_ended_us(j);

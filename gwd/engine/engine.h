@@ -244,9 +244,10 @@ enum credential_state credential_state(const struct credential *c, int64_t life_
 char *credential_words(const struct credential *c, int64_t life_us, int64_t now_us);
 bool engine_needs_credential(const struct engine *e, const struct host *h);
 
-/* Why an attempt under way is parked: it waits for its owner's credential. NULL: it is not. */
-const struct reason *engine_parked(const struct engine *e, const struct job *j,
-                                   const struct task *t);
+/* Why an attempt under way does not go on now: it waits for its owner's credential, or for the next
+ * try of what failed. NULL: it goes on. */
+const struct reason *engine_trouble(const struct engine *e, const struct job *j,
+                                    const struct task *t);
 
 /* Bytes of the copies under way, or done in this phase, whose size is known; false when none is. */
 bool engine_transfer(const struct engine *e, const struct job *j, const struct task *t,

@@ -73,7 +73,7 @@ struct flight {
     bool is_tm_open;         /* START was sent, END was not answered */
     int64_t unknown_mono_us; /* since when its fate is unknown, on our clock */
     bool is_parked;          /* STEP_IDLE until its owner's credential is good again */
-    struct reason parked;    /* why */
+    struct reason trouble;   /* what it last waited for, parked or backing off */
     unsigned parks;          /* in a row for a credential that looks good from here */
     UT_hash_handle hh;
 };
@@ -141,8 +141,8 @@ struct flight *flight_find(const struct engine *e,
 struct flight *flight_create(struct engine *e, struct job *j, struct task *t);
 void flight_destroy(struct engine *e, struct flight *f);
 struct attempt *flight_attempt(const struct flight *f);
-void flight_wait(struct engine *e, struct flight *f, int64_t delay_us,
-                 enum step after); /* back off */
+void flight_wait(struct engine *e, struct flight *f, int64_t delay_us, enum step after,
+                 const struct reason *why); /* back off, for a reason, which may be NULL */
 void flight_timer(struct engine *e, struct flight *f, int64_t delay_us);
 void flight_fail(struct flight *f, const char *code, enum blame blame,
                  const char *text); /* the first one stays */

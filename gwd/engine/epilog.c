@@ -144,17 +144,17 @@ static void fetched(struct engine *e, struct flight *f)
         return;
     }
     if (may_wait(e, f, &f->failure)) {
-        reason_clear(&f->failure);
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY);
+        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY, &f->failure);
+        reason_clear(&f->failure);
         return;
     }
     heard(e, f);
     bool is_site = f->failure.code && f->failure.blame != BLAME_JOB && f->status.is_exited;
     if (is_site && f->tries < f->job->spec->t->retries) {
-        reason_clear(&f->failure);
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY);
+        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY, &f->failure);
+        reason_clear(&f->failure);
         return;
     }
     if (f->status.is_exited && !f->failure.code) {
@@ -184,7 +184,7 @@ static void failed(struct engine *e, struct flight *f, const char *text)
         no_status(e, f, "the site left no status file");
     } else if (is_waiting || f->tries < f->job->spec->t->retries) {
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), f->step);
+        flight_wait(e, f, backoff_us(e, f->tries), f->step, &r);
     } else if (f->step == EPI_RMDIR) {
         /* The results are safe; what is left behind is told. */
         ask(e, f, EPI_END);

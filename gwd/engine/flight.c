@@ -51,7 +51,7 @@ void flight_destroy(struct engine *e, struct flight *f)
     HASH_DEL(e->flights, f);
     copies_clear(&f->copies);
     reason_clear(&f->failure);
-    reason_clear(&f->parked);
+    reason_clear(&f->trouble);
     status_report_clear(&f->status);
     free(f->image_key);
     free(f);
@@ -74,8 +74,11 @@ void flight_timer(struct engine *e, struct flight *f, int64_t delay_us)
                                           .generation = ++f->timer});
 }
 
-void flight_wait(struct engine *e, struct flight *f, int64_t delay_us, enum step after)
+void flight_wait(struct engine *e, struct flight *f, int64_t delay_us, enum step after,
+                 const struct reason *why)
 {
+    if (why && why->code)
+        reason_set(&f->trouble, why->code, why->blame, why->text);
     f->step = STEP_BACKOFF;
     f->after = after;
     flight_timer(e, f, delay_us);

@@ -130,7 +130,7 @@ static void fail(struct engine *e, struct flight *f, const char *text)
     bool can_retry = r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries;
     if (can_retry) {
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), f->step);
+        flight_wait(e, f, backoff_us(e, f->tries), f->step, &r);
     } else {
         flight_fail(f, r.code, r.blame, r.text);
         abort_begin(e, f);
@@ -165,9 +165,9 @@ static void copied(struct engine *e, struct flight *f, const struct input *in)
     } else if (credential_park(e, f, &f->failure)) {
         reason_clear(&f->failure);
     } else if (f->failure.blame != BLAME_JOB && f->tries < f->job->spec->t->retries) {
-        reason_clear(&f->failure);
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), PRO_COPY);
+        flight_wait(e, f, backoff_us(e, f->tries), PRO_COPY, &f->failure);
+        reason_clear(&f->failure);
     } else {
         abort_begin(e, f);
     }

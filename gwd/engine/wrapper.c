@@ -106,7 +106,8 @@ static void unknown(struct engine *e, struct flight *f, const char *text)
     }
     f->tries++;
     int64_t delay = backoff_us(e, f->tries), rest = patience - (e->mono_us - f->unknown_mono_us);
-    flight_wait(e, f, delay < rest ? delay : rest, WRA_RECOVER);
+    const struct reason why = {(char *)"unknown", BLAME_SITE, (char *)text};
+    flight_wait(e, f, delay < rest ? delay : rest, WRA_RECOVER, &why);
 }
 
 static void found(struct engine *e, struct flight *f)
@@ -237,7 +238,7 @@ static void submitted(struct engine *e, struct flight *f, const struct input *in
         r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries && f->task->wish != WISH_GONE;
     if (can_retry) {
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), WRA_SUBMIT);
+        flight_wait(e, f, backoff_us(e, f->tries), WRA_SUBMIT, &r);
     } else {
         exited(e, f, r.code, r.blame, r.text);
     }
@@ -276,7 +277,7 @@ static void committed(struct engine *e, struct flight *f, const struct input *in
         wrapper_begin(e, f);
     } else if (!credential_park(e, f, &r)) {
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), WRA_COMMIT);
+        flight_wait(e, f, backoff_us(e, f->tries), WRA_COMMIT, &r);
     }
     reason_clear(&r);
 }

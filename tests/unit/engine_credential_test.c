@@ -42,7 +42,7 @@ static uint64_t submit(struct world *w, const char *source)
 static const struct reason *parked(struct world *w, uint64_t id)
 {
     struct job *j = state_job_of(engine_state(w->engine), id);
-    return engine_parked(w->engine, j, job_task(j, 0));
+    return engine_trouble(w->engine, j, job_task(j, 0));
 }
 
 static struct match_why *why(struct world *w, uint64_t id)
