@@ -37,9 +37,9 @@ conf() {
         echo "# The private daemon of a test grid (tests/grid/grid conf): the grid's sites."
         echo "STATE_DIR = \"$dir\""
         echo "SOCKET = \"$dir/gwd.sock\""
-        echo "IM_MAD = $(conf_hosts "$dir"):gass:gram5"
-        echo "TM_MAD = gass:gw_tm_gass:"
-        echo "EM_MAD = gram5:gw_em_gram5::rsl"
+        [[ $* == *IM_MAD* ]] || echo "IM_MAD = $(conf_hosts "$dir"):gass:gram5"
+        [[ $* == *TM_MAD* ]] || echo "TM_MAD = gass:gw_tm_gass:"
+        [[ $* == *EM_MAD* ]] || echo "EM_MAD = gram5:gw_em_gram5::rsl"
         [ $# -eq 0 ] || printf '%s\n' "$@"
     } >"$dir/gwd.conf"
 }

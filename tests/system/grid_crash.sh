@@ -36,9 +36,10 @@ crash_round() { # POINT N
     GW_CRASH=$1:$2 gwd_start 2>/dev/null
     timeout 90 gwsubmit --wait --exit-with-job -t "$name.jt" >submit.out 2>&1 &
     client=$!
-    # Dead, or done with the job before it came to that point.
-    t_within 30 sh -c "! kill -0 $GWD_PID || ! kill -0 $client"
-    kill -0 "$GWD_PID" 2>/dev/null || { wait "$GWD_PID" 2>/dev/null; GWD_PID=; gwd_start; }
+    t_within 30 sh -c "! kill -0 $GWD_PID" || { echo "it did not come to that point"; gwd_stop; return 1; }
+    wait "$GWD_PID" 2>/dev/null
+    GWD_PID=
+    gwd_start || return 1
     wait $client
     code=$?
     if [ $code -eq 69 ] && ! grid_payloads | grep -q " $name\$"; then
@@ -60,7 +61,7 @@ GWD_DIR=$T_DIR/gwd
 grid conf "$GWD_DIR" "${conf[@]}"
 t_check "a daemon that is left alone is ready" gwd_start
 kill_driver() { # NAME
-    pkill -KILL -P "$GWD_PID" -f "$1"
+    pkill -KILL -P "$GWD_PID" -f "$1" || t_not_ok "$1 is there to be killed"
 }
 again() {
     gwd_kill9
@@ -105,46 +106,23 @@ for name in long-gwd short-gwd long-em short-em; do t_check "$name started once"
 gwd_stop
 
 # --- the execution driver, at each line between it and the daemon from SUBMIT to COMMIT's answer ---
-# It runs behind a filter that kills it once, at the line that is asked for, before that line goes on or ("passed") after.
-cat >"$T_DIR/filter" <<X
+# It runs behind a filter that kills it once, and goes with it.
+cat >"$T_DIR/act" <<'X'
 #!/bin/bash
-at=\$(cat '$T_DIR/kill-at' 2>/dev/null)
-coproc D { exec '$BUILD/libexec/gw_em_gram5' "\$@"; }
-exec {to}>&"\${D[1]}" {from}<&"\${D[0]}" {mine}<&0
-dies() { # WHEN VERB
-    [ "\$at" = "\$1 \$2" ] || return 0
-    rm -f '$T_DIR/kill-at'
-    kill -KILL \$D_PID
-    echo "killed: \$at" >&2
-    kill -KILL \$\$
-}
-while IFS= read -r line; do
-    dies request "\${line%% *}"
-    printf '%s\n' "\$line" >&\$to
-    dies passed "\${line%% *}"
-    [ "\$at" != "soon \${line%% *}" ] || { sleep 0.15; at="passed \${line%% *}"; dies passed "\${line%% *}"; }
-done <&\$mine &
-reader=\$!
-exec {to}>&-
-while IFS= read -r line; do
-    dies answer "\${line%% *}"
-    printf '%s\n' "\$line"
-done <&\$from
-kill -KILL \$reader
+kill -KILL "$DRIVER" "$FILTER"
 X
-chmod +x "$T_DIR/filter"
+grid_filter gw_em_gram5
 GWD_DIR=$T_DIR/gwd.filter
-grid conf "$GWD_DIR" "${conf[@]}"
-sed -i "s|^EM_MAD = .*|EM_MAD = gram5:$T_DIR/filter::rsl|" "$GWD_DIR/gwd.conf"
+grid conf "$GWD_DIR" "${conf[@]}" "EM_MAD = gram5:$T_DIR/gw_em_gram5::rsl"
 for at in 'passed SUBMIT' 'soon SUBMIT' 'answer SUBMIT' 'request COMMIT' 'passed COMMIT' 'soon COMMIT' 'answer COMMIT'; do
     name=em-${at// /-}
-    echo "$at" >"$T_DIR/kill-at"
+    echo "$at" >"$T_DIR/at"
     job "$name" 0
     gwd_start || t_not_ok "a daemon with a filtered driver is ready"
     bg_submit job -t "$name.jt"
     bg_end "the driver killed at $at: the job ends right" job 7
     t_check "the driver was killed, and the job started once" \
-        eval "[ ! -e '$T_DIR/kill-at' ] && ran_once '$name'"
+        eval "[ ! -e '$T_DIR/at' ] && ran_once '$name'"
     gwd_stop
 done
 grid_once "no attempt was started twice by any site"

@@ -138,3 +138,34 @@ grid_clean() {
         t_equal "nothing is left at $s" "" "$(grid_left "$s")"
     done
 }
+
+# grid_filter DRIVER: makes $T_DIR/DRIVER, for gwd.conf in the place of the driver itself. Between gwd and the driver it
+# runs $T_DIR/act, with DRIVER and FILTER in its environment, once, when the line comes that $T_DIR/at names: "request VERB",
+# before the line is passed on to the driver; "passed VERB", after; "soon VERB", 0.15 s after; "answer VERB", before the
+# driver's line is passed on to gwd.
+grid_filter() {
+    cat >"$T_DIR/$1" <<X
+#!/bin/bash
+coproc D { exec '$BUILD/libexec/$1' "\$@"; }
+export DRIVER=\$D_PID FILTER=\$\$
+exec {to}>&"\${D[1]}" {from}<&"\${D[0]}" {mine}<&0
+is_at() {
+    read -r at 2>/dev/null <'$T_DIR/at' && [ "\$at" = "\$1" ] && rm '$T_DIR/at'
+} 2>/dev/null
+while IFS= read -r line; do
+    verb=\${line%% *}
+    ! is_at "request \$verb" || '$T_DIR/act'
+    printf '%s\n' "\$line" >&\$to
+    ! is_at "passed \$verb" || '$T_DIR/act'
+    ! is_at "soon \$verb" || { sleep 0.15; '$T_DIR/act'; }
+done <&\$mine &
+reader=\$!
+exec {to}>&-
+while IFS= read -r line; do
+    ! is_at "answer \${line%% *}" || '$T_DIR/act'
+    printf '%s\n' "\$line"
+done <&\$from
+kill -KILL \$reader
+X
+    chmod +x "$T_DIR/$1" "$T_DIR/act"
+}
