@@ -33,7 +33,8 @@ static void put_words(const json_t *job, struct buf *out)
         outcome_words(job, out);
         return;
     }
-    bool is_under_way = !gw_is_null(job, "host") && strcmp(state, "pend") != 0;
+    bool is_under_way =
+        !gw_is_null(job, "host") && strcmp(state, "pend") != 0 && strcmp(state, "hold") != 0;
     if (reason && !is_under_way) {
         reason_words(reason, out);
         return;
