@@ -21,9 +21,6 @@ const char host_test_ready_script[] =
     "    [ -e \"$f\" ] && driver=yes\n"
     "done\n"
     "echo driver=$driver\n"
-    "if [ ! -e /dev/kvm ]; then echo kvm=absent\n"
-    "elif [ -r /dev/kvm ] && [ -w /dev/kvm ]; then echo kvm=yes\n"
-    "else echo kvm=closed; fi\n"
     "echo \"free_kib=$(df -Pk . | awk 'NR == 2 { print $4 }')\"\n"
     "[ -n \"${1-}\" ] || exit 0\n"
     "[ -e \"$1\" ] && echo gwvm=yes || echo gwvm=no\n"
@@ -127,14 +124,9 @@ void host_test_judge_ready(struct host_test_step *s, const char *report)
     if (list.len)
         s->words = buf_take(&list);
     else
-        s->words = xasprintf("%s%s, %s, %llu MiB free", *version ? "QEMU " : "QEMU", version,
-                             is_value(report, "kvm", "yes") ? "KVM"
-                             : is_value(report, "kvm", "closed")
-                                 ? "no KVM: the account may not use /dev/kvm (slow)"
-                                 : "no KVM: /dev/kvm is absent (slow)",
+        s->words = xasprintf("QEMU%s%s, %s, %llu MiB free", *version ? " " : "", version,
+                             is_value(report, "type", "kvm") ? "KVM" : "emulation",
                              (unsigned long long)free_mib);
-    if (!s->advice && is_value(report, "kvm", "closed"))
-        s->advice = "add the accounts to the group of /dev/kvm (kvm)";
     free(version);
     buf_clear(&list);
 }
