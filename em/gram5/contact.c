@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char scheme[] = "https://";
-enum { SCHEME_LENGTH = sizeof scheme - 1 };
+enum { SCHEME_LENGTH = sizeof scheme - 1, GATEKEEPER_PORT = 2119 };
 
 static const char *behind_scheme(const char *text)
 {
@@ -19,6 +19,13 @@ char *contact_host(const char *text)
 {
     const char *host = behind_scheme(text);
     return xstrndup(host, strcspn(host, ":/"));
+}
+
+uint16_t contact_port(const char *gatekeeper)
+{
+    const char *host = behind_scheme(gatekeeper), *end = host + strcspn(host, ":/");
+    unsigned long port = *end == ':' ? strtoul(end + 1, NULL, 10) : 0;
+    return port > 0 && port <= UINT16_MAX ? (uint16_t)port : GATEKEEPER_PORT;
 }
 
 static const char *path_of(const char *job)

@@ -6,6 +6,8 @@
 
 #include "lib/err.h"
 
+#include <stdint.h>
+
 struct contact {
     char *job;        /* "https://host:port/ID1/ID2/" */
     char *gatekeeper; /* "host[:port][/service][:subject]" */
@@ -14,6 +16,8 @@ struct contact {
 /* -GW_EINVAL: it is none of ours. */
 int contact_decode(const char *text, struct contact *ret, struct gw_err *err);
 void contact_clear(struct contact *c);
+
+uint16_t contact_port(const char *gatekeeper); /* 2119 where none is named */
 
 /* The caller's to free. */
 char *contact_encode(const char *job, const char *gatekeeper);

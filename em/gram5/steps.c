@@ -253,16 +253,21 @@ static void failed(struct job *j, const struct gram_reply *r)
 
 /* ---- what came of each want */
 
+static void refused(void *ctx, const struct explanation *e)
+{
+    struct job *j = ctx;
+    kit_fail(j->driver->kit, "SUBMIT", j->handle, NULL, e->reason, "%s", e->text);
+    job_remove(j);
+}
+
 static void submitted(struct job *j, const struct gram_reply *r)
 {
-    struct kit *k = j->driver->kit;
+    struct gram5 *d = j->driver;
     bool is_held = code_kind(r->code) == CODE_HELD;
     j->wants &= ~(unsigned)WANT_SUBMIT;
     j->owed &= ~(unsigned)OWE_SUBMIT;
     if (!r->contact || (r->code && !is_held)) {
-        note_trouble(j, r);
-        kit_fail(k, "SUBMIT", j->handle, NULL, j->trouble.reason, "%s", j->trouble.text);
-        job_remove(j);
+        words_find(d->mailbox, r, j->gatekeeper, gram_credential(d->gram), refused, j);
         return;
     }
     job_set_contact(j, r->contact);
@@ -271,7 +276,7 @@ static void submitted(struct job *j, const struct gram_reply *r)
     j->is_listening = true;
     j->phase = is_held ? JOB_HELD : JOB_RUNNING;
     char *contact = contact_encode(r->contact, j->gatekeeper);
-    kit_succeed(k, "SUBMIT", j->handle, NULL, "%s", contact);
+    kit_succeed(d->kit, "SUBMIT", j->handle, NULL, "%s", contact);
     free(contact);
     if (j->is_cancelled)
         j->wants |= WANT_CANCEL;
