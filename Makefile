@@ -45,7 +45,7 @@ MAIN_libexec/gw_em_gram5 := em/gram5/main.c
 MAIN_libexec/gw_tm_gass := tm/gass/main.c
 MAIN_libexec/gw_im_glue := im/glue/main.c
 ifdef HAVE_GLOBUS
-LIBS_GLOBUS := $(shell pkg-config --libs $(GLOBUS_MODULES)) -lcrypto
+LIBS_GLOBUS := $(shell pkg-config --libs $(GLOBUS_MODULES)) -lssl -lcrypto
 # As a system's header: its own warnings are not ours.
 ALL_CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(GLOBUS_MODULES)))
 endif
@@ -124,6 +124,7 @@ $(B)/obj/%.o: %.c $(B)/made-with
 
 # Its assembler reads the file, which -MMD does not see.
 $(B)/obj/vm/runner.o: guest/run.sh
+$(B)/obj/gwd/engine/nsh.o: wrappers/gw_nsh.sh
 
 # A table of cases may put literals where the program has texts of its own.
 $(B)/tests/%: tests/unit/%.c $(B)/libgw.a

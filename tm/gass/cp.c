@@ -129,6 +129,9 @@ void cp_fail(struct cp *c, struct trouble *t, bool is_jobs_choice)
     struct gass_request *g = c->g;
     if (t->errnum)
         gw_err_sys(&t->err, t->errnum, "%s", t->is_source ? g->r.from : g->r.to);
+    /* Who was not let in has written nothing, and could remove nothing. */
+    if (t->reason && t->err.code == GW_EPERM)
+        c->has_part = false;
     if (t->is_source)
         gass_fail_source(g, t, g->r.from);
     else
@@ -152,21 +155,18 @@ static void discard_part(struct cp *c)
 void gass_copy(struct gass_request *g)
 {
     struct cp c = {.g = g};
-    struct trouble t;
+    struct gw_err err;
     const char *from = g->from.path ? g->from.path : g->from.text;
     const char *to = g->to.path ? g->to.path : g->to.text;
     c.is_output = url_is_in_job(from) && !url_is_in_job(to);
     bool is_to_site = g->to.scheme == URL_GSIFTP;
-    if (g->from.scheme == URL_HTTPS || g->to.scheme == URL_HTTPS) {
-        trouble_set(&t, GW_EINVAL, "bad-url:job", "https: is not served yet");
-        gass_fail_target(g, &t, c.is_output);
+    if (is_to_site && partname_take(&g->to, &c.part, &err) < 0) {
+        work_fail(&g->r, "busy:site", &err);
         return;
     }
-    if (is_to_site && partname_take(&g->to, &c.part, &t.err) < 0) {
-        work_fail(&g->r, "busy:site", &t.err);
-        return;
-    }
-    if (!is_to_site)
+    if (g->from.scheme == URL_HTTPS || g->to.scheme == URL_HTTPS)
+        cp_web(&c);
+    else if (!is_to_site)
         cp_fetch(&c);
     else if (g->from.scheme == URL_FILE)
         cp_send(&c);

@@ -6,7 +6,11 @@
 
 #include "tm/gass/gass.h"
 
-enum { CP_BYTES = 512 << 10, CP_BULK_BYTES = 1 << 20 /* more than that is no quick matter */ };
+enum {
+    CP_BYTES = 512 << 10,
+    CP_BULK_BYTES = 1 << 20, /* more than that is no quick matter */
+    CP_WEB_TRIES = 5,
+};
 
 struct cp {
     struct gass_request *g;
@@ -46,5 +50,6 @@ void cp_fail(struct cp *c, struct trouble *t, bool is_jobs_choice);
 void cp_fetch(struct cp *c); /* gsiftp: to file: */
 void cp_send(struct cp *c);  /* file: to gsiftp: */
 void cp_third(struct cp *c); /* gsiftp: to gsiftp: */
+void cp_web(struct cp *c);   /* https: at one end */
 
 #endif

@@ -224,27 +224,34 @@ static uint64_t patience_ms(const struct ftp *f)
     return 1000ULL * (s < f->patience_s ? s : f->patience_s);
 }
 
+static uint64_t still_ms(struct call *c, uint64_t begun)
+{
+    if (c->pulse != atomic_load(&c->ftp->pulse.count)) {
+        c->pulse = atomic_load(&c->ftp->pulse.count);
+        c->at_ms = now_ms();
+    }
+    /* While the caller was busy elsewhere nothing could move. */
+    uint64_t since = c->at_ms > begun ? c->at_ms : begun, now = now_ms();
+    return now > since ? now - since : 0;
+}
+
 bool call_wait(struct call *c, bool (*is_ready)(struct call *c))
 {
     uint64_t begun = now_ms();
-    while (!c->is_done && !(is_ready && !c->is_broken_off && is_ready(c))) {
-        if (c->pulse != atomic_load(&c->ftp->pulse.count)) {
-            c->pulse = atomic_load(&c->ftp->pulse.count);
-            c->at_ms = now_ms();
-        }
-        /* While the caller was busy elsewhere nothing could move. */
-        uint64_t since = c->at_ms > begun ? c->at_ms : begun, now = now_ms();
-        uint64_t still_ms = now > since ? now - since : 0;
-        if (!c->is_broken_off && (is_cancelled(c) || still_ms > patience_ms(c->ftp))) {
+    while (!c->is_done) {
+        uint64_t still = still_ms(c, begun);
+        if (!c->is_broken_off && (is_cancelled(c) || still > patience_ms(c->ftp))) {
             break_off(c);
-        } else if (c->is_broken_off && still_ms > BREAK_OFF_MS) {
+        } else if (c->is_broken_off && still > BREAK_OFF_MS) {
             c->ftp->is_lost = true;
             return false;
+        } else if (is_ready && !c->is_broken_off && is_ready(c)) {
+            return true;
         } else {
             tick(c);
         }
     }
-    return !c->is_done;
+    return false;
 }
 
 static int explain(struct call *c, struct trouble *t)
@@ -256,9 +263,11 @@ static int explain(struct call *c, struct trouble *t)
         trouble_set(t, GW_EUNAVAIL, "unreachable:site", "%s: nothing came for %u s", f->label,
                     (unsigned)(patience_ms(f) / 1000));
         t->is_link = true;
-        return -t->err.code;
+    } else {
+        reply_explain(c->code, c->text, c->url, &f->about, t);
     }
-    return reply_explain(c->code, c->text, c->url, &f->about, t);
+    t->is_unheard = t->is_link && atomic_load(&f->pulse.count) == f->pulse_before;
+    return -t->err.code;
 }
 
 int call_end(struct call *c, struct trouble *t)

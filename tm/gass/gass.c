@@ -24,7 +24,7 @@ static bool is_cancelled(const struct gass_request *g)
     return atomic_load(&g->r.is_cancelled);
 }
 
-static void pause_s(const struct gass_request *g, unsigned s)
+void gass_pause(const struct gass_request *g, unsigned s)
 {
     struct timespec tick = {.tv_nsec = 100 * 1000000};
     for (unsigned i = 0; i < s * 10 && !is_cancelled(g); i++)
@@ -59,7 +59,7 @@ int gass_do(struct gass_request *g, const char *key, gass_step *step, void *ctx,
             return r;
         }
         log_info("%s %s: %s; try %u", g->r.verb, g->r.handle, t->err.text, tries);
-        pause_s(g, 1U << (tries - 1));
+        gass_pause(g, 1U << (tries - 1));
     }
 }
 
@@ -87,7 +87,7 @@ int gass_do_last(const char *key, gass_step *step, void *ctx, struct trouble *t)
 static void fail(struct gass_request *g, const struct trouble *t, const char *reason)
 {
     work_fail(&g->r, t->reason ? t->reason : reason, &t->err);
-    g->is_down = t->is_link;
+    g->is_down = t->is_unheard;
 }
 
 void gass_fail_source(struct gass_request *g, const struct trouble *t, const char *path)
@@ -198,8 +198,11 @@ void gass_work(struct request *r)
         work_of(r);
     else if (is_cp)
         gass_copy(g);
+    else if (g->from.scheme == URL_HTTPS &&
+             (strcmp(r->verb, "STAT") == 0 || strcmp(r->verb, "EXISTS") == 0))
+        gass_look_web(g);
     else if (g->from.scheme == URL_HTTPS)
-        refuse(g, "of https: URLs only copies are served");
+        refuse(g, "of https: URLs only CP, EXISTS and STAT are served");
     else
         for (size_t i = 0; i < GW_COUNT(rows); i++)
             if (strcmp(rows[i].verb, r->verb) == 0)

@@ -43,6 +43,8 @@ typedef int gass_step(struct ftp *f, void *ctx, struct trouble *t);
 int gass_do(struct gass_request *g, const char *key, gass_step *step, void *ctx, bool *has_moved,
             struct trouble *t);
 
+void gass_pause(const struct gass_request *g, unsigned s); /* unless it is cancelled */
+
 /* Once, within seconds, and although the request may be cancelled: to take away what it left. */
 int gass_do_last(const char *key, gass_step *step, void *ctx, struct trouble *t);
 
@@ -53,6 +55,7 @@ void gass_fail_target(struct gass_request *g, const struct trouble *t, bool is_j
 void gass_work(struct request *r);
 void gass_tail(struct gass_request *g);
 void gass_copy(struct gass_request *g);
+void gass_look_web(struct gass_request *g); /* EXISTS and STAT of https: */
 
 /* Steps that others use. */
 int site_mkdirs(struct ftp *f, const struct url *u, struct trouble *t);

@@ -14,6 +14,7 @@ struct trouble {
     const char *reason; /* a row of docs/PROTOCOL section 5 when it does not depend on the file's
                            role: no connection, no login, cancelled; else NULL */
     bool is_link;       /* the connection: another one may do better */
+    bool is_unheard;    /* and not a word came from the other end */
     bool is_source;     /* of a copy: its source's fault */
 };
 

@@ -87,6 +87,14 @@ bool session_renew(struct gw_err *err)
     return has;
 }
 
+char *session_identity(void)
+{
+    pthread_mutex_lock(&sessions.mutex);
+    char *identity = xstrdup(sessions.credential.identity);
+    pthread_mutex_unlock(&sessions.mutex);
+    return identity;
+}
+
 /* ---- sessions */
 
 static struct session *find_kept(const char *key)

@@ -12,6 +12,9 @@
  * when there is none: then session_take fails so. */
 bool session_renew(struct gw_err *err);
 
+/* Whose it is, as in a grid-mapfile; NULL: nobody's. Free it. */
+char *session_identity(void);
+
 /* NULL with the trouble. *ret_is_kept: it was connected before, perhaps by a server that is gone.
  */
 struct ftp *session_take(const char *key, bool *ret_is_kept, struct trouble *t);
