@@ -153,11 +153,13 @@ static void driver_down(struct driver_process *p, const char *why)
     if (!p->daemon->is_stopping)
         log_warn("%s: %s", LABEL(p), why);
     uv_timer_stop(&p->timer);
-    if (uv_is_active((uv_handle_t *)&p->process))
-        uv_process_kill(&p->process, SIGKILL);
     uv_close((uv_handle_t *)&p->in, on_closed);
     uv_close((uv_handle_t *)&p->out, on_closed);
-    uv_close((uv_handle_t *)&p->process, on_closed);
+    /* Closed before the process has ended, its handle would leave a zombie: nobody else reaps it. */
+    if (uv_is_active((uv_handle_t *)&p->process))
+        uv_process_kill(&p->process, SIGKILL);
+    else
+        uv_close((uv_handle_t *)&p->process, on_closed);
     buf_reset(&p->line);
     handles_clear(p);
     if (p->daemon->is_stopping)
@@ -179,7 +181,10 @@ static void on_process_end(uv_process_t *process, int64_t status, int signal)
         snprintf(why, sizeof why, "its process was ended by signal %d", signal);
     else
         snprintf(why, sizeof why, "its process ended with status %" PRId64, status);
-    driver_down(p, why);
+    if (p->state == DRIVER_DOWN || p->state == DRIVER_STOPPED)
+        uv_close((uv_handle_t *)process, on_closed); /* killed by driver_down() */
+    else
+        driver_down(p, why);
 }
 
 /* --- what it says --- */
