@@ -4,7 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 
 IM=$BUILD/libexec/gw_im_glue
-PORT=$((20000 + $$ % 20000))
+# Ten ports in a row that nobody listens on, below those that the kernel gives out.
+PORT=$((10000 + RANDOM % 22000))
+while ss -Hltn "sport >= :$PORT and sport <= :$((PORT + 9))" | grep -q .; do PORT=$((10000 + RANDOM % 22000)); done
 IM_PID=
 TREES=$T_ROOT/tests/grid
 declare -A LDAP_PID
