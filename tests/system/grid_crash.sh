@@ -63,21 +63,31 @@ t_check "a daemon that is left alone is ready" gwd_start
 kill_driver() { # NAME
     pkill -KILL -P "$GWD_PID" -f "$1" || t_not_ok "$1 is there to be killed"
 }
+kill_worker() { # NAME: the process that it started for the credential
+    pkill -KILL -P "$(pgrep -d , -P "$GWD_PID" -f "$1")" || t_not_ok "$1 has a worker to be killed"
+}
 again() {
     gwd_kill9
     gwd_start
 }
-for victim in gwd gw_tm_gass; do
+strike() { # VICTIM DRIVER
+    case $1 in
+    gwd) again ;;
+    driver) kill_driver "$2" ;;
+    worker) kill_worker "$2" ;;
+    esac
+}
+for victim in gwd driver worker; do
     job "files-$victim" 1 'INPUT_FILES = big.in' 'OUTPUT_FILES += big.in big.'"$victim"
     grid link rate site-a 16
     bg_submit job -t "files-$victim.jt"
     t_check "a copy to the site is under way" bg_until job 'prolog: '
     sleep 0.7 # somewhere in the 3 s that it takes
-    if [ $victim = gwd ]; then again; else kill_driver $victim; fi
+    strike $victim gw_tm_gass
     t_check "the job gets to the end of its run" bg_until job 'epilog: '
     sleep 0.7
-    if [ $victim = gwd ]; then again; else kill_driver $victim; fi
-    bg_end "$victim killed in prolog and in epilog: the job ends right" job 7
+    strike $victim gw_tm_gass
+    bg_end "transfers, $victim killed in prolog and in epilog: the job ends right" job 7
     t_check "its large output is whole" cmp big.in "big.$victim"
     t_check "and it started once" ran_once "files-$victim"
     grid link rate site-a off
@@ -94,15 +104,18 @@ sleep 2 # the short one's end
 t_check "after kill -9 the daemon starts again at once" gwd_start
 bg_end "a job that ended while the daemon was dead keeps its exit code" short 7
 bg_end "one that went on keeps it too" long 7
-job long-em 6
-job short-em 2
-bg_submit long -t long-em.jt
-bg_submit short -t short-em.jt
-bg_until long ' running' && bg_until short ' running'
-kill_driver gw_em_gram5
-bg_end "a short job survives kill -9 of the execution driver" short 7
-bg_end "a long one too" long 7
-for name in long-gwd short-gwd long-em short-em; do t_check "$name started once" ran_once $name; done
+for victim in driver worker; do
+    job long-$victim 6
+    job short-$victim 2
+    bg_submit long -t long-$victim.jt
+    bg_submit short -t short-$victim.jt
+    bg_until long ' running' && bg_until short ' running'
+    strike $victim gw_em_gram5
+    bg_end "a short job survives kill -9 of the execution driver ($victim)" short 7
+    bg_end "a long one too" long 7
+done
+for name in {long,short}-{gwd,driver,worker}; do t_check "$name started once" ran_once $name; done
+t_equal "the daemon leaves no zombie of a driver that was killed" "" "$(ps -o stat=,pid= --ppid "$GWD_PID" | grep ^Z)"
 gwd_stop
 
 # --- the execution driver, at each line between it and the daemon from SUBMIT to COMMIT's answer ---
