@@ -4,8 +4,7 @@
 #define CLI_EXIT_H
 
 enum {
-    EXIT_JOB =
-        1, /* a job failed, was killed, or did not end with 0; a wish was refused; a test failed */
+    EXIT_JOB = 1,          /* a job or a test failed, or was killed; a wish was refused */
     EXIT_USAGE = 64,       /* the command line */
     EXIT_TEMPLATE = 65,    /* the job template has errors */
     EXIT_NO_FILE = 66,     /* a file named on the command line cannot be read */
