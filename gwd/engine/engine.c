@@ -243,9 +243,8 @@ static void answer(struct engine *e, const struct input *in)
     /* An answer of an attempt that is over, or for another driver's phase, is dropped here. */
     struct flight *f = flight_find(e, in->answer.ref);
     if (!f) {
-        /* A lease file is where it should be, or not: the next one will be. */
-        if (in->answer.ref.job == 0 && strcmp(in->answer.verb, "END") == 0)
-            effect_add(e, EFFECT_RELEASE)->ref = in->answer.ref;
+        if (in->answer.ref.job == 0 && in->answer.kind == DRIVER_TM)
+            lease_answer(e, in);
         return;
     }
     const struct attempt *a = flight_attempt(f);

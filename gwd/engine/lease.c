@@ -88,9 +88,19 @@ static void send_lease(struct engine *e, const struct site *site, uint64_t index
         send_request(e, DRIVER_TM, d->name, "CREDENTIAL", ref, 0, NULL, site->credential, NULL);
     send_request(e, DRIVER_TM, d->name, "START", ref, 0, NULL, NULL, NULL);
     send_request(e, DRIVER_TM, d->name, "CP", ref, 0, NULL, from, to);
-    send_request(e, DRIVER_TM, d->name, "END", ref, 0, NULL, NULL, NULL);
     free(from);
     free(to);
+}
+
+void lease_answer(struct engine *e, const struct input *in)
+{
+    /* The file is where it should be, or not: the next one will be. END before that would cancel
+     * it.
+     */
+    if (strcmp(in->answer.verb, "CP") == 0)
+        send_request(e, DRIVER_TM, in->answer.driver, "END", in->answer.ref, 0, NULL, NULL, NULL);
+    else if (strcmp(in->answer.verb, "END") == 0)
+        effect_add(e, EFFECT_RELEASE)->ref = in->answer.ref;
 }
 
 static void write_and_send(struct engine *e, const struct site *sites, size_t n)

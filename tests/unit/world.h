@@ -302,9 +302,21 @@ static inline void tm_copy(struct world *w, const struct effect *f)
     world_tell(w, DRIVER_TM, "CP", f->ref, f->number, true, "-");
 }
 
+/* END cancels what is not answered. */
+static inline void tm_check_end(struct world *w, const struct effect *f)
+{
+    struct answer *a;
+    DL_FOREACH (w->answers, a)
+        if (f->ref.job == 0 && a->kind == DRIVER_TM && a->ref.job == 0 &&
+            a->ref.attempt == f->ref.attempt && strcmp(a->verb, "CP") == 0)
+            fail_msg("END cancels the copy of a lease file");
+}
+
 static inline void tm_request(struct world *w, const struct effect *f)
 {
     bool is_ok = true;
+    if (strcmp(f->verb, "END") == 0)
+        tm_check_end(w, f);
     char *dir = f->args[1] ? xasprintf("%s/", f->args[1]) : NULL;
     if (strcmp(f->verb, "CP") == 0) {
         tm_copy(w, f);
