@@ -178,6 +178,10 @@ check-grid:
 	@$(MAKE) --no-print-directory image
 	@BUILD=$(B) tests/run $(filter-out grid_lib.sh,$(notdir $(wildcard tests/system/grid_*.sh)))
 
+# Jobs per second at a real site, beside what globusrun alone reaches there (root).
+bench-grid: all
+	@BUILD=$(B) bench/grid
+
 layers:
 	@tests/layers
 
@@ -224,7 +228,7 @@ install: all
 	for c in $(COMMANDS); do ln -sf gw $(D_BIN)/$$c || exit 1; done
 	install -m 755 $(filter $(B)/libexec/%,$(PROGRAMS:%=$(B)/%) $(SCRIPTS:%=$(B)/%)) $(D_LIBEXEC)
 	for f in guest/*; do [ -f $$f ] || continue; m=644; [ ! -x $$f ] || m=755; install -m $$m $$f $(D_SHARE)/gwd/guest || exit 1; done
-	install -m 644 examples/* $(D_SHARE)/gwd/examples
+	for f in examples/*; do m=644; [ ! -x $$f ] || m=755; install -m $$m $$f $(D_SHARE)/gwd/examples || exit 1; done
 	install -m 644 README.md NEWS.md LICENSE docs/*.md docs/PROTOCOL $(D_DOC)
 	install -m 644 docs/schema/* $(D_DOC)/schema
 	for p in docs/man/*.[1-8]; do install -D -m 644 $$p $(D_SHARE)/man/man$${p##*.}/$${p##*/} || exit 1; done
@@ -247,4 +251,4 @@ clean:
 
 FORCE:
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
-.PHONY: all tests deps deps-run image demo check check-cloudimg check-chroot grid check-grid layers fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE
+.PHONY: all tests deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE
