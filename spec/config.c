@@ -255,9 +255,10 @@ static void add_driver(struct config *c, const struct row *row, const struct kv 
         diags_add(d, DIAG_ERROR, kv->value_at, NULL,
                   "in the arguments \"%s\" a quote is not closed", parts[2]);
         is_good = false;
-    } else if (row->kind == ROW_EM && strcmp(parts[3], "rsl") != 0) {
+    } else if (row->kind == ROW_EM && strcmp(parts[3], "rsl") != 0 &&
+               strcmp(parts[3], "rsl_nsh") != 0) {
         diags_add(d, DIAG_ERROR, kv->value_at, NULL,
-                  "\"%s\" is not a language of job descriptions; rsl is the only one", parts[3]);
+                  "\"%s\" is not a language of job descriptions; rsl and rsl_nsh are", parts[3]);
         is_good = false;
     }
     if (!is_good) {
@@ -391,6 +392,14 @@ static void drivers_free(struct config_driver *list, size_t n)
         free(list[i].mode);
     }
     free(list);
+}
+
+bool config_has_no_home(const struct config *c, const char *em)
+{
+    for (size_t i = 0; i < c->n_ems; i++)
+        if (strcmp(c->ems[i].name, em) == 0)
+            return strcmp(c->ems[i].mode, "rsl_nsh") == 0;
+    return false;
 }
 
 void config_destroy(struct config *c)

@@ -15,7 +15,7 @@
 struct config_driver {
     char *name, *path, *arguments; /* arguments: "" if none */
     char *tm, *em;                 /* IM_MAD: where its hosts' jobs go */
-    char *mode;                    /* EM_MAD: language of job descriptions, "rsl" */
+    char *mode;                    /* EM_MAD: language of job descriptions, "rsl" or "rsl_nsh" */
     struct place at;
 };
 
@@ -41,6 +41,9 @@ struct config {
  * errors. */
 int config_parse(const char *source, size_t len, struct config **ret, struct diags *d);
 void config_destroy(struct config *c);
+
+/* Do jobs of the EM_MAD `em` run where the account's home is not (rsl_nsh)? */
+bool config_has_no_home(const struct config *c, const char *em);
 
 /* The rows of the table, for the manual and tests. */
 struct config_variable {

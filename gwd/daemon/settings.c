@@ -123,7 +123,8 @@ static void fill_engine(struct settings *s, const char *libexec)
                                        .vm_cache_age_s = c->vm_cache_age_s};
     s->ims = xcalloc(c->n_ims, sizeof *s->ims);
     for (size_t i = 0; i < c->n_ims; i++)
-        s->ims[i] = (struct engine_im){c->ims[i].name, c->ims[i].tm, c->ims[i].em};
+        s->ims[i] = (struct engine_im){c->ims[i].name, c->ims[i].tm, c->ims[i].em,
+                                       config_has_no_home(c, c->ims[i].em)};
 }
 
 int settings_from_text(const char *file, const char *text, struct settings **ret,

@@ -200,6 +200,7 @@ struct engine_config {
 /* An information driver as configured: where it sends jobs. */
 struct engine_im {
     const char *name, *tm, *em;
+    bool has_no_home; /* where its jobs run, the account's home is not (rsl_nsh) */
 };
 
 struct engine;

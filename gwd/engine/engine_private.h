@@ -222,6 +222,13 @@ void jobfiles_write_description(struct engine *e,
                                 struct flight *f); /* again: the spool may be lost in a power cut */
 char *jobfiles_description_path(const struct engine *e, const struct flight *f);
 
+/* nsh.c: where worker nodes do not have the account's home */
+struct rsl;
+bool nsh_is_wanted(const struct engine *e, const struct flight *f);
+void nsh_describe(const struct engine *e, const struct flight *f,
+                  struct rsl *rsl);                                /* what to run */
+char *nsh_outputs(const struct engine *e, const struct flight *f); /* a line each; malloc'ed */
+
 /* request.c */
 void request_submit(struct engine *e, const struct input *in);
 void request_wish(struct engine *e, const struct input *in);
@@ -245,5 +252,6 @@ struct match_pass dispatch_pass(struct engine *e);
 void lease_want(struct engine *e,
                 uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
 void lease_renew(struct engine *e);
+void lease_answer(struct engine *e, const struct input *in); /* of a copy of the lease file */
 
 #endif

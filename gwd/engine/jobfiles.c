@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NSH_COPIES_MIN = 30 };
+
 static void put_shell(struct buf *b, const char *prefix, const char *name, const char *value)
 {
     buf_printf(b, "%s%s=", prefix, name);
@@ -57,6 +59,11 @@ static void put_ctl(struct engine *e, struct flight *f, struct buf *b)
     put_shell_u64(b, "", "GW_LEASE_S", t->lease_s);
     put_shell(b, "", "GW_LEASE_FILE", lease);
     put_shell_u64(b, "", "GW_WALLTIME_S", t->walltime_s);
+    if (nsh_is_wanted(e, f)) {
+        char *outputs = nsh_outputs(e, f);
+        put_shell(b, "", "GW_OUTPUTS", outputs);
+        free(outputs);
+    }
     free(token);
     free(executable);
     free(lease);
@@ -184,30 +191,43 @@ static void put_vm(struct engine *e, struct flight *f, struct buf *b)
     free(image);
 }
 
+/* Relative to `directory`, as GRAM reads them; that itself may be relative to the account's home.
+ */
+static void put_wrapper(const struct engine *e, const struct flight *f, struct rsl *rsl)
+{
+    char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
+    char *dir = staging_site_path(url);
+    rsl_add_one(rsl, "executable", ".wrapper");
+    rsl_add_one(rsl, "directory", dir);
+    rsl_add_one(rsl, "stdin", "/dev/null");
+    rsl_add_one(rsl, "stdout", "stdout.wrapper");
+    rsl_add_one(rsl, "stderr", "stderr.wrapper");
+    free(dir);
+    free(url);
+}
+
 static void put_description(struct engine *e, struct flight *f, struct buf *b)
 {
     static const char *const types[] = {"single", "multiple", "mpi"};
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
-    char *url = staging_dir_url(e, f->job, f->task, a), *dir = staging_site_path(url);
-    /* Relative to `directory`, as GRAM reads them; that itself may be relative to the account's
-     * home. */
-    static const char *const names[] = {".wrapper", "stdout.wrapper", "stderr.wrapper"};
+    bool is_nsh = nsh_is_wanted(e, f);
     char *token = staging_token(e, f), *count = xasprintf("%u", t->np);
     const char *env[] = {"GW_TOKEN", token, "GW_HOSTNAME", a->host};
     struct rsl rsl = {0};
-    rsl_add_one(&rsl, "executable", names[0]);
-    rsl_add_one(&rsl, "directory", dir);
-    rsl_add_one(&rsl, "stdin", "/dev/null");
-    rsl_add_one(&rsl, "stdout", names[1]);
-    rsl_add_one(&rsl, "stderr", names[2]);
+    if (is_nsh)
+        nsh_describe(e, f, &rsl);
+    else
+        put_wrapper(e, f, &rsl);
     rsl_add(&rsl, "environment", env, GW_COUNT(env));
     rsl_add_one(&rsl, "count", count);
     rsl_add_one(&rsl, "jobtype", types[t->type]);
     if (a->queue && *a->queue)
         rsl_add_one(&rsl, "queue", a->queue);
     if (t->walltime_s) {
-        char *minutes = xasprintf("%" PRIu64, (t->walltime_s + 59) / 60);
+        /* The batch system counts the time of the copies, too. */
+        uint64_t more = is_nsh ? NSH_COPIES_MIN : 0;
+        char *minutes = xasprintf("%" PRIu64, (t->walltime_s + 59) / 60 + more);
         rsl_add_one(&rsl, "maxWallTime", minutes);
         free(minutes);
     }
@@ -215,8 +235,6 @@ static void put_description(struct engine *e, struct flight *f, struct buf *b)
     rsl_clear(&rsl);
     free(token);
     free(count);
-    free(dir);
-    free(url);
 }
 
 char *jobfiles_description_path(const struct engine *e, const struct flight *f)

@@ -55,14 +55,16 @@ static void copy_files(struct engine *e, struct flight *f)
 }
 
 /* With a checksum the entry's name is known; without one it comes from URL, size and time, if the
- * driver can tell them; else the image goes into the job directory, for this attempt alone. */
+ * driver can tell them; else the image goes into the job directory, for this attempt alone. So
+ * it does where the worker nodes do not see the cache. */
 static void stage_image(struct engine *e, struct flight *f)
 {
     const struct template *t = f->job->spec->t;
     struct driver *d = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
     if (!t->vm_image) {
         copy_files(e, f);
-    } else if (!d || !(d->features & FEATURE_STAT) || !(d->features & FEATURE_ATOMIC)) {
+    } else if (!d || !(d->features & FEATURE_STAT) || !(d->features & FEATURE_ATOMIC) ||
+               nsh_is_wanted(e, f)) {
         f->image_key = xstrdup("");
         copy_files(e, f);
     } else if (t->vm_checksum) {

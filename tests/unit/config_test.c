@@ -70,9 +70,9 @@ static void what_is_not_written_has_the_defaults(void **state)
 static void drivers_have_parts_with_escaped_colons(void **state)
 {
     (void)state;
-    struct config *c =
-        parsed("TM_MAD = t:/opt/tm:-u file\\:///x 'a b'\nTM_MAD = u:tm\n"
-               "IM_MAD = i:im:-l \\:x:t:e\nIM_MAD = j:im::u:e\nEM_MAD = e:em:-v:rsl\n");
+    struct config *c = parsed("TM_MAD = t:/opt/tm:-u file\\:///x 'a b'\nTM_MAD = u:tm\n"
+                              "IM_MAD = i:im:-l \\:x:t:e\nIM_MAD = j:im::u:e\nEM_MAD = "
+                              "e:em:-v:rsl\nEM_MAD = n:em::rsl_nsh");
     assert_int_equal(c->n_tms, 2);
     assert_int_equal(c->n_ims, 2);
     assert_string_equal(c->tms[0].path, "/opt/tm");
@@ -82,6 +82,9 @@ static void drivers_have_parts_with_escaped_colons(void **state)
     assert_string_equal(c->ims[1].tm, "u");
     assert_string_equal(c->ims[1].em, "e");
     assert_string_equal(c->ems[0].mode, "rsl");
+    assert_false(config_has_no_home(c, "e"));
+    assert_true(config_has_no_home(c, "n"));
+    assert_false(config_has_no_home(c, "x"));
     config_destroy(c);
 }
 
@@ -121,7 +124,7 @@ static void each_mistake_is_told_at_its_place(void **state)
          "part is written \\:|"},
         {DRIVERS "TM_MAD = u:tm:'a", "4:10 in the arguments \"'a\" a quote is not closed|"},
         {DRIVERS "EM_MAD = f:em::jdl",
-         "4:10 \"jdl\" is not a language of job descriptions; rsl is the only one|"},
+         "4:10 \"jdl\" is not a language of job descriptions; rsl and rsl_nsh are|"},
         {"X = 1\nIM_MAD = i:im::x:e\nTM_MAD = t:tm:\nEM_MAD = e:em::rsl\nY = 2\n",
          "1:1 X is not a variable of the configuration|2:10 no TM_MAD is named \"x\"|5:1 Y is not "
          "a variable of the configuration|"},
