@@ -84,20 +84,38 @@ static void put_request(const struct router *r, const struct fields *f, struct b
     buf_putc(out, '\n');
 }
 
+/* A new worker knows nothing of what was open in the one before. gwd asked for it once and does
+ * not ask again, so the router does; the answer is nobody else's business. */
+static void reopen(struct handle *h)
+{
+    char *key = xasprintf("START %s -", h->name);
+    h->is_broken = false;
+    h->is_reopening = true;
+    handle_open(h, true);
+    handle_expect(h, key);
+    free(key);
+}
+
 static bool hand_over(struct router *r, struct handle *h, const struct fields *f)
 {
     struct gw_err err;
     struct buf line = BUF_INIT;
+    bool is_reopened =
+        h->is_broken && !is_verb(f->field[0], "START") && !is_verb(f->field[0], "CREDENTIAL");
     int code = worker_start(h->worker, &err);
     if (code < 0) {
         refuse(r, f, code == -GW_EUNAVAIL ? "busy:site" : "internal:us", err.text);
         return false;
     }
+    if (is_reopened)
+        buf_printf(&line, "START %s - - - -\n", h->name);
     put_request(r, f, &line);
     bool is_sent = child_send(h->worker->child, line.data, line.len);
     buf_clear(&line);
     if (!is_sent)
         refuse(r, f, "busy:site", "the worker of this credential takes no more requests now");
+    else if (is_reopened)
+        reopen(h);
     return is_sent;
 }
 
@@ -122,10 +140,7 @@ static void request(struct kit *k, const struct fields *f, void *ctx)
     struct handle *h = owner_of(r, f);
     if (!h)
         return;
-    if (h->is_broken && !is_verb(f->field[0], "START") && !is_verb(f->field[0], "CREDENTIAL"))
-        refuse(r, f, "internal:us",
-               "the worker ended in the middle of this job's transfers: START is expected");
-    else if (hand_over(r, h, f))
+    if (hand_over(r, h, f))
         expect(r, h, f);
     handle_settled(h);
 }
@@ -212,6 +227,20 @@ static char *cut_verb(char *key, const char **ret_handle, const char **ret_numbe
     return verb;
 }
 
+/* Whether this answers a START of the router's own. When it failed, the requests behind it do. */
+static bool is_own(struct handle *h, const char *verb, bool is_success)
+{
+    if (!h->is_reopening || !is_verb(verb, "START"))
+        return false;
+    h->is_reopening = false;
+    if (!is_success) {
+        handle_open(h, false);
+        h->is_broken = true;
+    }
+    handle_settled(h);
+    return true;
+}
+
 void router_line(struct worker *w, const char *line, size_t len)
 {
     struct router *r = w->router;
@@ -228,9 +257,11 @@ void router_line(struct worker *w, const char *line, size_t len)
     }
     if (is_known) {
         bool is_success = strncmp(result, "SUCCESS", 7) == 0;
-        pass_on(r, line, len);
-        result += strcspn(result, " ");
-        learn(r, h, verb, is_success, *result ? result + 1 : result);
+        if (!is_own(h, verb, is_success)) {
+            pass_on(r, line, len);
+            result += strcspn(result, " ");
+            learn(r, h, verb, is_success, *result ? result + 1 : result);
+        }
     } else if (strncmp(line, "FINALIZE ", 9) != 0) {
         worker_babbled(w, line);
     }
@@ -244,6 +275,10 @@ static void answer_for(struct worker *w, struct handle *h, const char *key, cons
     const char *name, *number;
     char *copy = xstrdup(key), *verb = cut_verb(copy, &name, &number);
     bool is_done = is_verb(verb, "END");
+    if (is_own(h, verb, false)) {
+        free(copy);
+        return;
+    }
     if (is_done)
         kit_succeed(r->kit, verb, name, number, "-");
     else

@@ -16,9 +16,9 @@ struct handle {
     char name[HANDLE_MAX + 1];
     struct worker *worker;
     bool is_open;
-    bool is_over; /* EM: its end was told; an answer to SUBMIT that comes later opens nothing */
-    bool
-        is_broken; /* TM: the worker ended in the middle; nothing is done until START comes again */
+    bool is_over;   /* EM: its end was told; an answer to SUBMIT that comes later opens nothing */
+    bool is_broken; /* TM: the worker ended in the middle; the next one is told START first */
+    bool is_reopening; /* TM: that START is not answered yet */
     bool is_resting;
     size_t n_pending;
     UT_hash_handle hh;
