@@ -5,7 +5,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#include <globus_gram_protocol_constants.h>
+#include <globus_gram_protocol.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "em/gram5/asks.h"
 #include "lib/mem.h"
 
-#include <globus_gram_protocol_constants.h>
+#include <globus_gram_protocol.h>
 #include <stddef.h>
 
 static const struct {

@@ -40,7 +40,7 @@ static void put_path(struct buf *out, const char *name, const char *directory, c
 {
     bool is_url = strstr(path, "://") != NULL;
     bool is_inside = !is_url && path[0] != '/' && directory;
-    bool is_absolute = is_url || path[0] == '/' || (is_inside && directory[0] == '/');
+    bool is_absolute = is_url || (is_inside ? directory : path)[0] == '/';
     buf_printf(out, "(%s=%s\"%s", name, is_absolute ? "" : "$(HOME)#", is_absolute ? "" : "/");
     if (is_inside) {
         put_quoted(out, directory);

@@ -148,6 +148,8 @@ static void cancel(struct kit *k, const struct fields *f, void *ctx)
         return;
     kit_succeed(k, "CANCEL", j->handle, NULL, "-");
     j->is_cancelled = true;
+    if (j->phase == JOB_HELD)
+        j->wants &= ~(unsigned)WANT_COMMIT;
     if (j->phase != JOB_SUBMITTING && j->phase != JOB_OVER)
         job_want(j, WANT_CANCEL);
 }
@@ -200,7 +202,7 @@ static void news(void *ctx, const char *contact, int state, int failure)
 {
     struct job *j = contact ? job_of_contact(ctx, contact) : NULL;
     if (j)
-        job_news(j, state, failure);
+        job_take_news(j, state, failure);
 }
 
 int gram5_serve(void)

@@ -53,8 +53,8 @@ struct job {
     enum job_phase phase;
     enum job_end end;
     char *gatekeeper, *rsl;
-    char *contact, *key; /* NULL while there is none */
-    struct manager *manager;
+    char *contact, *key;             /* NULL while there is none */
+    struct manager *manager, *asked; /* who serves it, and who was asked last */
     unsigned wants, owed;
     enum want doing; /* with `ask` */
     struct ask *ask;
@@ -111,7 +111,12 @@ void job_end(struct job *j, enum job_end end, const char *why);
 
 /* steps.c: what is done for it. */
 void job_want(struct job *j, unsigned wants); /* now */
-void job_news(struct job *j, int state, int failure);
+void job_go(struct job *j);                   /* on with the wants, unless one is under way */
+void job_go_after_pause(struct job *j);       /* a longer one each time */
+
+/* outcome.c: what comes of it. */
+void job_take_reply(void *job, const struct gram_reply *r);
+void job_take_news(struct job *j, int state, int failure);
 
 int64_t gram5_now_ms(void);
 
