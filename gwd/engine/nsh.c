@@ -30,7 +30,9 @@ bool nsh_is_wanted(const struct engine *e, const struct flight *f)
     return false;
 }
 
-/* Without the lines that are comments: some batch systems have little room for a job. */
+/* Without the lines that are comments, since some batch systems have little room for a job, and
+ * without empty ones: the first ends the description for GRAM's scripts, and spoils the next ones.
+ */
 static char *script_text(void)
 {
     struct buf b = BUF_INIT;

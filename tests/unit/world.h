@@ -238,7 +238,9 @@ static inline void em_submit(struct world *w, const struct effect *f)
     if (!r) {
         r = xcalloc(1, sizeof *r);
         r->token = xstrdup(token);
-        r->dir = xasprintf("file://%s", dir);
+        /* Without a shared home the job is told the directory's URL. */
+        r->dir =
+            dir ? xasprintf("file://%s", dir) : xstrdup(rsl_find(&rsl, "arguments")->values[3]);
         r->ref = f->ref;
         r->next = w->runs;
         w->runs = r;
