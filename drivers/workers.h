@@ -11,7 +11,8 @@
  * What the router promises: it never waits for a worker; one that ends, babbles or does not answer
  * INIT has its requests answered FAILURE internal:us and its jobs reported by CALLBACK FAILURE, and
  * comes back after a growing pause at the next request, with the transfers' handles that were open;
- * a worker without open handles ends after a while. A worker that is only silent is waited for: timing out its site is its own business. */
+ * a worker without open handles ends after a while. A worker that is only silent is waited for:
+ * timing out its site is its own business. */
 #ifndef DRIVERS_WORKERS_H
 #define DRIVERS_WORKERS_H
 
