@@ -12,14 +12,13 @@
 /* The assembler reads the file itself (relative to the tree's root), so there is no second copy to
  * keep in step. */
 __asm__(".section .rodata\n"
-        ".global nsh_script, nsh_script_end\n"
+        ".global nsh_script\n"
         "nsh_script:\n"
         ".incbin \"wrappers/gw_nsh.sh\"\n"
-        "nsh_script_end:\n"
         ".byte 0\n"
         ".previous\n");
 
-extern const char nsh_script[], nsh_script_end[];
+extern const char nsh_script[];
 
 bool nsh_is_wanted(const struct engine *e, const struct flight *f)
 {
@@ -36,7 +35,7 @@ bool nsh_is_wanted(const struct engine *e, const struct flight *f)
 static char *script_text(void)
 {
     struct buf b = BUF_INIT;
-    for (const char *line = nsh_script; line < nsh_script_end;) {
+    for (const char *line = nsh_script; *line;) {
         size_t n = strcspn(line, "\n");
         const char *first = line + strspn(line, " ");
         if (*first != '#' && *first != '\n') {
