@@ -148,7 +148,7 @@ static int discard_step(struct ftp *f, void *ctx, struct trouble *t)
 static void discard_part(struct cp *c)
 {
     struct trouble t;
-    if (gass_do_last(c->g->to.host, discard_step, c, &t) < 0 && t.err.code != GW_ENOENT)
+    if (gass_do_once(c->g->to.host, NULL, discard_step, c, &t) < 0 && t.err.code != GW_ENOENT)
         log_warn("%s is left behind: %s", c->part.path, t.err.text);
 }
 

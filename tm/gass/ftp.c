@@ -13,6 +13,7 @@ enum {
     TICK_MS = 200,       /* how late a cancel may be seen */
     BREAK_OFF_MS = 5000, /* for the library to give a call back */
     CONNECT_S = 30,
+    WATCH_MS = 2000,
 };
 
 static atomic_uint abandoned;
@@ -43,8 +44,6 @@ static uint64_t now_ms(void)
 static bool set_up(struct ftp *f)
 {
     globus_ftp_client_handleattr_t attr;
-    globus_ftp_control_parallelism_t one = {
-        .fixed = {.mode = GLOBUS_FTP_CONTROL_PARALLELISM_FIXED, .size = 1}};
     if (globus_ftp_client_handleattr_init(&attr) != GLOBUS_SUCCESS)
         return false;
     globus_ftp_client_handleattr_set_cache_all(&attr, GLOBUS_TRUE);
@@ -58,10 +57,6 @@ static bool set_up(struct ftp *f)
     if (f->credential != GSS_C_NO_CREDENTIAL)
         globus_ftp_client_operationattr_set_authorization(&f->attr, f->credential, NULL, NULL, NULL,
                                                           NULL);
-    globus_ftp_client_operationattr_copy(&f->striped, &f->attr);
-    /* Between servers, extended mode: it is the one in which they tell how far they are. */
-    globus_ftp_client_operationattr_set_mode(&f->striped, GLOBUS_FTP_CONTROL_MODE_EXTENDED_BLOCK);
-    globus_ftp_client_operationattr_set_parallelism(&f->striped, &one);
     return true;
 }
 
@@ -80,7 +75,6 @@ static void release(struct ftp *f)
 struct ftp *ftp_open(const char *label, const struct login *l, struct trouble *t)
 {
     struct ftp *f = xcalloc(1, sizeof *f);
-    pthread_mutex_init(&f->pulse.mutex, NULL);
     f->label = xstrdup(label);
     f->credential = l->credential;
     f->about = (struct explain_about){.host = f->label,
@@ -102,7 +96,6 @@ void ftp_close(struct ftp *f)
     if (f->is_lost) /* the library still has it; its memory stays */
         return;
     globus_ftp_client_operationattr_destroy(&f->attr);
-    globus_ftp_client_operationattr_destroy(&f->striped);
     globus_ftp_client_handle_destroy(&f->handle);
     release(f);
 }
@@ -224,6 +217,18 @@ static uint64_t patience_ms(const struct ftp *f)
     return 1000ULL * (s < f->patience_s ? s : f->patience_s);
 }
 
+/* The mutex is held; not meanwhile. */
+static void look_after(struct call *c)
+{
+    struct ftp *f = c->ftp;
+    pthread_mutex_unlock(&c->mutex);
+    bool has_moved = f->watch(f->watch_ctx);
+    f->watched_ms = now_ms();
+    pthread_mutex_lock(&c->mutex);
+    if (has_moved)
+        c->at_ms = now_ms();
+}
+
 static uint64_t still_ms(struct call *c, uint64_t begun)
 {
     if (c->pulse != atomic_load(&c->ftp->pulse.count)) {
@@ -247,6 +252,8 @@ bool call_wait(struct call *c, bool (*is_ready)(struct call *c))
             return false;
         } else if (is_ready && !c->is_broken_off && is_ready(c)) {
             return true;
+        } else if (c->ftp->watch && now_ms() - c->ftp->watched_ms > WATCH_MS) {
+            look_after(c);
         } else {
             tick(c);
         }
@@ -349,18 +356,21 @@ int ftp_facts(struct ftp *f, const char *url, struct facts *ret, struct trouble 
 }
 
 int ftp_third_party(struct ftp *f, const char *from, const char *to, uint64_t offset, uint64_t size,
-                    atomic_uint_fast64_t *moved, struct trouble *t)
+                    bool (*watch)(void *ctx), void *ctx, struct trouble *t)
 {
     struct call *c = call_begin(f, from);
-    pulse_count(&f->pulse, offset, moved);
+    f->watch = watch;
+    f->watch_ctx = ctx;
+    f->watched_ms = now_ms();
     globus_result_t r =
-        offset ? globus_ftp_client_partial_third_party_transfer(
-                     &f->handle, from, &f->striped, to, &f->striped, NULL, (globus_off_t)offset,
-                     (globus_off_t)size, call_on_done, c)
-               : globus_ftp_client_third_party_transfer(&f->handle, from, &f->striped, to,
-                                                        &f->striped, NULL, call_on_done, c);
+        offset
+            ? globus_ftp_client_partial_third_party_transfer(&f->handle, from, &f->attr, to,
+                                                             &f->attr, NULL, (globus_off_t)offset,
+                                                             (globus_off_t)size, call_on_done, c)
+            : globus_ftp_client_third_party_transfer(&f->handle, from, &f->attr, to, &f->attr, NULL,
+                                                     call_on_done, c);
     int result = finish(c, r, t);
-    pulse_count(&f->pulse, 0, NULL);
+    f->watch = NULL;
     if (result < 0)
         f->is_spoiled = true;
     return result;

@@ -52,9 +52,14 @@ int ftp_move(struct ftp *f, const char *from, const char *to, struct trouble *t)
 /* The lines of MLSD, appended to `out`; -GW_ENOSPC beyond `max` bytes. */
 int ftp_list(struct ftp *f, const char *url, size_t max, struct buf *out, struct trouble *t);
 
-/* From server to server, bytes [offset, size); *moved follows what arrived. */
+/* From server to server, bytes [offset, size). Nothing is heard of it until its end, so every two
+ * seconds `watch` is asked whether it goes on.
+ *
+ * In stream mode: in extended mode, in which servers tell how far they are, one that receives wrote
+ * the block in which the sender was killed at the file's beginning (seen with globus-gridftp-server
+ * 13.24, in one of seven such breaks). */
 int ftp_third_party(struct ftp *f, const char *from, const char *to, uint64_t offset, uint64_t size,
-                    atomic_uint_fast64_t *moved, struct trouble *t);
+                    bool (*watch)(void *ctx), void *ctx, struct trouble *t);
 
 /* Data to and from us: one transfer at a time. `end` 0: to the end of the file. Reading gives 0
  * bytes at the end; finish a put by ftp_put_end. After a failed call, or to give up, ftp_data_stop.

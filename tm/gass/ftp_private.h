@@ -38,7 +38,7 @@ struct call {
 
 struct ftp {
     globus_ftp_client_handle_t handle;
-    globus_ftp_client_operationattr_t attr, striped; /* for us; for third parties */
+    globus_ftp_client_operationattr_t attr;
     char *label;
     struct explain_about about; /* its strings are ours */
     gss_cred_id_t credential;
@@ -47,6 +47,9 @@ struct ftp {
     unsigned patience_s;
     unsigned pulse_before; /* as it was when it was taken */
     bool is_spoiled, is_lost;
+    bool (*watch)(void *ctx); /* of a call that says nothing itself, or NULL */
+    void *watch_ctx;
+    uint64_t watched_ms;
     struct call *data; /* the transfer under way, or NULL */
     uint64_t position; /* of it, in the file */
 };

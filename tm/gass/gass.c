@@ -12,14 +12,15 @@
 
 enum {
     PATIENCE_S = 120, /* how long a server that has answered may be silent */
-    TRIES = 5,
+    GIVE_UP_S = 45,   /* without getting further; a link may be down for 30 s */
+    PAUSE_MAX_S = 8,
     KEPT_TRIES = 20,
-    LAST_S = 8,
+    ONCE_S = 8,
 };
 
 /* ---- with a session */
 
-static bool is_cancelled(const struct gass_request *g)
+static bool is_over(const struct gass_request *g)
 {
     return atomic_load(&g->r.is_cancelled);
 }
@@ -27,23 +28,40 @@ static bool is_cancelled(const struct gass_request *g)
 void gass_pause(const struct gass_request *g, unsigned s)
 {
     struct timespec tick = {.tv_nsec = 100 * 1000000};
-    for (unsigned i = 0; i < s * 10 && !is_cancelled(g); i++)
+    for (unsigned i = 0; i < s * 10 && !is_over(g); i++)
         nanosleep(&tick, NULL);
+}
+
+static time_t now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+/* One try. */
+static int attempt(struct gass_request *g, const char *key, gass_step *step, void *ctx,
+                   bool *ret_is_kept, struct trouble *t)
+{
+    if (is_over(g))
+        return trouble_set(t, GW_ESTATE, "internal:us", "cancelled");
+    struct ftp *f = session_take(key, ret_is_kept, t);
+    if (!f)
+        return -t->err.code;
+    ftp_bind(f, &g->r.is_cancelled, PATIENCE_S);
+    int r = step(f, ctx, t);
+    session_give(key, f);
+    return r;
 }
 
 int gass_do(struct gass_request *g, const char *key, gass_step *step, void *ctx, bool *has_moved,
             struct trouble *t)
 {
-    for (unsigned tries = 1, kept_tries = 0;;) {
-        bool is_kept;
-        if (is_cancelled(g))
-            return trouble_set(t, GW_ESTATE, "internal:us", "cancelled");
-        struct ftp *f = session_take(key, &is_kept, t);
-        if (!f)
-            return -t->err.code;
-        ftp_bind(f, &g->r.is_cancelled, PATIENCE_S);
-        int r = step(f, ctx, t);
-        session_give(key, f);
+    time_t since = 0; /* when it began to fail */
+    for (unsigned pause_s = 1, kept_tries = 0;;) {
+        bool is_kept = false;
+        time_t begun = now_s();
+        int r = attempt(g, key, step, ctx, &is_kept, t);
         if (r == STEP_AGAIN)
             continue;
         if (r == 0 || !t->is_link)
@@ -53,17 +71,21 @@ int gass_do(struct gass_request *g, const char *key, gass_step *step, void *ctx,
         if (is_kept && ++kept_tries < KEPT_TRIES)
             continue;
         if (has_moved && *has_moved) {
-            tries = 1;
+            since = 0;
+            pause_s = 1;
             *has_moved = false;
-        } else if (++tries > TRIES) {
-            return r;
         }
-        log_info("%s %s: %s; try %u", g->r.verb, g->r.handle, t->err.text, tries);
-        gass_pause(g, 1U << (tries - 1));
+        since = since ? since : begun;
+        if (now_s() - since >= GIVE_UP_S)
+            return r;
+        log_info("%s %s: %s; again in %u s", g->r.verb, g->r.handle, t->err.text, pause_s);
+        gass_pause(g, pause_s);
+        pause_s = pause_s < PAUSE_MAX_S ? pause_s * 2 : PAUSE_MAX_S;
     }
 }
 
-int gass_do_last(const char *key, gass_step *step, void *ctx, struct trouble *t)
+int gass_do_once(const char *key, const atomic_bool *is_cancelled, gass_step *step, void *ctx,
+                 struct trouble *t)
 {
     bool is_kept = true;
     int r = -GW_EUNAVAIL;
@@ -71,7 +93,7 @@ int gass_do_last(const char *key, gass_step *step, void *ctx, struct trouble *t)
         struct ftp *f = session_take(key, &is_kept, t);
         if (!f)
             return -t->err.code;
-        ftp_bind(f, NULL, LAST_S);
+        ftp_bind(f, is_cancelled, ONCE_S);
         r = step(f, ctx, t);
         session_give(key, f);
         if (r < 0 && !t->is_link)

@@ -45,8 +45,10 @@ int gass_do(struct gass_request *g, const char *key, gass_step *step, void *ctx,
 
 void gass_pause(const struct gass_request *g, unsigned s); /* unless it is cancelled */
 
-/* Once, within seconds, and although the request may be cancelled: to take away what it left. */
-int gass_do_last(const char *key, gass_step *step, void *ctx, struct trouble *t);
+/* Once, within seconds. With `is_cancelled` NULL also for a request that is: to take away what it
+ * left. */
+int gass_do_once(const char *key, const atomic_bool *is_cancelled, gass_step *step, void *ctx,
+                 struct trouble *t);
 
 void gass_fail_source(struct gass_request *g, const struct trouble *t, const char *path);
 void gass_fail_target(struct gass_request *g, const struct trouble *t, bool is_jobs_choice);

@@ -4,31 +4,6 @@
 
 #include <globus_ftp_client_plugin.h>
 #include <stdlib.h>
-#include <string.h>
-
-/* "112-Perf Marker ... Stripe Bytes Transferred: 4096 ..." */
-static void take_marker(struct pulse *p, const globus_ftp_control_response_t *response)
-{
-    static const char key[] = "Stripe Bytes Transferred: ";
-    const char *text = (const char *)response->response_buffer;
-    const char *at = text ? memmem(text, response->response_length, key, sizeof key - 1) : NULL;
-    if (!at)
-        return;
-    /* The buffer ends in a line's end or a NUL. */
-    uint64_t n = strtoull(at + sizeof key - 1, NULL, 10);
-    pthread_mutex_lock(&p->mutex);
-    if (p->moved)
-        atomic_store(p->moved, p->base + n);
-    pthread_mutex_unlock(&p->mutex);
-}
-
-void pulse_count(struct pulse *p, uint64_t base, atomic_uint_fast64_t *moved)
-{
-    pthread_mutex_lock(&p->mutex);
-    p->base = base;
-    p->moved = moved;
-    pthread_mutex_unlock(&p->mutex);
-}
 
 static void on_response(globus_ftp_client_plugin_t *plugin, void *specific,
                         globus_ftp_client_handle_t *handle, const char *url, globus_object_t *error,
@@ -38,10 +13,9 @@ static void on_response(globus_ftp_client_plugin_t *plugin, void *specific,
     (void)handle;
     (void)url;
     (void)error;
+    (void)response;
     struct pulse *p = specific;
     atomic_fetch_add(&p->count, 1);
-    if (response && response->code == 112)
-        take_marker(p, response);
 }
 
 static globus_ftp_client_plugin_t *copy(globus_ftp_client_plugin_t *plugin, void *specific);

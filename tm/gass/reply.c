@@ -31,6 +31,12 @@ static const struct {
     {EACCES, "Path not allowed"},
     {ENOENT, "File not found"},
     {ENOENT, "No such file"},
+    {ECONNRESET, "Connection reset by peer"},
+    {EPIPE, "Broken pipe"},
+    {ETIMEDOUT, "Connection timed out"},
+    {ECONNREFUSED, "Connection refused"},
+    {EHOSTUNREACH, "No route to host"},
+    {ENETUNREACH, "Network is unreachable"},
 };
 
 /* At the end of a line, where strerror(3) stands: a file's name may hold the words as well. */

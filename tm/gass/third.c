@@ -4,6 +4,26 @@
 
 #include <stdlib.h>
 
+/* How much has arrived, over another session. */
+static int look_step(struct ftp *f, void *ctx, struct trouble *t)
+{
+    struct cp *c = ctx;
+    struct facts facts;
+    int r = ftp_facts(f, c->part.text, &facts, t);
+    if (r == 0)
+        atomic_store(&c->g->moved, facts.size);
+    return r;
+}
+
+static bool goes_on(void *ctx)
+{
+    struct cp *c = ctx;
+    struct trouble t;
+    uint64_t before = atomic_load(&c->g->moved);
+    return gass_do_once(c->g->to.host, &c->g->r.is_cancelled, look_step, c, &t) == 0 &&
+           atomic_load(&c->g->moved) > before;
+}
+
 static int third_step(struct ftp *f, void *ctx, struct trouble *t)
 {
     struct cp *c = ctx;
@@ -21,7 +41,8 @@ static int third_step(struct ftp *f, void *ctx, struct trouble *t)
     r = cp_look_part(c, f, &at, t);
     if (r < 0)
         return r;
-    r = ftp_third_party(f, g->from.text, c->part.text, at, c->size, &c->g->moved, t);
+    atomic_store(&c->g->moved, at);
+    r = ftp_third_party(f, g->from.text, c->part.text, at, c->size, goes_on, c, t);
     return r < 0 ? cp_failed(c, t) : cp_finish(c, f, t);
 }
 
