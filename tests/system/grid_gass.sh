@@ -298,9 +298,10 @@ credentials() {
 
 # A GASS server, which is the user's own, and an ordinary web server of a host.
 https() {
-    local gass
+    local gass server
     "$T_GRID" exec client globus-gass-server -r -w >gass.url 2>/dev/null &
-    T_PIDS+=($!)
+    server=$!
+    T_PIDS+=($server)
     t_within 10 test -s gass.url
     gass=$(cat gass.url)
     say "CP 30 1 - $gass$T_DIR/small $HERE/web/a" "CP 30 2 - $gass$T_DIR/big $A/web/b" "CP 30 3 - $HERE/small $gass$T_DIR/web.c" \
@@ -313,6 +314,8 @@ https() {
     told "from a site, too" "CP 30 4 SUCCESS"
     t_equal "with their bytes" "content keep" "$(cat web.c web.d | tr '\n' ' ' | sed 's/ $//')"
     told "a missing file is the job's fault" "CP 30 5 FAILURE no-input:job "
+    kill -KILL $server # TERM it ignores
+    wait $server 2>/dev/null
     t_equal "no temporary is left" "" "$(parts)"
 }
 
