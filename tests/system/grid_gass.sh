@@ -301,7 +301,7 @@ https() {
     local gass server
     "$T_GRID" exec client globus-gass-server -r -w >gass.url 2>/dev/null &
     server=$!
-    T_PIDS+=($server)
+    T_PIDS+=("$server")
     t_within 10 test -s gass.url
     gass=$(cat gass.url)
     say "CP 30 1 - $gass$T_DIR/small $HERE/web/a" "CP 30 2 - $gass$T_DIR/big $A/web/b" "CP 30 3 - $HERE/small $gass$T_DIR/web.c" \

@@ -3,11 +3,13 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "tm/gass/partname.h"
+#include "tm/gass/raw.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* What a server that dies has written may be in the wrong order near its end. */
 enum { DOUBTFUL_BYTES = 16 << 20 };
@@ -55,7 +57,22 @@ static int make_parents(struct cp *c, struct ftp *f, struct trouble *t)
     return r;
 }
 
-int cp_look_part(struct cp *c, struct ftp *f, uint64_t *ret_offset, struct trouble *t)
+/* The size says little: a server may have made room first, or written in another order. */
+static bool is_same(struct cp *c, struct ftp *f, cp_md5 *md5, uint64_t len)
+{
+    char theirs[RAW_MD5], ours[RAW_MD5];
+    struct trouble t;
+    if (raw_md5(f, c->part.host, c->part.path, len, theirs, &t) == 0 &&
+        md5(c, f, len, ours, &t) == 0) {
+        if (strcasecmp(ours, theirs) == 0)
+            return true;
+        gw_err_set(&t.err, GW_ECORRUPT, "what has arrived is not what was sent");
+    }
+    log_info("%s: begins anew: %s", c->part.path, t.err.text);
+    return false;
+}
+
+int cp_look_part(struct cp *c, struct ftp *f, cp_md5 *md5, uint64_t *ret_offset, struct trouble *t)
 {
     struct facts facts;
     uint64_t offset = 0;
@@ -66,6 +83,8 @@ int cp_look_part(struct cp *c, struct ftp *f, uint64_t *ret_offset, struct troub
         return r;
     if (r == 0 && c->has_part && !c->is_stale && facts.type == FACTS_FILE && facts.size <= c->size)
         offset = facts.size > DOUBTFUL_BYTES ? facts.size - DOUBTFUL_BYTES : 0;
+    if (offset && (!md5 || !is_same(c, f, md5, offset)))
+        offset = 0;
     if (offset)
         log_info("%s: goes on at byte %" PRIu64, c->part.path, offset);
     if (offset > c->best) {

@@ -17,6 +17,8 @@ struct cp {
     bool is_output; /* from a job directory to elsewhere: the job's own choice */
     bool has_moved; /* further than at the last try */
 
+    int fd; /* of a local source */
+
     /* The source, as it was when the copy began. */
     bool has_source, is_stale; /* stale: it changed since the last try */
     uint64_t size;
@@ -34,8 +36,10 @@ struct cp {
 /* Parts of steps. */
 int cp_look_source(struct cp *c, struct ftp *f, struct trouble *t);
 
-/* Before moving anything to the destination: how much of it is there and can be relied on. */
-int cp_look_part(struct cp *c, struct ftp *f, uint64_t *ret_offset, struct trouble *t);
+/* Before moving anything to the destination: how much of it is there and can be relied on. `md5` is
+ * asked for that of the source's first bytes. */
+typedef int cp_md5(struct cp *c, struct ftp *f, uint64_t len, char ret[33], struct trouble *t);
+int cp_look_part(struct cp *c, struct ftp *f, cp_md5 *md5, uint64_t *ret_offset, struct trouble *t);
 
 /* Moving failed with -code: STEP_AGAIN where a missing directory may be why, and will be made. */
 int cp_failed(struct cp *c, const struct trouble *t);

@@ -5,16 +5,19 @@
 #include "tm/gass/ftp_private.h"
 
 #include <globus_ftp_control.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { STEP_S = 60, CLOSE_S = 5, TICK_MS = 200 };
+enum { STEP_S = 60, WORK_S = 600, CLOSE_S = 5, TICK_MS = 200 };
 
 struct raw {
     globus_ftp_control_handle_t handle;
     const atomic_bool *is_cancelled;
+    struct explain_about about;
+    const char *path;
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t changed;
     bool is_done;
@@ -72,49 +75,43 @@ static bool await(struct raw *w, unsigned limit_s)
 }
 
 /* After a function that registers: its reply of class 2. */
-static int reply(struct raw *w, globus_result_t begun, const struct ftp *f, const char *path,
-                 struct trouble *t)
+static int reply(struct raw *w, globus_result_t begun, unsigned limit_s, struct trouble *t)
 {
     if (begun != GLOBUS_SUCCESS) {
         globus_object_t *error = globus_error_get(begun);
         char *text = globus_error_print_friendly(error);
-        int r = reply_explain(0, text ? text : "", path, &f->about, t);
+        int r = reply_explain(0, text ? text : "", w->path, &w->about, t);
         free(text);
         globus_object_free(error);
         return r;
     }
-    if (!await(w, STEP_S)) {
-        trouble_set(t, GW_EUNAVAIL, "unreachable:site", "%s: no answer in %u s", f->label, STEP_S);
+    if (!await(w, limit_s)) {
+        trouble_set(t, GW_EUNAVAIL, "unreachable:site", "%s: no answer in %u s", w->about.host,
+                    limit_s);
         t->is_link = true;
         return -t->err.code;
     }
     if (!w->is_error && w->code < 300)
         return 0;
-    return reply_explain(w->code, w->text, path, &f->about, t);
+    return reply_explain(w->code, w->text, w->path, &w->about, t);
 }
 
-static int talk(struct raw *w, const struct ftp *f, const char *path, struct trouble *t)
+static int log_in(struct raw *w, const struct ftp *f, struct trouble *t)
 {
-    char *host = xstrdup(f->label), *colon = strrchr(host, ':');
-    int port = colon ? atoi(colon + 1) : 0;
     static char user[] = ":globus-mapping:", password[] = "user@";
     globus_ftp_control_auth_info_t auth;
+    char *host = xstrdup(w->about.host), *colon = strrchr(host, ':');
+    int port = colon ? atoi(colon + 1) : 0;
     if (colon)
         *colon = '\0';
     globus_ftp_control_auth_info_init(&auth, f->credential, GLOBUS_FALSE, user, password, NULL,
                                       NULL);
     int r =
-        reply(w, globus_ftp_control_connect(&w->handle, host, (unsigned short)port, on_reply, w), f,
-              path, t);
+        reply(w, globus_ftp_control_connect(&w->handle, host, (unsigned short)port, on_reply, w),
+              STEP_S, t);
     if (r == 0)
         r = reply(w, globus_ftp_control_authenticate(&w->handle, &auth, GLOBUS_TRUE, on_reply, w),
-                  f, path, t);
-    /* As the client library does with "/~/". */
-    if (r == 0)
-        r = reply(w,
-                  globus_ftp_control_send_command(&w->handle, "SITE RDEL %s\r\n", on_reply, w,
-                                                  path[1] == '~' ? path + 1 : path),
-                  f, path, t);
+                  STEP_S, t);
     free(host);
     return r;
 }
@@ -136,14 +133,48 @@ static void hang_up(struct raw *w, const char *label)
     free(w);
 }
 
-int raw_remove_tree(const struct ftp *f, const char *path, struct trouble *t)
+/* `command`, a blank, the path. What the server answers is appended to `ret`, if that is wanted. */
+static int say(const struct ftp *f, const char *host, const char *command, const char *path,
+               struct buf *ret, struct trouble *t)
 {
     struct raw *w = xcalloc(1, sizeof *w);
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->changed, NULL);
     w->is_cancelled = f->is_cancelled;
+    w->about = f->about;
+    w->about.host = host;
+    w->path = path;
     globus_ftp_control_handle_init(&w->handle);
-    int r = talk(w, f, path, t);
-    hang_up(w, f->label);
+    int r = log_in(w, f, t);
+    /* As the client library does with "/~/". */
+    if (r == 0)
+        r = reply(w,
+                  globus_ftp_control_send_command(&w->handle, "%s %s\r\n", on_reply, w, command,
+                                                  path[1] == '~' ? path + 1 : path),
+                  WORK_S, t);
+    if (r == 0 && ret)
+        buf_puts(ret, w->text);
+    hang_up(w, host);
+    return r;
+}
+
+int raw_remove_tree(const struct ftp *f, const char *host, const char *path, struct trouble *t)
+{
+    return say(f, host, "SITE RDEL", path, NULL, t);
+}
+
+int raw_md5(const struct ftp *f, const char *host, const char *path, uint64_t len,
+            char ret[RAW_MD5], struct trouble *t)
+{
+    struct buf answer = BUF_INIT;
+    char *command = xasprintf("CKSM MD5 0 %" PRIu64, len);
+    int r = say(f, host, command, path, &answer, t);
+    free(command);
+    const char *digits = r == 0 && strncmp(buf_str(&answer), "213 ", 4) == 0 ? answer.data + 4 : "";
+    if (r == 0 && strspn(digits, "0123456789abcdefABCDEF") == RAW_MD5 - 1)
+        snprintf(ret, RAW_MD5, "%.*s", RAW_MD5 - 1, digits);
+    else if (r == 0)
+        r = trouble_set(t, GW_EPROTO, NULL, "%s: an odd answer to CKSM", path);
+    buf_clear(&answer);
     return r;
 }

@@ -5,9 +5,15 @@
 
 #include "tm/gass/ftp.h"
 
-/* "SITE RDEL": the server removes a tree, without following links, and also what its listings leave
- * out (links that lead nowhere, names with a line break). With the host, credential and cancel of
- * `f`; `path` as in struct url. */
-int raw_remove_tree(const struct ftp *f, const char *path, struct trouble *t);
+/* `host` is "host:port", `path` as in struct url. With the credential and cancel of `f`.
+ *
+ * SITE RDEL: the server removes a tree, without following links, and also what its listings leave
+ * out (links that lead nowhere, names with a line break). */
+int raw_remove_tree(const struct ftp *f, const char *host, const char *path, struct trouble *t);
+
+/* CKSM MD5 of the first `len` bytes, in hexadecimal digits. */
+enum { RAW_MD5 = 33 };
+int raw_md5(const struct ftp *f, const char *host, const char *path, uint64_t len,
+            char ret[RAW_MD5], struct trouble *t);
 
 #endif

@@ -5,12 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 struct sending {
     struct cp *c;
-    int fd;
     const char *path; /* for messages */
 };
 
@@ -24,7 +25,7 @@ static int source_trouble(struct trouble *t, enum gw_errc code, const char *path
 static int is_unchanged(const struct sending *x, struct trouble *t)
 {
     struct stat st;
-    if (fstat(x->fd, &st) == 0 && (uint64_t)st.st_size == x->c->size &&
+    if (fstat(x->c->fd, &st) == 0 && (uint64_t)st.st_size == x->c->size &&
         st.st_mtim.tv_sec == x->c->mtime)
         return 0;
     return source_trouble(t, GW_EIO, x->path, "it changed while it was copied");
@@ -37,7 +38,7 @@ static int send_from(struct sending *x, struct ftp *f, uint64_t at, struct troub
     int r = ftp_put_begin(f, c->part.text, at, c->size, t);
     while (r == 0 && at < c->size) {
         size_t want = c->size - at < CP_BYTES ? (size_t)(c->size - at) : CP_BYTES;
-        ssize_t n = pread(x->fd, data, want, (off_t)at);
+        ssize_t n = pread(c->fd, data, want, (off_t)at);
         if (n < 0)
             r = source_trouble(t, GW_EIO, x->path, "it cannot be read");
         else if (n == 0)
@@ -53,6 +54,28 @@ static int send_from(struct sending *x, struct ftp *f, uint64_t at, struct troub
     return r < 0 ? r : ftp_put_end(f, t);
 }
 
+static int md5_here(struct cp *c, struct ftp *f, uint64_t len, char ret[33], struct trouble *t)
+{
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    char *data = xmalloc(CP_BYTES);
+    uint64_t at = 0;
+    bool is_good = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL);
+    while (is_good && at < len && !atomic_load(&c->g->r.is_cancelled)) {
+        ssize_t n =
+            pread(c->fd, data, len - at < CP_BYTES ? (size_t)(len - at) : CP_BYTES, (off_t)at);
+        is_good = n > 0 && EVP_DigestUpdate(ctx, data, (size_t)n);
+        at += n > 0 ? (uint64_t)n : 0;
+    }
+    is_good = is_good && at == len && EVP_DigestFinal_ex(ctx, sum, NULL);
+    for (int i = 0; is_good && i < 16; i++)
+        snprintf(ret + 2 * i, 3, "%02x", sum[i]);
+    EVP_MD_CTX_free(ctx);
+    free(data);
+    (void)f;
+    return is_good ? 0 : trouble_set(t, GW_EIO, NULL, "no checksum of the source can be had");
+}
+
 static int send_step(struct ftp *f, void *ctx, struct trouble *t)
 {
     struct sending *x = ctx;
@@ -61,7 +84,7 @@ static int send_step(struct ftp *f, void *ctx, struct trouble *t)
     int r = 0;
     if (c->is_about_to_end)
         return cp_finish(c, f, t);
-    r = cp_look_part(c, f, &at, t);
+    r = cp_look_part(c, f, md5_here, &at, t);
     if (r == 0)
         r = send_from(x, f, at, t);
     if (r < 0)
@@ -95,7 +118,8 @@ void cp_send(struct cp *c)
         c->size = (uint64_t)st.st_size;
         atomic_store(&c->g->total, c->size);
         c->mtime = st.st_mtim.tv_sec;
-        send_file(&(struct sending){.c = c, .fd = fd, .path = from.path});
+        c->fd = fd;
+        send_file(&(struct sending){.c = c, .path = from.path});
     }
     if (fd >= 0)
         close(fd);

@@ -178,7 +178,7 @@ static int remove_round(struct removal *r, struct ftp *f, struct trouble *t)
     if (r->removed && (!r->is_deep || r->has_asked_server))
         return 1;
     r->has_asked_server = true;
-    result = unless_absent(raw_remove_tree(f, u->path, t), t);
+    result = unless_absent(raw_remove_tree(f, u->host, u->path, t), t);
     if (result < 0)
         log_info("%s: the server does not remove it by itself: %s", u->path, t->err.text);
     return result < 0 && r->is_deep && !t->is_link ? 1 : result;

@@ -1,6 +1,7 @@
 /* From site to site: their servers connect with each other, and no byte comes here. */
 #include "lib/mem.h"
 #include "tm/gass/cp.h"
+#include "tm/gass/raw.h"
 
 #include <stdlib.h>
 
@@ -24,6 +25,11 @@ static bool goes_on(void *ctx)
            atomic_load(&c->g->moved) > before;
 }
 
+static int md5_there(struct cp *c, struct ftp *f, uint64_t len, char ret[33], struct trouble *t)
+{
+    return raw_md5(f, c->g->from.host, c->g->from.path, len, ret, t);
+}
+
 static int third_step(struct ftp *f, void *ctx, struct trouble *t)
 {
     struct cp *c = ctx;
@@ -38,7 +44,7 @@ static int third_step(struct ftp *f, void *ctx, struct trouble *t)
         c->g->is_bulk = true;
         return 0;
     }
-    r = cp_look_part(c, f, &at, t);
+    r = cp_look_part(c, f, md5_there, &at, t);
     if (r < 0)
         return r;
     atomic_store(&c->g->moved, at);

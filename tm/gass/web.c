@@ -155,7 +155,7 @@ static int to_site(struct ftp *f, void *ctx, struct trouble *t)
 {
     struct web w = {.c = ctx, .ftp = f};
     uint64_t at;
-    int r = cp_look_part(w.c, f, &at, t);
+    int r = cp_look_part(w.c, f, NULL, &at, t);
     if (r == 0)
         r = open_get(&w, t);
     if (r < 0)
