@@ -9,6 +9,9 @@ mkdir home && cd home || exit 1
 proxy=$X509_USER_PROXY
 cat >renew <<X
 #!/bin/sh
+case \$1 in
+*by-myproxy) exec "$T_GRID" exec client "$T_ROOT/examples/renew-by-myproxy" site-a.grid.test "$T_DIR/home/service" "\$1" ;;
+esac
 [ -e "$T_DIR/home/may-renew" ] || exit 1
 rm "$T_DIR/home/may-renew"
 exec "$T_GRID" proxy --user user2 "\$1"
@@ -179,6 +182,22 @@ touch may-renew
 job=$(submit --credential "$PWD/by-command" -- /bin/true)
 timeout 100 gwwait --exit-with-job "$job" >wait.out 2>&1
 t_equal "CREDENTIAL_RENEW makes a credential that is missing, and the job runs" 0 $?
+
+# --- by a MyProxy server, that of site-a ---
+grid exec site-a sh -c 'mkdir -m 700 /tmp/myproxy /tmp/myproxy/store && cd /tmp/myproxy &&
+    printf "%s\n" "accepted_credentials \"*\"" "authorized_renewers \"/O=GridTest/CN=Grid User Two\"" >conf &&
+    exec env -u X509_USER_PROXY -u X509_CERT_DIR X509_USER_CERT=/etc/grid-security/hostcert.pem \
+        X509_USER_KEY=/etc/grid-security/hostkey.pem myproxy-server -c /tmp/myproxy/conf -s /tmp/myproxy/store' >myproxy.log 2>&1
+listens() { [ -n "$(grid exec site-a ss -Hltn "sport = :7512")" ]; }
+t_check "a MyProxy server comes up" t_within 10 listens
+grid proxy --user user2 "$PWD/service"
+grid exec client env X509_USER_CERT="$GRID/pki/usercert.pem" X509_USER_KEY="$GRID/pki/userkey.pem" \
+    myproxy-init -s site-a.grid.test -l "$(id -un)" -n -x -R "/O=GridTest/CN=Grid User Two" -c 100 >myproxy.init 2>&1
+t_equal "a credential that may be renewed is put there" 0 $?
+grid proxy --seconds 700 "$PWD/by-myproxy"
+job=$(submit --credential "$PWD/by-myproxy" -- /bin/true)
+timeout 60 gwwait --exit-with-job "$job" >wait.out 2>&1
+t_equal "a short credential is renewed from a MyProxy server before it ends, and the job runs" 0 $?
 
 grid_once "no attempt was started twice in all this"
 grid_clean
