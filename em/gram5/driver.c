@@ -54,7 +54,7 @@ static void use_credential(struct kit *k, const struct fields *f, void *ctx)
         return;
     }
     kit_succeed(k, "CREDENTIAL", f->field[1], NULL, "-");
-    struct job *j = job_find(d, f->field[1]);
+    struct job *j = gram5_job_find(d, f->field[1]);
     if (j && j->phase != JOB_OVER && j->contact && j->credential != d->credential)
         job_want(j, WANT_REFRESH | WANT_LISTEN);
 }
@@ -62,7 +62,7 @@ static void use_credential(struct kit *k, const struct fields *f, void *ctx)
 /* A handle comes again after its job's end, and after it was not found. */
 static bool is_free(struct gram5 *d, const char *verb, const char *handle)
 {
-    struct job *j = job_find(d, handle);
+    struct job *j = gram5_job_find(d, handle);
     if (j && j->phase != JOB_OVER) {
         kit_fail(d->kit, verb, handle, NULL, "internal:us", "the handle %s is in use", handle);
         return false;
@@ -104,7 +104,7 @@ static void submit(struct kit *k, const struct fields *f, void *ctx)
 
 static struct job *job_named(struct gram5 *d, const struct fields *f)
 {
-    struct job *j = job_find(d, f->field[1]);
+    struct job *j = gram5_job_find(d, f->field[1]);
     if (!j)
         kit_fail(d->kit, f->field[0], f->field[1], NULL, "internal:us", "no job has the handle %s",
                  f->field[1]);
@@ -156,7 +156,7 @@ static void cancel(struct kit *k, const struct fields *f, void *ctx)
 
 static void look_for(struct gram5 *d, const char *handle, const struct contact *c)
 {
-    struct job *j = job_find(d, handle);
+    struct job *j = gram5_job_find(d, handle);
     char *key = contact_key(c->job);
     bool is_same = j && j->key && strcmp(j->key, key) == 0;
     free(key);

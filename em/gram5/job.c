@@ -22,7 +22,7 @@ int64_t gram5_now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-struct job *job_find(struct gram5 *d, const char *handle)
+struct job *gram5_job_find(struct gram5 *d, const char *handle)
 {
     struct job *j;
     HASH_FIND_STR(d->jobs, handle, j);

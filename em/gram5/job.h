@@ -97,7 +97,7 @@ struct gram5 {
 
 /* job.c: the record, and what gwd is told of it. */
 struct job *job_add(struct gram5 *d, const char *handle, const char *gatekeeper);
-struct job *job_find(struct gram5 *d, const char *handle);
+struct job *gram5_job_find(struct gram5 *d, const char *handle);
 struct job *job_of_contact(struct gram5 *d, const char *contact);
 void job_remove(struct job *j);
 void job_set_contact(struct job *j, const char *contact);
