@@ -17,6 +17,7 @@ enum {
     STOP_MS = 2000,
     SWEEP_MS = 10000,
     SECOND_MS = 1000,
+    ABANDONED_MAX = 64,
     FEATURES = KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL | KIT_PROGRESS |
                KIT_CREDENTIAL,
 };
@@ -98,9 +99,19 @@ static void tell(struct gass_request *g)
                 moved, (uint64_t)atomic_load(&g->total));
 }
 
+/* Memory and threads of the library that will not come back: another process has them anew. */
+static void end_if_worn(struct gass *g)
+{
+    if (ftp_abandoned() < ABANDONED_MAX || g->transfers.n_requests)
+        return;
+    log_error("%u calls were never given back by the Globus library: ending", ftp_abandoned());
+    _exit(1);
+}
+
 static void on_second(void *ctx)
 {
     struct gass *g = ctx;
+    end_if_worn(g);
     loop_timer_add(kit_loop(g->transfers.kit), SECOND_MS, on_second, g);
     if (kit_has(g->transfers.kit, KIT_PROGRESS))
         slot_each_copy(g->slots, tell);
