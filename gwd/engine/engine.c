@@ -54,6 +54,7 @@ void engine_destroy(struct engine *e)
         free(d);
     }
     credentials_clear(e);
+    lease_clear(e);
     timers_clear(&e->timers);
     state_clear(&e->state);
     free(e);
@@ -205,6 +206,7 @@ static void driver_down(struct engine *e, const struct input *in)
 {
     struct driver *d = driver_add(e, in);
     d->is_up = false;
+    lease_driver_down(e, d);
     if (d->kind == DRIVER_IM)
         hosts_driver_down(e, d, in->driver.why);
     struct flight *f, *tmp;

@@ -72,6 +72,7 @@ struct flight {
     bool may_be_submitted;   /* a SUBMIT was sent, now or before a restart */
     bool is_tm_open;         /* START was sent, END was not answered */
     int64_t unknown_mono_us; /* since when its fate is unknown, on our clock */
+    uint64_t lost_seq;       /* lease files from this number on name it as lost */
     bool is_parked;          /* STEP_IDLE until its owner's credential is good again */
     struct reason trouble;   /* what it last waited for, parked or backing off */
     unsigned parks;          /* in a row for a credential that looks good from here */
@@ -116,6 +117,7 @@ struct engine {
     bool wants_match;
     int64_t match_us; /* mono: the earliest TIMER_MATCH that is set, INT64_MAX: none */
     uint64_t lease_seq;
+    struct lease_copy *lease_copies; /* not known to be over */
     int64_t lease_us; /* mono: when leases are renewed next, INT64_MAX: there are none */
     /* Of the step in progress: */
     int64_t now_us, mono_us;
@@ -253,5 +255,11 @@ void lease_want(struct engine *e,
                 uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
 void lease_renew(struct engine *e);
 void lease_answer(struct engine *e, const struct input *in); /* of a copy of the lease file */
+void lease_driver_down(struct engine *e, const struct driver *d);
+/* The flight's fate is unknown from now on: no lease file sent later renews its lease. */
+void lease_lose(struct engine *e, struct flight *f);
+/* May a lease file that was sent before that still arrive? */
+bool lease_may_come(const struct engine *e, const struct flight *f);
+void lease_clear(struct engine *e);
 
 #endif

@@ -7,9 +7,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 struct site {
     const char *tm, *url, *credential;
+};
+
+/* A lease file on its way to a site. */
+struct lease_copy {
+    struct task_ref ref; /* attempt: the file's SEQ */
+    char *tm, *url, *credential;
+    bool is_ending;
+    struct lease_copy *prev, *next;
 };
 
 static bool is_same(const char *a, const char *b)
@@ -75,34 +84,114 @@ void lease_want(struct engine *e, uint64_t lease_s)
         lease_renew(e);
 }
 
+static bool is_of(const struct lease_copy *c, const struct site *s)
+{
+    return strcmp(c->tm, s->tm) == 0 && strcmp(c->url, s->url) == 0 &&
+           is_same(c->credential, s->credential);
+}
+
+static struct site site_of(const struct flight *f)
+{
+    const struct attempt *a = flight_attempt(f);
+    return (struct site){a->tm, a->stage_url, f->job->spec->owner.credential};
+}
+
 /* Copy the lease file to one site. Its ref is of no attempt; each renewal has its own. */
 static void send_lease(struct engine *e, const struct site *site, uint64_t index)
 {
-    struct task_ref ref = {.job = 0, .task = index, .attempt = e->lease_seq};
     struct driver *d = driver_find(e, DRIVER_TM, site->tm);
     if (!d || !d->is_up)
         return;
+    struct lease_copy *c = xcalloc(1, sizeof *c);
+    *c = (struct lease_copy){.ref = {.job = 0, .task = index, .attempt = e->lease_seq},
+                             .tm = xstrdup(site->tm),
+                             .url = xstrdup(site->url),
+                             .credential = xstrdup(site->credential)};
+    DL_APPEND(e->lease_copies, c);
     char *from = xasprintf("file://%s/lease", e->config->spool);
     char *to = xasprintf("%s/.gw_lease_%s", site->url, e->state.instance);
     if (d->features & FEATURE_CREDENTIAL && site->credential)
-        send_request(e, DRIVER_TM, d->name, "CREDENTIAL", ref, 0, NULL, site->credential, NULL);
-    send_request(e, DRIVER_TM, d->name, "START", ref, 0, NULL, NULL, NULL);
-    send_request(e, DRIVER_TM, d->name, "CP", ref, 0, NULL, from, to);
+        send_request(e, DRIVER_TM, d->name, "CREDENTIAL", c->ref, 0, NULL, site->credential, NULL);
+    send_request(e, DRIVER_TM, d->name, "START", c->ref, 0, NULL, NULL, NULL);
+    send_request(e, DRIVER_TM, d->name, "CP", c->ref, 0, NULL, from, to);
     free(from);
     free(to);
 }
 
-void lease_answer(struct engine *e, const struct input *in)
+/* END cancels a copy that has not ended. */
+static void end(struct engine *e, struct lease_copy *c)
 {
-    /* The file is where it should be, or not: the next one will be. END before that would cancel
-     * it.
-     */
-    if (strcmp(in->answer.verb, "CP") == 0)
-        send_request(e, DRIVER_TM, in->answer.driver, "END", in->answer.ref, 0, NULL, NULL, NULL);
-    else if (strcmp(in->answer.verb, "END") == 0)
-        effect_add(e, EFFECT_RELEASE)->ref = in->answer.ref;
+    if (!c->is_ending)
+        send_request(e, DRIVER_TM, c->tm, "END", c->ref, 0, NULL, NULL, NULL);
+    c->is_ending = true;
 }
 
+/* It is where it should be, or will never be. Attempts whose lease it may have renewed though they
+ * were lost by then have that lease from now. */
+static void copy_over(struct engine *e, struct lease_copy *c)
+{
+    struct flight *f, *tmp;
+    HASH_ITER (hh, e->flights, f, tmp) {
+        struct site s = site_of(f);
+        if (f->unknown_mono_us && c->ref.attempt < f->lost_seq && is_of(c, &s))
+            f->unknown_mono_us = e->mono_us;
+    }
+    DL_DELETE(e->lease_copies, c);
+    free(c->tm);
+    free(c->url);
+    free(c->credential);
+    free(c);
+}
+
+void lease_answer(struct engine *e, const struct input *in)
+{
+    struct lease_copy *c = e->lease_copies;
+    while (c && memcmp(&c->ref, &in->answer.ref, sizeof c->ref) != 0)
+        c = c->next;
+    if (!c)
+        return;
+    if (strcmp(in->answer.verb, "CP") == 0) {
+        end(e, c);
+    } else if (strcmp(in->answer.verb, "END") == 0) {
+        effect_add(e, EFFECT_RELEASE)->ref = c->ref;
+        copy_over(e, c);
+    }
+}
+
+void lease_driver_down(struct engine *e, const struct driver *d)
+{
+    struct lease_copy *c, *tmp;
+    DL_FOREACH_SAFE(e->lease_copies, c, tmp)
+    {
+        if (d->kind == DRIVER_TM && strcmp(c->tm, d->name) == 0)
+            copy_over(e, c);
+    }
+}
+
+bool lease_may_come(const struct engine *e, const struct flight *f)
+{
+    struct site s = site_of(f);
+    for (const struct lease_copy *c = e->lease_copies; c; c = c->next)
+        if (c->ref.attempt < f->lost_seq && is_of(c, &s))
+            return true;
+    return false;
+}
+
+void lease_clear(struct engine *e)
+{
+    while (e->lease_copies)
+        copy_over(e, e->lease_copies);
+}
+
+static bool has_copy(const struct engine *e, const struct site *s)
+{
+    for (const struct lease_copy *c = e->lease_copies; c; c = c->next)
+        if (is_of(c, s) && !c->is_ending)
+            return true;
+    return false;
+}
+
+/* A site that has not taken the last one gets no other beside it. */
 static void write_and_send(struct engine *e, const struct site *sites, size_t n)
 {
     /* Rises over restarts without being stored. */
@@ -114,7 +203,19 @@ static void write_and_send(struct engine *e, const struct site *sites, size_t n)
     file->path = xasprintf("%s/lease", e->config->spool);
     file->text = body;
     for (size_t i = 0; i < n; i++)
-        send_lease(e, &sites[i], i);
+        if (!has_copy(e, &sites[i]))
+            send_lease(e, &sites[i], i);
+}
+
+void lease_lose(struct engine *e, struct flight *f)
+{
+    struct site s = site_of(f);
+    for (struct lease_copy *c = e->lease_copies; c; c = c->next)
+        if (is_of(c, &s))
+            end(e, c);
+    f->unknown_mono_us = e->mono_us;
+    lease_renew(e);
+    f->lost_seq = e->lease_seq;
 }
 
 void lease_renew(struct engine *e)
@@ -125,11 +226,10 @@ void lease_renew(struct engine *e)
     struct flight *f, *tmp;
     HASH_ITER (hh, e->flights, f, tmp) {
         uint64_t lease = f->job->spec->t->lease_s;
-        const struct attempt *a = flight_attempt(f);
         if (!lease)
             continue;
         shortest = lease < shortest ? lease : shortest;
-        struct site s = {a->tm, a->stage_url, f->job->spec->owner.credential};
+        struct site s = site_of(f);
         if (site_is_new(sites, n, &s)) {
             sites = xreallocarray(sites, n + 1, sizeof *sites);
             sites[n++] = s;

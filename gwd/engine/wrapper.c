@@ -73,12 +73,35 @@ static void exited(struct engine *e, struct flight *f, const char *code, enum bl
     epilog_begin(e, f);
 }
 
+/* How long its fate may yet stay unknown; INT64_MAX: for ever. */
+static int64_t patience_us(const struct engine *e, const struct flight *f)
+{
+    const struct template *t = f->job->spec->t;
+    int64_t passed_us = e->mono_us - f->unknown_mono_us;
+    switch (t->on_lost) {
+    case ON_LOST_WAIT:
+        break;
+    case ON_LOST_RETRY_NOW:
+        return 0;
+    case ON_LOST_RETRY_AFTER_LEASE:
+        /* Counted anew from the end of a lease file that is still on its way. */
+        if (lease_may_come(e, f))
+            passed_us = 0;
+        return (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us - passed_us;
+    }
+    return INT64_MAX;
+}
+
+static void give_up_lost(struct engine *e, struct flight *f, const char *text)
+{
+    flight_fail(f, "lost", BLAME_SITE, text);
+    flight_give_up(e, f);
+}
+
 /* Nobody can say what became of it. The owner chose how long to wait for an answer. */
 static void unknown(struct engine *e, struct flight *f, const char *text)
 {
-    const struct template *t = f->job->spec->t;
-    const struct attempt *a = flight_attempt(f);
-    if (!a->unknown_since_us) {
+    if (!flight_attempt(f)->unknown_since_us) {
         struct event ev = {.kind = EV_ATTEMPT_LOST,
                            .job = f->ref.job,
                            .task = f->ref.task,
@@ -87,25 +110,18 @@ static void unknown(struct engine *e, struct flight *f, const char *text)
                            .blame = BLAME_SITE,
                            .text = text};
         emit(e, &ev);
-        /* Counted on our own clock: what was before a restart does not count. */
         f->unknown_mono_us = 0;
-        if (t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
-            lease_renew(e); /* without it */
     }
-    if (!f->unknown_mono_us)
+    /* Counted on our own clock: what was before a restart does not count. */
+    if (!f->unknown_mono_us && f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
+        lease_lose(e, f);
+    else if (!f->unknown_mono_us)
         f->unknown_mono_us = e->mono_us;
-    int64_t patience = INT64_MAX;
-    if (t->on_lost == ON_LOST_RETRY_NOW)
-        patience = 0;
-    else if (t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
-        patience = (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us;
-    if (e->mono_us - f->unknown_mono_us >= patience) {
-        flight_fail(f, "lost", BLAME_SITE, text);
-        flight_give_up(e, f);
+    int64_t rest = patience_us(e, f), delay = backoff_us(e, ++f->tries);
+    if (rest <= 0) {
+        give_up_lost(e, f, text);
         return;
     }
-    f->tries++;
-    int64_t delay = backoff_us(e, f->tries), rest = patience - (e->mono_us - f->unknown_mono_us);
     const struct reason why = {(char *)"unknown", BLAME_SITE, (char *)text};
     flight_wait(e, f, delay < rest ? delay : rest, WRA_RECOVER, &why);
 }
@@ -138,7 +154,11 @@ void wrapper_recover(struct engine *e, struct flight *f)
     char *description = by_token ? jobfiles_description_path(e, f) : NULL;
     if (by_token && f->is_redo)
         jobfiles_write_description(e, f);
-    em_send(e, f, WRA_RECOVER, "RECOVER", a->contact, description);
+    bool is_asked = em_send(e, f, WRA_RECOVER, "RECOVER", a->contact, description);
+    /* A site that is gone may leave the question unanswered for longer than the owner waits. */
+    int64_t rest = f->unknown_mono_us ? patience_us(e, f) : INT64_MAX;
+    if (is_asked && rest != INT64_MAX)
+        flight_timer(e, f, rest > 0 ? rest : 0);
     free(description);
 }
 
@@ -329,6 +349,12 @@ void wrapper_resume(struct engine *e, struct flight *f)
     if (f->step == WRA_RUN) {
         if (f->task->wish == WISH_GONE)
             wrapper_cancel(e, f);
+    } else if (f->step == WRA_RECOVER) {
+        int64_t rest = patience_us(e, f);
+        if (rest <= 0)
+            give_up_lost(e, f, f->trouble.text);
+        else
+            flight_timer(e, f, rest);
     } else if (f->after == WRA_SUBMIT) {
         submit(e, f);
     } else if (f->after == WRA_COMMIT) {

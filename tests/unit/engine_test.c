@@ -235,14 +235,7 @@ static void each_failure_is_tried_again_or_not_by_its_blame(void **state)
          BLAME_NONE,
          1,
          1},
-        {once,
-         {"START", NULL, "io:site x", 1, 99},
-         NULL,
-         PHASE_FAILED,
-         "io",
-         BLAME_SITE,
-         1,
-         1},
+        {once, {"START", NULL, "io:site x", 1, 99}, NULL, PHASE_FAILED, "io", BLAME_SITE, 1, 1},
         {job, {"RMDIR", NULL, "io:site x", 0, 99}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
         {job, {"END", NULL, "internal:us x", 1, 99}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
     };
@@ -674,6 +667,60 @@ static void the_lease_of_a_lost_attempt_is_not_renewed(void **state)
     world_destroy(w);
 }
 
+/* A job with a lease of 100 s (the margin is 30 s) runs, and nobody hears of it from now on. */
+static uint64_t lose(struct world *w, const char *recover)
+{
+    w->is_endless = w->may_run_twice = true;
+    uint64_t id =
+        world_submit(w, "EXECUTABLE = run.sh\nON_LOST = retry-after-lease\nLEASE = 100s\n");
+    world_pass(w, 1);
+    w->faults[0] = (struct fault){"RECOVER", NULL, recover, 0, 1000000};
+    w->faults[1] = (struct fault){"POLL", NULL, "", 0, 1000000};
+    return id;
+}
+
+static void lost_is_told(struct world *w, uint64_t id)
+{
+    world_tell(w, DRIVER_EM, "CALLBACK", (struct task_ref){id, 0, 1}, 0, false,
+               "unreachable:site x");
+    world_listen(w);
+}
+
+static void a_site_that_answers_nothing_does_not_delay_the_next_attempt(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    uint64_t id = lose(w, "");
+    lost_is_told(w, id);
+    world_pass(w, 129);
+    assert_int_equal(world_task(w, id)->n_attempts, 1);
+    world_pass(w, 2);
+    assert_int_equal(world_task(w, id)->n_attempts, 2);
+    world_destroy(w);
+}
+
+static void a_lease_file_that_may_still_come_delays_the_next_attempt(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    uint64_t id = lose(w, "unreachable:site x");
+    w->faults[2] = (struct fault){"CP", ".gw_lease", "", 0, 1};
+    world_pass(w, 50);
+    const char *seq = strstr(world_file(w, "file:///spool/lease")->text, "SEQ=");
+    struct task_ref copy = {0, 0, strtoull(seq + 4, NULL, 10)};
+    w->faults[3] = (struct fault){"END", NULL, "", 0, 1};
+    lost_is_told(w, id);
+    world_pass(w, 300);
+    assert_int_equal(world_task(w, id)->n_attempts, 1);
+    world_tell(w, DRIVER_TM, "END", copy, 0, true, "-");
+    world_listen(w);
+    world_pass(w, 129);
+    assert_int_equal(world_task(w, id)->n_attempts, 1);
+    world_pass(w, 11);
+    assert_int_equal(world_task(w, id)->n_attempts, 2);
+    world_destroy(w);
+}
+
 static void leases_are_renewed_at_a_third_of_the_shortest_also_after_a_restart(void **state)
 {
     (void)state;
@@ -1076,6 +1123,8 @@ int main(void)
         cmocka_unit_test(
             an_attempt_whose_fate_is_unknown_is_waited_for_or_replaced_as_its_owner_chose),
         cmocka_unit_test(the_lease_of_a_lost_attempt_is_not_renewed),
+        cmocka_unit_test(a_site_that_answers_nothing_does_not_delay_the_next_attempt),
+        cmocka_unit_test(a_lease_file_that_may_still_come_delays_the_next_attempt),
         cmocka_unit_test(leases_are_renewed_at_a_third_of_the_shortest_also_after_a_restart),
         cmocka_unit_test(ten_vm_jobs_of_one_image_copy_it_once),
         cmocka_unit_test(when_the_filler_of_the_cache_fails_the_next_one_fills_it),
