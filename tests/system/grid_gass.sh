@@ -266,7 +266,7 @@ cancels() {
 lacks_space() {
     grid disk fill site-b
     say "CP 1 1 - $HERE/big $B/full" "CP 1 2 - $A/big $B/full2"
-    told "a full disk is told as such" "CP 1 1 FAILURE no-space:site "
+    told "a full disk is told as such" "CP 1 1 FAILURE no-space:site " 60
     told "between sites as well" "CP 1 2 FAILURE no-space:site " 60
     t_equal "nothing half is left" "" "$(at site-b 'ls full full2 2>/dev/null'; parts)"
     grid disk free site-b

@@ -49,7 +49,8 @@ static int receive(struct fetch *x, struct ftp *f, struct trouble *t)
     struct cp *c = x->c;
     char *data = xmalloc(CP_BYTES);
     ssize_t n = 0;
-    int r = ftp_get_begin(f, c->g->from.text, x->done, x->done ? c->size : 0, t);
+    bool is_small = x->done == 0 && c->size <= CP_BULK_BYTES;
+    int r = ftp_get_begin(f, c->g->from.text, x->done, x->done ? c->size : 0, is_small, t);
     while (r == 0 && (n = ftp_read(f, data, CP_BYTES, t)) > 0) {
         c->has_moved = true;
         r = write_at(x, data, (size_t)n, t);
@@ -62,6 +63,8 @@ static int receive(struct fetch *x, struct ftp *f, struct trouble *t)
         t->is_source = true;
         r = (int)n;
     }
+    if (r < 0 && is_small)
+        c->is_stale = true;
     return r;
 }
 
@@ -102,6 +105,7 @@ static int fetch_step(struct ftp *f, void *ctx, struct trouble *t)
         r = trouble_set(t, GW_EIO, NULL, "%s: %" PRIu64 " bytes came of %" PRIu64, c->g->from.path,
                         x->done, c->size);
         t->is_link = t->is_source = true;
+        c->is_stale |= c->size <= CP_BULK_BYTES;
     }
     return r;
 }

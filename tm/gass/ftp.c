@@ -57,6 +57,9 @@ static bool set_up(struct ftp *f)
     if (f->credential != GSS_C_NO_CREDENTIAL)
         globus_ftp_client_operationattr_set_authorization(&f->attr, f->credential, NULL, NULL, NULL,
                                                           NULL);
+    globus_ftp_client_operationattr_copy(&f->small_attr, &f->attr);
+    globus_ftp_client_operationattr_set_mode(&f->small_attr,
+                                             GLOBUS_FTP_CONTROL_MODE_EXTENDED_BLOCK);
     return true;
 }
 
@@ -96,6 +99,7 @@ void ftp_close(struct ftp *f)
     if (f->is_lost) /* the library still has it; its memory stays */
         return;
     globus_ftp_client_operationattr_destroy(&f->attr);
+    globus_ftp_client_operationattr_destroy(&f->small_attr);
     globus_ftp_client_handle_destroy(&f->handle);
     release(f);
 }

@@ -63,9 +63,14 @@ int ftp_third_party(struct ftp *f, const char *from, const char *to, uint64_t of
 
 /* Data to and from us: one transfer at a time. `end` 0: to the end of the file. Reading gives 0
  * bytes at the end; finish a put by ftp_put_end. After a failed call, or to give up, ftp_data_stop.
- */
-int ftp_get_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, struct trouble *t);
-int ftp_put_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, struct trouble *t);
+ *
+ * Small files go in extended block mode, in which the data connection is kept for the next one: a
+ * handshake less for each. What arrived of one that broke may be wrong (see above): it is begun
+ * again. */
+int ftp_get_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, bool is_small,
+                  struct trouble *t);
+int ftp_put_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, bool is_small,
+                  struct trouble *t);
 ssize_t ftp_read(struct ftp *f, void *data, size_t size, struct trouble *t);
 int ftp_write(struct ftp *f, const void *data, size_t len, struct trouble *t);
 int ftp_put_end(struct ftp *f, struct trouble *t);

@@ -69,15 +69,16 @@ static bool has_data(struct call *c)
     return next_block(c) != NULL;
 }
 
-int ftp_get_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, struct trouble *t)
+int ftp_get_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, bool is_small,
+                  struct trouble *t)
 {
+    globus_ftp_client_operationattr_t *attr = is_small ? &f->small_attr : &f->attr;
     struct call *c = call_begin(f, url);
-    globus_result_t r =
-        offset || end
-            ? globus_ftp_client_partial_get(&f->handle, url, &f->attr, NULL, (globus_off_t)offset,
-                                            end ? (globus_off_t)end : (globus_off_t)-1,
-                                            call_on_done, c)
-            : globus_ftp_client_get(&f->handle, url, &f->attr, NULL, call_on_done, c);
+    globus_result_t r = offset || end
+                            ? globus_ftp_client_partial_get(
+                                  &f->handle, url, attr, NULL, (globus_off_t)offset,
+                                  end ? (globus_off_t)end : (globus_off_t)-1, call_on_done, c)
+                            : globus_ftp_client_get(&f->handle, url, attr, NULL, call_on_done, c);
     if (!call_is_under_way(c, r))
         return call_end(c, t);
     f->data = c;
@@ -124,7 +125,7 @@ int ftp_list(struct ftp *f, const char *url, size_t max, struct buf *out, struct
 {
     struct call *c = call_begin(f, url);
     globus_result_t begun =
-        globus_ftp_client_machine_list(&f->handle, url, &f->attr, call_on_done, c);
+        globus_ftp_client_machine_list(&f->handle, url, &f->small_attr, call_on_done, c);
     if (!call_is_under_way(c, begun))
         return call_end(c, t);
     f->data = c;
@@ -144,14 +145,15 @@ int ftp_list(struct ftp *f, const char *url, size_t max, struct buf *out, struct
 
 /* ---- to a server */
 
-int ftp_put_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, struct trouble *t)
+int ftp_put_begin(struct ftp *f, const char *url, uint64_t offset, uint64_t end, bool is_small,
+                  struct trouble *t)
 {
+    globus_ftp_client_operationattr_t *attr = is_small ? &f->small_attr : &f->attr;
     struct call *c = call_begin(f, url);
     globus_result_t r =
-        offset
-            ? globus_ftp_client_partial_put(&f->handle, url, &f->attr, NULL, (globus_off_t)offset,
-                                            (globus_off_t)end, call_on_done, c)
-            : globus_ftp_client_put(&f->handle, url, &f->attr, NULL, call_on_done, c);
+        offset ? globus_ftp_client_partial_put(&f->handle, url, attr, NULL, (globus_off_t)offset,
+                                               (globus_off_t)end, call_on_done, c)
+               : globus_ftp_client_put(&f->handle, url, attr, NULL, call_on_done, c);
     if (!call_is_under_way(c, r))
         return call_end(c, t);
     f->data = c;

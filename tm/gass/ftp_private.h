@@ -38,7 +38,7 @@ struct call {
 
 struct ftp {
     globus_ftp_client_handle_t handle;
-    globus_ftp_client_operationattr_t attr;
+    globus_ftp_client_operationattr_t attr, small_attr; /* stream, extended block mode */
     char *label;
     struct explain_about about; /* its strings are ours */
     gss_cred_id_t credential;

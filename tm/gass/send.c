@@ -35,7 +35,7 @@ static int send_from(struct sending *x, struct ftp *f, uint64_t at, struct troub
 {
     struct cp *c = x->c;
     char *data = xmalloc(CP_BYTES);
-    int r = ftp_put_begin(f, c->part.text, at, c->size, t);
+    int r = ftp_put_begin(f, c->part.text, at, c->size, at == 0 && c->size <= CP_BULK_BYTES, t);
     while (r == 0 && at < c->size) {
         size_t want = c->size - at < CP_BYTES ? (size_t)(c->size - at) : CP_BYTES;
         ssize_t n = pread(c->fd, data, want, (off_t)at);

@@ -21,7 +21,7 @@ static int range(struct look *l, struct ftp *f, uint64_t end, struct trouble *t)
     struct gass_request *g = l->g;
     char *piece = xmalloc(PIECE);
     ssize_t n = 0;
-    int r = ftp_get_begin(f, g->from.text, g->r.offset, end, t);
+    int r = ftp_get_begin(f, g->from.text, g->r.offset, end, false, t);
     while (r == 0 && l->data.len < TAIL_MAX && (n = ftp_read(f, piece, PIECE, t)) > 0)
         buf_put(&l->data, piece, (size_t)n);
     free(piece);

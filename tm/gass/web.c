@@ -160,7 +160,7 @@ static int to_site(struct ftp *f, void *ctx, struct trouble *t)
         r = open_get(&w, t);
     if (r < 0)
         return r;
-    r = ftp_put_begin(f, w.c->part.text, 0, 0, t);
+    r = ftp_put_begin(f, w.c->part.text, 0, 0, false, t);
     if (r == 0)
         r = pump(&w, read_https, write_ftp, t);
     close_web(&w, 0);
@@ -179,7 +179,7 @@ static int from_site(struct ftp *f, void *ctx, struct trouble *t)
         r = open_put(&w, t);
     if (r < 0)
         return r;
-    r = ftp_get_begin(f, w.c->g->from.text, 0, 0, t);
+    r = ftp_get_begin(f, w.c->g->from.text, 0, 0, false, t);
     if (r == 0)
         r = pump(&w, read_ftp, write_https, t);
     if (r < 0)
