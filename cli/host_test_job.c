@@ -172,23 +172,20 @@ static int await_kill(struct follow *f, struct gw_err *err)
     return r < 0 ? r : has_ended;
 }
 
-/* The job goes; if the site does not say that it has, without its word. */
+/* The job goes. Never hard: what is at the site would stay there. */
 static void kill_it(struct follow *f)
 {
     struct gw_err err;
+    json_t *answer;
     f->has_failed = true;
-    for (int is_hard = 0; is_hard < 2; is_hard++) {
-        json_t *answer;
-        int r = gw_wish(f->gw, "gone", &f->end->id, 1, 0, is_hard, &answer, &err);
-        if (r == 0) {
-            json_decref(answer);
-            r = await_kill(f, &err);
-        }
-        if (r > 0)
-            return;
+    int r = gw_wish(f->gw, "gone", &f->end->id, 1, 0, false, &answer, &err);
+    if (r == 0) {
+        json_decref(answer);
+        r = await_kill(f, &err);
     }
-    output_error("job %llu was not seen to end; gwkill -9 %llu", (unsigned long long)f->end->id,
-                 (unsigned long long)f->end->id);
+    if (r <= 0)
+        output_error("job %llu is still being ended: its site has not confirmed it",
+                     (unsigned long long)f->end->id);
 }
 
 int host_test_job(struct gw *gw, const char *step, const char *template, const char *home,

@@ -35,17 +35,40 @@ const char *owner_credential_left(const json_t *credential, char text[MOMENT_MAX
     return text;
 }
 
+static int read_credential(const char *path, struct proxy *ret, struct gw_err *err)
+{
+    struct buf data = BUF_INIT;
+    int r = file_read(path, PROXY_FILE_MAX, &data, err);
+    if (r == 0 && (r = proxy_decode(data.data, data.len, ret, err)) < 0)
+        gw_err_context(err, "%s", path);
+    if (data.len)
+        explicit_bzero(data.data, data.len);
+    buf_clear(&data);
+    return r;
+}
+
+void owner_warn(const char *path)
+{
+    struct proxy proxy = {0};
+    struct gw_err err = {0};
+    if (read_credential(path, &proxy, &err) < 0)
+        output_error("the credential %s; the job will wait for it where a site asks for one",
+                     err.text);
+    else if (proxy.end_s <= time(NULL))
+        output_error("the credential %s has expired; the job will wait for it where a site asks "
+                     "for one",
+                     path);
+    proxy_clear(&proxy);
+}
+
 void owner_print_credential(void)
 {
     char *given = owner_credential_path();
     char *path = given ? xstrdup(given) : xasprintf("/tmp/x509up_u%lu", (unsigned long)getuid());
-    struct buf data = BUF_INIT;
     struct proxy proxy = {0};
     struct gw_err err = {0};
     char text[MOMENT_MAX];
-    int r = file_read(path, PROXY_FILE_MAX, &data, &err);
-    if (r == 0 && (r = proxy_decode(data.data, data.len, &proxy, &err)) < 0)
-        gw_err_context(&err, "%s", path);
+    int r = read_credential(path, &proxy, &err);
     double left = (double)(proxy.end_s - time(NULL));
     if (r < 0)
         output_line("your credential: none (%s); grid-proxy-init makes one", err.text);
@@ -55,10 +78,7 @@ void owner_print_credential(void)
     else
         output_line("your credential: %s (%s), %s left", proxy.identity, path,
                     moment_span(left, text));
-    if (data.len)
-        explicit_bzero(data.data, data.len);
     proxy_clear(&proxy);
-    buf_clear(&data);
     free(path);
     free(given);
 }

@@ -14,6 +14,10 @@ char *owner_credential_path(void);
  * in when it is not. */
 const char *owner_credential_left(const json_t *credential, char text[MOMENT_MAX]);
 
+/* Say on standard error when the file that is to be a job's credential is none now, or has expired:
+ * the job will wait for it. */
+void owner_warn(const char *path);
+
 /* A line about the user's own credential, as its file is now; for hosts that ask for one. */
 void owner_print_credential(void);
 

@@ -39,9 +39,12 @@ static void put_words(const json_t *job, struct buf *out)
         reason_words(reason, out);
         return;
     }
-    for (size_t i = 0; i < GW_COUNT(states); i++)
+    bool is_handed_over = strcmp(state, "wrap") != 0 || strcmp(gw_text(job, "em", ""), "----") != 0;
+    for (size_t i = 0; is_handed_over && i < GW_COUNT(states); i++)
         if (strcmp(states[i].state, state) == 0)
             buf_puts(out, states[i].words);
+    if (!is_handed_over)
+        buf_puts(out, "it is being handed to the site");
     if (!gw_is_null(job, "host"))
         buf_printf(out, " (%s)", gw_text(job, "host", ""));
     const json_t *transfer = gw_object(job, "transfer");

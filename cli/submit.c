@@ -249,6 +249,8 @@ static int submit(struct gw *gw, const struct submit_options *o, const struct so
                                     .priority = o->priority,
                                     .key = o->key,
                                     .credential = credential};
+    if (credential)
+        owner_warn(credential);
     int r = gw_submit(gw, &s, PATIENCE_SUBMIT_MS, &sub, &err);
     free(credential);
     if (r < 0)

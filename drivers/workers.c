@@ -47,7 +47,9 @@ static struct handle *bind_handle(struct router *r, const struct fields *f)
     }
     if (h && h->worker != w)
         handle_move(h, w);
-    return h ? h : handle_add(r, f->field[1], w);
+    if (!h && !(h = handle_add(r, f->field[1], w)))
+        refuse(r, f, "busy:site", "too many handles are open");
+    return h;
 }
 
 /* Whose a request is. NULL: it is answered. */

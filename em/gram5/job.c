@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 #include <time.h>
 
 enum {
@@ -99,7 +100,10 @@ void job_remove(struct job *j)
     asks_forget(j->ask);
     loop_timer_cancel(kit_loop(j->driver->kit), j->timer);
     drop_contact(j);
-    j->driver->n_over -= j->phase == JOB_OVER;
+    if (j->phase == JOB_OVER) {
+        DL_DELETE(j->driver->over, j);
+        j->driver->n_over--;
+    }
     HASH_DEL(j->driver->jobs, j);
     free(j->gatekeeper);
     free(j->rsl);
@@ -201,15 +205,14 @@ void job_is_well(struct job *j)
     j->troubled_ms = 0;
 }
 
-static void forget_oldest(struct gram5 *d)
+/* Not the one that has just ended, with which the caller goes on. */
+static void forget_oldest(struct gram5 *d, const struct job *newest)
 {
-    struct job *j, *next;
-    HASH_ITER (hh, d->jobs, j, next) {
-        if (j->phase == JOB_OVER && !j->wants && !j->ask) {
-            job_remove(j);
-            return;
-        }
-    }
+    struct job *j = d->over;
+    while (j && (j->wants || j->ask || j == newest))
+        j = j->next;
+    if (j)
+        job_remove(j);
 }
 
 void job_end(struct job *j, enum job_end end, const char *why)
@@ -225,6 +228,7 @@ void job_end(struct job *j, enum job_end end, const char *why)
     free(j->rsl);
     j->rsl = NULL;
     job_tell(j);
+    DL_APPEND(d->over, j);
     if (++d->n_over > ENDED_KEPT)
-        forget_oldest(d);
+        forget_oldest(d, j);
 }

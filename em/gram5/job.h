@@ -72,6 +72,7 @@ struct job {
     struct explanation trouble; /* of the last failure */
     char *why;                  /* of END_LOST, END_NEVER */
     unsigned credential;        /* the generation that its site has */
+    struct job *prev, *next;    /* in driver->over */
     UT_hash_handle hh, hh_key;
 };
 
@@ -92,6 +93,7 @@ struct gram5 {
     struct stat proxy;   /* the file that it came from */
     struct job *jobs, *by_key;
     struct manager *managers;
+    struct job *over; /* in the order of their ends */
     size_t n_over;
 };
 

@@ -13,13 +13,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
 
-enum { LOOK_MS = 2000, RENEW_PAUSE_S = 60, RENEW_PAUSE_MAX_S = 3600 };
+enum {
+    LOOK_MS = 2000,
+    RENEW_PAUSE_S = 60,
+    RENEW_PAUSE_MAX_S = 3600,
+    RENEW_LIMIT_S = 300, /* the command is ended when it takes longer */
+};
 
 struct credential_file {
     struct daemon *daemon;
@@ -30,6 +36,7 @@ struct credential_file {
     uv_timer_t renewal;       /* when the command is due */
     unsigned renewals_failed; /* in a row */
     uv_process_t renewer;
+    uv_timer_t renewal_limit;
     bool is_renewing;
     uint64_t version;
     struct credential_file *next;
@@ -44,10 +51,10 @@ static char *file_problem(const char *path, const struct stat *st)
         return xasprintf("the credential %s belongs to the user with the number %lu, and gwd runs "
                          "as %lu: make one for this account",
                          path, (unsigned long)st->st_uid, (unsigned long)geteuid());
-    if (st->st_mode & 077)
-        return xasprintf("the credential %s has mode %03o, so that others may read or change it, "
-                         "and sites' software refuses it: chmod 600 %s",
-                         path, (unsigned)(st->st_mode & 0777), path);
+    if (st->st_mode & 07177) /* as Globus has it: more than its owner's reading and writing */
+        return xasprintf("the credential %s has mode %03o, which is more than its owner's reading "
+                         "and writing, and sites' software refuses it: chmod 600 %s",
+                         path, (unsigned)(st->st_mode & 07777), path);
     if (st->st_size > PROXY_FILE_MAX)
         return xasprintf("the credential %s is too large for one", path);
     return NULL;
@@ -129,6 +136,7 @@ static void on_renewer_closed(uv_handle_t *handle)
     unsigned shift = f->renewals_failed < 6 ? f->renewals_failed : 6;
     int64_t pause_s = (int64_t)RENEW_PAUSE_S << shift;
     f->is_renewing = false;
+    uv_timer_stop(&f->renewal_limit);
     if (!f->daemon->is_stopping)
         plan_renewal(f, pause_s < RENEW_PAUSE_MAX_S ? pause_s : RENEW_PAUSE_MAX_S);
 }
@@ -143,6 +151,25 @@ static void on_renewer_end(uv_process_t *process, int64_t status, int signal)
     uv_close((uv_handle_t *)process, on_renewer_closed);
 }
 
+static void on_renewal_late(uv_timer_t *timer)
+{
+    struct credential_file *f = timer->data;
+    log_warn("the command that renews %s is ended: it takes more than %d s", f->path,
+             RENEW_LIMIT_S);
+    uv_process_kill(&f->renewer, SIGKILL);
+}
+
+/* Nobody's credential is renewed who has no job any more. */
+static bool is_used(const struct credential_file *f)
+{
+    size_t it = 0;
+    for (struct job *j; (j = state_next_job(engine_state(f->daemon->engine), &it));)
+        if (!job_is_final(j) && j->spec->owner.credential &&
+            strcmp(j->spec->owner.credential, f->path) == 0)
+            return true;
+    return false;
+}
+
 static void on_renewal(uv_timer_t *timer)
 {
     struct credential_file *f = timer->data;
@@ -150,6 +177,10 @@ static void on_renewal(uv_timer_t *timer)
     size_t n = 0;
     if (f->is_renewing)
         return;
+    if (!is_used(f)) {
+        plan_renewal(f, RENEW_PAUSE_S);
+        return;
+    }
     while (words[n])
         n++;
     char **argv = xcalloc(n + 2, sizeof *argv);
@@ -168,6 +199,8 @@ static void on_renewal(uv_timer_t *timer)
         f->renewals_failed++;
         log_warn("cannot start %s, which renews credentials: %s", argv[0], uv_strerror(r));
         uv_close((uv_handle_t *)&f->renewer, on_renewer_closed);
+    } else {
+        uv_timer_start(&f->renewal_limit, on_renewal_late, RENEW_LIMIT_S * 1000, 0);
     }
     free(argv);
 }
@@ -222,7 +255,8 @@ void credential_watch(struct daemon *d, const char *path)
     uv_fs_poll_init(d->loop, &f->poll);
     uv_timer_init(d->loop, &f->renewal);
     uv_timer_init(d->loop, &f->first);
-    f->poll.data = f->renewal.data = f->first.data = f;
+    uv_timer_init(d->loop, &f->renewal_limit);
+    f->poll.data = f->renewal.data = f->first.data = f->renewal_limit.data = f;
     LL_PREPEND(d->credentials, f);
     int r = uv_fs_poll_start(&f->poll, on_change, path, LOOK_MS);
     if (r < 0)

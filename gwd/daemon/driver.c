@@ -155,7 +155,8 @@ static void driver_down(struct driver_process *p, const char *why)
     uv_timer_stop(&p->timer);
     uv_close((uv_handle_t *)&p->in, on_closed);
     uv_close((uv_handle_t *)&p->out, on_closed);
-    /* Closed before the process has ended, its handle would leave a zombie: nobody else reaps it. */
+    /* Closed before the process has ended, its handle would leave a zombie: nobody else reaps it.
+     */
     if (uv_is_active((uv_handle_t *)&p->process))
         uv_process_kill(&p->process, SIGKILL);
     else

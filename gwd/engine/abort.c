@@ -36,7 +36,12 @@ void abort_answer(struct engine *e, struct flight *f, const struct input *in)
     } else if (f->step == ABO_START && strcmp(verb, "START") == 0) {
         remove_directory(e, f);
     } else if (f->step == ABO_RMDIR && strcmp(verb, "RMDIR") == 0) {
-        if (!in->answer.is_success && f->tries < f->job->spec->t->retries) {
+        struct reason r = {0};
+        if (!in->answer.is_success)
+            reason_from_driver(&r, in->answer.text);
+        bool may_retry = r.code && flight_may_retry(f, &r);
+        reason_clear(&r);
+        if (may_retry) {
             f->tries++;
             flight_wait(e, f, backoff_us(e, f->tries), ABO_RMDIR, NULL);
             return;

@@ -65,6 +65,14 @@ int64_t backoff_us(const struct engine *e, unsigned tries)
     return delay < e->config->backoff_max_us ? delay : e->config->backoff_max_us;
 }
 
+/* That a site does not accept us, or we not it, no second try mends. */
+bool flight_may_retry(const struct flight *f, const struct reason *r)
+{
+    return r->blame != BLAME_JOB && f->tries < f->job->spec->t->retries &&
+           (!r->code ||
+            (strcmp(r->code, "not-authorized") != 0 && strcmp(r->code, "untrusted") != 0));
+}
+
 void flight_timer(struct engine *e, struct flight *f, int64_t delay_us)
 {
     timers_add(&e->timers, (struct timer){.at_us = e->mono_us + delay_us,

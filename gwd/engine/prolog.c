@@ -129,8 +129,7 @@ static void fail(struct engine *e, struct flight *f, const char *text)
         reason_clear(&r);
         return;
     }
-    bool can_retry = r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries;
-    if (can_retry) {
+    if (flight_may_retry(f, &r)) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), f->step, &r);
     } else {
@@ -166,7 +165,7 @@ static void copied(struct engine *e, struct flight *f, const struct input *in)
         ask(e, f, PRO_END);
     } else if (credential_park(e, f, &f->failure)) {
         reason_clear(&f->failure);
-    } else if (f->failure.blame != BLAME_JOB && f->tries < f->job->spec->t->retries) {
+    } else if (flight_may_retry(f, &f->failure)) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), PRO_COPY, &f->failure);
         reason_clear(&f->failure);

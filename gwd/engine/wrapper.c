@@ -254,9 +254,7 @@ static void submitted(struct engine *e, struct flight *f, const struct input *in
         reason_clear(&r);
         return;
     }
-    bool can_retry =
-        r.blame != BLAME_JOB && f->tries < f->job->spec->t->retries && f->task->wish != WISH_GONE;
-    if (can_retry) {
+    if (flight_may_retry(f, &r) && f->task->wish != WISH_GONE) {
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), WRA_SUBMIT, &r);
     } else {
@@ -297,7 +295,9 @@ static void committed(struct engine *e, struct flight *f, const struct input *in
         wrapper_begin(e, f);
     } else if (!credential_park(e, f, &r)) {
         f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), WRA_COMMIT, &r);
+        /* Not merely told again: the driver may have lost it since, and what it said of that was
+         * not heard meanwhile. */
+        flight_wait(e, f, backoff_us(e, f->tries), WRA_RECOVER, &r);
     }
     reason_clear(&r);
 }

@@ -142,7 +142,7 @@ site_start() {
         [ ! -e "$dir/run/ready" ] || break
         sleep 0.02
     done
-    tr -d ' ' <"/proc/$parent/task/$parent/children" >"$dir/pid1"
+    { tr -d ' ' <"/proc/$parent/task/$parent/children"; } >"$dir/pid1" 2>/dev/null
     echo >>"$dir/pid1"
     [ -e "$dir/run/ready" ] && site_pid "$1" >/dev/null || die "$1 did not start: $(cat "$dir/init.out")"
     ! is_slurm "$1" || slurm_start "$1"

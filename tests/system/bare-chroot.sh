@@ -50,11 +50,18 @@ inside() {
     # shellcheck disable=SC2016
     timeout --foreground -s KILL 1800 unshare --mount --pid --ipc --uts --fork --kill-child=KILL --propagation=private sh -c '
         set -e
+        mount --bind "$1" "$1"
         mount -t proc proc "$1/proc"
         mount --rbind /sys "$1/sys"
         mount --rbind /dev "$1/dev"
         mount -t tmpfs -o mode=755 tmpfs "$1/run"
-        exec chroot "$1" env -i HOME=/root USER=root LOGNAME=root LANG=C.UTF-8 TERM=dumb \
+        # No chroot: what enters namespaces of its own there (the test grid) would come out of it.
+        mkdir -p "$1/.outside"
+        cd "$1"
+        pivot_root . .outside
+        cd /
+        umount -l /.outside
+        exec env -i HOME=/root USER=root LOGNAME=root LANG=C.UTF-8 TERM=dumb \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
             /bin/sh -c "$2"

@@ -138,6 +138,24 @@ for at in 'passed SUBMIT' 'soon SUBMIT' 'answer SUBMIT' 'request COMMIT' 'passed
         eval "[ ! -e '$T_DIR/at' ] && ran_once '$name'"
     gwd_stop
 done
+# --- and its worker alone, so that the driver itself goes on ---
+cat >"$T_DIR/act" <<'X'
+#!/bin/bash
+read -ra workers < <(cat "/proc/$DRIVER/task/"*/children)
+kill -KILL "${workers[@]}"
+sleep 0.1
+X
+for at in 'answer SUBMIT' 'request COMMIT' 'passed COMMIT'; do
+    name=worker-${at// /-}
+    echo "$at" >"$T_DIR/at"
+    job "$name" 0
+    gwd_start || t_not_ok "a daemon with a filtered driver is ready"
+    bg_submit job -t "$name.jt"
+    bg_end "the worker killed at $at: the job ends right" job 7
+    t_check "the worker was killed, and the job started once" \
+        eval "[ ! -e '$T_DIR/at' ] && ran_once '$name'"
+    gwd_stop
+done
 grid_once "no attempt was started twice by any site"
 grid_clean
 t_done

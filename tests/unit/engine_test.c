@@ -178,6 +178,24 @@ static void each_failure_is_tried_again_or_not_by_its_blame(void **state)
          BLAME_SITE,
          4,
          0},
+        /* what only an administrator changes is not tried again at that site */
+        {job,
+         {"MKDIR", NULL, "not-authorized:site x", 0, 1},
+         NULL,
+         PHASE_DONE,
+         NULL,
+         BLAME_NONE,
+         2,
+         1},
+        {job, {"CP", "data", "untrusted:site x", 0, 1}, NULL, PHASE_DONE, NULL, BLAME_NONE, 2, 1},
+        {job,
+         {"SUBMIT", NULL, "not-authorized:site x", 0, 1},
+         NULL,
+         PHASE_DONE,
+         NULL,
+         BLAME_NONE,
+         2,
+         1},
         {job, {"END", NULL, "internal:us x", 0, 3}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
         {once, {"CP", "run.sh", "io:site x", 0, 1}, NULL, PHASE_FAILED, "io", BLAME_SITE, 1, 0},
         /* a driver of GridWay's, without blame */
@@ -557,6 +575,23 @@ static void a_two_step_driver_is_told_to_commit_after_the_contact_is_known(void 
         assert_int_equal(w->runs->n_started, 1);
         world_destroy(w);
     }
+}
+
+/* As after a crash of the part of the driver that knew it: what it said of that was not heard. */
+static void
+a_commit_that_the_driver_refuses_is_followed_by_the_question_what_became_of_it(void **state)
+{
+    (void)state;
+    struct world *w = world_create();
+    w->features[DRIVER_EM] |= FEATURE_COMMIT;
+    world_start(w);
+    world_listen(w);
+    w->faults[0] = (struct fault){"COMMIT", NULL, "internal:us no job has the handle", 0, 1};
+    uint64_t id = world_submit(w, job);
+    world_pass(w, 120);
+    check_done(w, id, 1);
+    assert_non_null(strstr(buf_str(&w->trace), "SUBMIT COMMIT RECOVER COMMIT"));
+    world_destroy(w);
 }
 
 static void a_job_that_the_site_held_for_too_long_is_submitted_anew(void **state)
@@ -1118,6 +1153,8 @@ int main(void)
         cmocka_unit_test(a_stale_attempts_answer_is_refused),
         cmocka_unit_test(answers_nobody_asked_for_do_not_stop_a_job),
         cmocka_unit_test(a_two_step_driver_is_told_to_commit_after_the_contact_is_known),
+        cmocka_unit_test(
+            a_commit_that_the_driver_refuses_is_followed_by_the_question_what_became_of_it),
         cmocka_unit_test(a_job_that_the_site_held_for_too_long_is_submitted_anew),
         cmocka_unit_test(a_lost_end_is_found_by_the_poll),
         cmocka_unit_test(

@@ -20,7 +20,7 @@ struct raw {
     const char *path;
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t changed;
-    bool is_done;
+    bool is_done, is_closed;
     int code;
     char *text; /* of the reply, or the error */
     bool is_error;
@@ -53,13 +53,25 @@ static void on_reply(void *arg, globus_ftp_control_handle_t *handle, globus_obje
     free(friendly);
 }
 
-/* false: nothing came in time, or it was cancelled. */
-static bool await(struct raw *w, unsigned limit_s)
+/* Its own: the reply to a command that was given up may come before it. */
+static void on_closed(void *arg, globus_ftp_control_handle_t *handle, globus_object_t *error,
+                      globus_ftp_control_response_t *response)
+{
+    (void)handle, (void)error, (void)response;
+    struct raw *w = arg;
+    pthread_mutex_lock(&w->mutex);
+    w->is_closed = true;
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* Wait for `*what`. false: it did not come in time, or it was cancelled. */
+static bool await(struct raw *w, bool *what, unsigned limit_s)
 {
     struct timespec t;
     bool is_done;
     pthread_mutex_lock(&w->mutex);
-    for (unsigned ms = 0; !w->is_done && ms < limit_s * 1000; ms += TICK_MS) {
+    for (unsigned ms = 0; !*what && ms < limit_s * 1000; ms += TICK_MS) {
         if (w->is_cancelled && atomic_load(w->is_cancelled))
             break;
         clock_gettime(CLOCK_REALTIME, &t);
@@ -68,8 +80,8 @@ static bool await(struct raw *w, unsigned limit_s)
         t.tv_nsec %= 1000000000L;
         pthread_cond_timedwait(&w->changed, &w->mutex, &t);
     }
-    is_done = w->is_done;
-    w->is_done = false;
+    is_done = *what;
+    *what = false;
     pthread_mutex_unlock(&w->mutex);
     return is_done;
 }
@@ -85,7 +97,7 @@ static int reply(struct raw *w, globus_result_t begun, unsigned limit_s, struct 
         globus_object_free(error);
         return r;
     }
-    if (!await(w, limit_s)) {
+    if (!await(w, &w->is_done, limit_s)) {
         trouble_set(t, GW_EUNAVAIL, "unreachable:site", "%s: no answer in %u s", w->about.host,
                     limit_s);
         t->is_link = true;
@@ -121,8 +133,8 @@ static void hang_up(struct raw *w, const char *label)
 {
     static const atomic_bool no = false;
     w->is_cancelled = &no;
-    if (globus_ftp_control_force_close(&w->handle, on_reply, w) == GLOBUS_SUCCESS &&
-        !await(w, CLOSE_S)) {
+    if (globus_ftp_control_force_close(&w->handle, on_closed, w) == GLOBUS_SUCCESS &&
+        !await(w, &w->is_closed, CLOSE_S)) {
         log_warn("%s: a connection does not close", label);
         return;
     }
