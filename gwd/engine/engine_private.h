@@ -154,6 +154,8 @@ void flight_give_up(struct engine *e, struct flight *f); /* flight_end by failur
 int64_t backoff_us(const struct engine *e, unsigned tries);
 /* May what failed for `r` be tried once more at the same site? */
 bool flight_may_retry(const struct flight *f, const struct reason *r);
+/* Its fate is unknown from now on, unless it was before. */
+void flight_lost(struct engine *e, struct flight *f, const char *text);
 struct driver *driver_find(const struct engine *e, enum driver_kind kind, const char *name);
 bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number,
              const char *arg0, const char *arg1,

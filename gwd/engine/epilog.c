@@ -112,17 +112,7 @@ static bool may_wait(struct engine *e, struct flight *f, const struct reason *wh
     if (!a->contact || a->is_accepted || f->step == EPI_RMDIR || !why->code ||
         strcmp(why->code, "unreachable") != 0 || t->on_lost == ON_LOST_RETRY_NOW)
         return false;
-    if (!a->unknown_since_us) {
-        struct event ev = {.kind = EV_ATTEMPT_LOST,
-                           .job = f->ref.job,
-                           .task = f->ref.task,
-                           .attempt = f->ref.attempt,
-                           .reason = "unknown",
-                           .blame = BLAME_SITE,
-                           .text = why->text};
-        emit(e, &ev);
-        f->unknown_mono_us = 0;
-    }
+    flight_lost(e, f, why->text);
     if (!f->unknown_mono_us)
         f->unknown_mono_us = e->mono_us;
     return t->on_lost == ON_LOST_WAIT ||

@@ -73,6 +73,22 @@ bool flight_may_retry(const struct flight *f, const struct reason *r)
             (strcmp(r->code, "not-authorized") != 0 && strcmp(r->code, "untrusted") != 0));
 }
 
+void flight_lost(struct engine *e, struct flight *f, const char *text)
+{
+    struct event ev = {.kind = EV_ATTEMPT_LOST,
+                       .job = f->ref.job,
+                       .task = f->ref.task,
+                       .attempt = f->ref.attempt,
+                       .reason = "unknown",
+                       .blame = BLAME_SITE,
+                       .text = text};
+    if (flight_attempt(f)->unknown_since_us)
+        return;
+    emit(e, &ev);
+    /* Counted on our own clock: what was before a restart does not count. */
+    f->unknown_mono_us = 0;
+}
+
 void flight_timer(struct engine *e, struct flight *f, int64_t delay_us)
 {
     timers_add(&e->timers, (struct timer){.at_us = e->mono_us + delay_us,

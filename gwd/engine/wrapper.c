@@ -101,18 +101,7 @@ static void give_up_lost(struct engine *e, struct flight *f, const char *text)
 /* Nobody can say what became of it. The owner chose how long to wait for an answer. */
 static void unknown(struct engine *e, struct flight *f, const char *text)
 {
-    if (!flight_attempt(f)->unknown_since_us) {
-        struct event ev = {.kind = EV_ATTEMPT_LOST,
-                           .job = f->ref.job,
-                           .task = f->ref.task,
-                           .attempt = f->ref.attempt,
-                           .reason = "unknown",
-                           .blame = BLAME_SITE,
-                           .text = text};
-        emit(e, &ev);
-        f->unknown_mono_us = 0;
-    }
-    /* Counted on our own clock: what was before a restart does not count. */
+    flight_lost(e, f, text);
     if (!f->unknown_mono_us && f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
         lease_lose(e, f);
     else if (!f->unknown_mono_us)

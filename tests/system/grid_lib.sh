@@ -169,3 +169,32 @@ kill -KILL \$reader
 X
     chmod +x "$T_DIR/$1" "$T_DIR/act"
 }
+
+# --- a driver alone, spoken with in lines: a script's `start` sets IN and OUT, its descriptors, and SEEN=() ---
+
+say() {
+    printf '%s\n' "$@" >&"$IN"
+}
+
+# hear ERE [SECONDS]: the next line that matches, in LINE; others are kept for the next hear.
+hear() {
+    local end=$((SECONDS + ${2:-30})) i
+    for i in "${!SEEN[@]}"; do
+        LINE=${SEEN[i]}
+        if [[ $LINE =~ ^$1 ]]; then
+            unset "SEEN[i]"
+            return 0
+        fi
+    done
+    while [ $SECONDS -le $end ] && IFS= read -r -t $((end - SECONDS + 1)) LINE <&"$OUT"; do
+        [[ $LINE =~ ^$1 ]] && return 0
+        SEEN+=("$LINE")
+    done
+    LINE="(no line matches $1; others: ${SEEN[*]-})"
+    return 1
+}
+
+# told SENTENCE ERE [SECONDS]: a case: such a line comes.
+told() {
+    if hear "$2" "${3-}"; then t_ok "$1"; else t_not_ok "$1" "$LINE" "$(tail -n 3 driver.log)"; fi
+}
