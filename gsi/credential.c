@@ -91,7 +91,7 @@ static void put_time(int64_t at_s, char text[32])
     struct tm tm;
     time_t t = (time_t)at_s;
     if (!gmtime_r(&t, &tm) || strftime(text, 32, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-        strcpy(text, "long ago");
+        snprintf(text, 32, "long ago");
 }
 
 static int check_proxy(const char *path, const struct proxy *p, struct gw_err *err)

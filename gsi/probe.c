@@ -53,7 +53,8 @@ static void explain_name(struct handshake *h, const struct explain_about *a,
 static void explain_reply(const char *reply, const struct explain_about *a, struct explanation *ret)
 {
     const char *blank = strncmp(reply, "HTTP/", 5) == 0 ? strchr(reply, ' ') : NULL;
-    int status = blank ? atoi(blank) : 0;
+    /* A number of any length gives one. */
+    unsigned long status = blank ? strtoul(blank, NULL, 10) : 0;
     if (status == 200 || status == 404) {
         conclude(ret, NULL, "%s accepts %s", a->host, a->identity);
     } else if (status == 403 && a->is_limited) {

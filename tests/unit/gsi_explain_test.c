@@ -123,11 +123,10 @@ static void a_sites_words_cannot_break_the_line(void **state)
 {
     (void)state;
     struct explanation e;
-    char text[5000];
-    strcpy(text, "The name of the remote entity (");
-    memset(text + strlen(text), 'A', 3000);
-    text[3031] = '\0';
-    strcat(text, "\x01\xff), and the expected");
+    char many[3001] = "", text[5000];
+    memset(many, 'A', sizeof many - 1);
+    snprintf(text, sizeof text, "The name of the remote entity (%s\x01\xff), and the expected",
+             many);
     assert_true(explain_text(text, false, &about, &e));
     assert_true(strlen(e.text) < 700);
     assert_true(explain_text("Could not map Gridmap lookup failure: Could not map /CN=\x1b[1m\xc3",
