@@ -73,6 +73,9 @@ LIBS_libexec/gw_fake := -ljansson
 LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic
 LIBS_TEST = $(LIBS_GLOBUS) $(LIBS_LDAP) -lcmocka -luv -lsqlite3 -ljansson -lsmartcols -luuid -lvirt -larchive -lcrypto
 
+# Programs that measure; LIBS_TEST has what any of them needs.
+BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+
 COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs gwuser
 SCRIPTS := libexec/gw_wrapper.sh
 
@@ -132,7 +135,15 @@ $(B)/tests/%: tests/unit/%.c $(B)/libgw.a
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-write-strings $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) -lpthread -lm
 
+$(B)/bench/%: bench/%.c $(B)/libgw.a
+	@mkdir -p $(@D)
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a \
+	    -luv -lsqlite3 -ljansson -luuid -lcrypto -lpthread -lm
+
 tests: $(UNIT_TESTS)
+
+benches: $(BENCHES)
 
 deps:
 	@tools/deps
@@ -153,7 +164,7 @@ demo:
 
 check:
 	@tools/deps build run test grid
-	@$(MAKE) --no-print-directory WERROR=-Werror all tests
+	@$(MAKE) --no-print-directory WERROR=-Werror all tests benches
 	@$(MAKE) --no-print-directory image
 	@BUILD=$(B) tests/run
 
@@ -177,6 +188,13 @@ check-grid:
 	@$(MAKE) --no-print-directory WERROR=-Werror all
 	@$(MAKE) --no-print-directory image
 	@BUILD=$(B) tests/run $(filter-out grid_lib.sh,$(notdir $(wildcard tests/system/grid_*.sh)))
+
+# Every figure of docs/performance.md, beside its goal and what this machine does without us. Takes an hour and a half,
+# an hour of it the soak; BENCH="--rounds 1 submit" and such narrow it (bench/run --help).
+bench:
+	@tools/deps build run test
+	@$(MAKE) --no-print-directory all benches
+	@BUILD=$(B) bench/run $(BENCH)
 
 # Jobs per second at a real site, beside what globusrun alone reaches there (root).
 bench-grid: all
@@ -250,5 +268,5 @@ clean:
 	rm -rf build build-san
 
 FORCE:
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
-.PHONY: all tests deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCHES:%=%.d)
+.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE
