@@ -10,7 +10,8 @@ B := build
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-CFLAGS ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# Frame pointers, so that a running daemon can be profiled.
+CFLAGS ?= -O2 -g -fno-omit-frame-pointer -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wwrite-strings -Wformat=2 \
         -Wconversion -Wno-sign-conversion
 # The compiler cannot know that gw_err_set() returns a negative number, and takes what stays unset then for read.

@@ -1,0 +1,70 @@
+# The sections of bench/run: bench_NAME measures in the current directory, which is empty, and prints JSON lines.
+# shellcheck shell=bash
+
+if [ "${smoke-}" ]; then few=200 many=2000 million=5000 runs=2; else few=2000 many=100000 million=1000000 runs=9; fi
+
+# figures_of SECTION: what it has to give.
+figures_of() {
+    case $1 in
+    submit) echo submit.window100 submit.window1 ;;
+    gwsubmit) echo gwsubmit.serial gwsubmit.parallel ;;
+    store) echo mem.job mem.task restart.100000 restart.1000000 ;;
+    gwps) echo gwps.10000 gwps.json "$([ "$(id -u)" -ne 0 ] || echo gwps.user)" ;;
+    *) grep -o "^$1\.[a-z0-9_]*" "$T_ROOT/bench/goals" ;;
+    esac
+}
+
+# bench_gwd IM_ARGUMENTS EM [LINE ...]: a daemon of its own in ./gwd. Sets GW_SOCKET and GWD_PID.
+bench_gwd() {
+    GWD_DIR=$PWD/gwd
+    mkdir -p gwd/site
+    {
+        printf 'STATE_DIR = "%s"\nSOCKET = "%s"\n' "$GWD_DIR" "$GWD_DIR/gwd.sock"
+        printf 'IM_MAD = static:gw_im_static:%s:local:exec\nTM_MAD = local:gw_tm_local:\nEM_MAD = exec:%s:rsl\n' "$1" "$2"
+        shift 2
+        [ $# -eq 0 ] || printf '%s\n' "$@"
+    } >gwd/gwd.conf
+    gwd_start || return
+    PROFILER=
+    [ -z "${profile-}" ] || {
+        "$T_ROOT/bench/profile" "$GWD_PID" "$profile/$section.svg" "gwd: $section" >&2 &
+        PROFILER=$!
+        sleep 1 # perf attaches; it does not say when it has
+    }
+}
+
+bench_end() {
+    gwd_stop
+    [ -z "$PROFILER" ] || wait "$PROFILER"
+}
+
+# Ten hosts of a hundred slots, as attributes on paper; what runs there ends at once.
+null_grid() {
+    local i
+    for i in 0 1 2 3 4 5 6 7 8 9; do
+        cat >"host$i" <<HOST
+HOSTNAME="host$i" ARCH="x86_64" OS_NAME="Linux" CPU_SMP=100 CPU_FREE=10000 NODECOUNT=100 LRMS_NAME="null" LRMS_TYPE="null" STAGE_URL="file://$PWD/site"
+QUEUE_NAME[0]="q" QUEUE_NODECOUNT[0]=100 QUEUE_FREENODECOUNT[0]=100
+HOST
+        echo "host$i $PWD/host$i"
+    done >hosts
+    bench_gwd "-l $PWD/hosts" "$BUILD/bench/em_null:" "$@"
+}
+
+this_machine() { # SLOTS [LINE ...]
+    local slots=$1
+    shift
+    bench_gwd "--self localhost\\:$slots\\:file\\://$PWD/site" "gw_em_fork:" "$@"
+}
+
+bare_template() {
+    printf 'EXECUTABLE = /bin/true\nSTAGING = no\n%s\n' "${1-}" >bare.jt
+}
+
+bench_submit() {
+    bare_template 'REQUIREMENTS = HOSTNAME = "none"'
+    null_grid || return
+    "$BUILD/bench/clients" submit "$GW_SOCKET" "$many" 100 "$GWD_PID"
+    "$BUILD/bench/clients" submit "$GW_SOCKET" "$few" 1 "$GWD_PID"
+    bench_end
+}
