@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_WAIT = KEY_OWN, KEY_EXIT, KEY_CHECK, KEY_KEY, KEY_CREDENTIAL };
+enum { KEY_WAIT = KEY_OWN, KEY_EXIT, KEY_CHECK, KEY_KEY, KEY_CREDENTIAL, KEY_BARE };
 
 static const struct argp_option option_table[] = {
     {"template", 't', "FILE", 0, "The job template; also without -t; `-` is standard input", 0},
@@ -32,6 +32,8 @@ static const struct argp_option option_table[] = {
     {"check", KEY_CHECK, NULL, 0, "Only check the template, all of it; no daemon is needed", 0},
     {"key", KEY_KEY, "KEY", 0,
      "Submission key: what was submitted with it before is not submitted again", 0},
+    {"no-staging", KEY_BARE, NULL, 0, "Of a command: start it as it is on the host (STAGING = no)",
+     0},
     {"credential", KEY_CREDENTIAL, "FILE", 0,
      "The proxy certificate in whose name it runs; else $X509_USER_PROXY, /tmp/x509up_u<uid>", 0},
     {0}};
@@ -57,6 +59,8 @@ static void check(struct submit_options *o, struct argp_state *state)
 {
     if (o->command && o->file)
         argp_error(state, "either a template or a command");
+    if (o->is_bare && !o->command)
+        argp_error(state, "--no-staging belongs to a command; in a template write STAGING = no");
     if (!o->tasks && (o->start != 0 || o->increment != 1))
         argp_error(state, "-s and -i belong to an array: -n N");
     if (!o->command && !o->file && isatty(STDIN_FILENO))
@@ -106,6 +110,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_CHECK:
         o->is_check = true;
+        return 0;
+    case KEY_BARE:
+        o->is_bare = true;
         return 0;
     case KEY_KEY:
         o->key = arg;

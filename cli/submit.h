@@ -16,7 +16,7 @@ struct submit_options {
     size_t command_n;
     uint64_t tasks; /* 0: no array */
     int64_t start, increment;
-    bool is_held, is_verbose, is_waiting, is_jobs_own, is_check;
+    bool is_held, is_verbose, is_waiting, is_jobs_own, is_check, is_bare;
     int priority; /* -1: the template's */
     const char *key;
 };

@@ -80,6 +80,8 @@ static int read_command(const struct submit_options *o, struct source *s)
     argv[0] = program;
     char *text = template_from_command(argv, o->command_n);
     buf_puts(&s->text, text);
+    if (o->is_bare)
+        buf_puts(&s->text, "STAGING = no\n");
     s->shown = xstrdup("command line");
     s->name = xstrdup(base_of(program));
     free(text);

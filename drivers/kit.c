@@ -49,6 +49,9 @@ static const struct {
     {KIT_CREDENTIAL, "credential"},
     {KIT_PROGRESS, "progress"},
     {KIT_ATOMIC, "atomic"},
+    {KIT_BARE, "bare"},
+    {KIT_INLINE, "inline"},
+    {KIT_POLL_ALL, "poll-all"},
 };
 
 static void on_stdin(void *ctx, int fd, short revents);

@@ -27,6 +27,9 @@ enum kit_feature {
     KIT_COMMIT = 1 << 8,
     KIT_CREDENTIAL = 1 << 9,
     KIT_PROGRESS = 1 << 10,
+    KIT_BARE = 1 << 11,
+    KIT_INLINE = 1 << 12,
+    KIT_POLL_ALL = 1 << 13,
 };
 
 struct kit;

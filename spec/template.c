@@ -168,6 +168,56 @@ static void check_vm(struct template_reader *r)
                       "%s has no meaning without VM_IMAGE", rows[i].name);
 }
 
+/* Without job directory and wrapper these have nobody who would do them. */
+static void check_bare(struct template_reader *r)
+{
+    static const char *const refused[] = {"INPUT_FILES", "OUTPUT_FILES", "WRAPPER",
+                                          "VM_IMAGE",    "WALLTIME",     "LEASE"};
+    for (size_t i = 0; i < GW_COUNT(refused); i++) {
+        const struct kv *kv = template_given(r, refused[i]);
+        if (kv && *kv->value && strcmp(kv->value, "0") != 0)
+            diags_add(r->d, DIAG_ERROR, kv->key_at, NULL,
+                      "%s needs the job directory or the wrapper, and with STAGING = no there is "
+                      "neither",
+                      refused[i]);
+    }
+    if (r->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
+        diags_add(r->d, DIAG_ERROR, template_given(r, "ON_LOST")->value_at,
+                  "ON_LOST = wait or retry-now",
+                  "a lease is kept by the wrapper, and with STAGING = no there is none");
+}
+
+static void check_host_path(struct template_reader *r, const char *name, const char *path)
+{
+    const struct kv *kv = template_given(r, name);
+    if (kv && *kv->value && path && path[0] != '/')
+        template_error(r, kv, 0, kv->value_len, NULL,
+                       "%s: \"%s\" is no absolute path; with STAGING = no it is a file of the host",
+                       name, path);
+}
+
+/* The defaults of the streams are files of the job's home; here they are thrown away. */
+static void set_stream_of_host(struct template_reader *r, const char *name, char **path)
+{
+    const struct kv *kv = template_given(r, name);
+    check_host_path(r, name, *path);
+    if (kv && *kv->value)
+        return;
+    free(*path);
+    *path = xstrdup("/dev/null");
+}
+
+static void set_bare(struct template_reader *r)
+{
+    if (!r->t->is_bare)
+        return;
+    check_bare(r);
+    check_host_path(r, "EXECUTABLE", r->t->executable);
+    set_stream_of_host(r, "STDIN_FILE", &r->t->stdin_file);
+    set_stream_of_host(r, "STDOUT_FILE", &r->t->stdout_file);
+    set_stream_of_host(r, "STDERR_FILE", &r->t->stderr_file);
+}
+
 static void check_streams(struct template_reader *r)
 {
     const struct template *t = r->t;
@@ -194,6 +244,7 @@ static void read_all(struct template_reader *r, struct kv_list *list, const char
     check_executable(r);
     check_lease(r);
     check_vm(r);
+    set_bare(r);
     check_streams(r);
     template_check_files(r);
     template_check_substitutions(r);

@@ -48,6 +48,8 @@ struct template
     enum on_lost on_lost;
     uint64_t lease_s; /* LEASE; 0: none */
     char *wrapper;    /* own wrapper script, or NULL */
+    bool is_bare;     /* STAGING = no: nothing is copied and no wrapper runs; the streams are files
+                         of the host */
 
     char *vm_image;    /* NULL: a plain job */
     char *vm_checksum; /* "sha256:" and 64 lower-case hex digits, or NULL */

@@ -16,6 +16,7 @@ enum template_kind {
     KIND_REQUIREMENTS,
     KIND_RANK,
     KIND_FLAG,
+    KIND_NOT,      /* a flag whose member says the opposite */
     KIND_COUNT,    /* unsigned or int */
     KIND_DURATION, /* uint64_t seconds */
     KIND_DEADLINE, /* the same, written D:H:M, H:M or M */

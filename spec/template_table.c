@@ -127,6 +127,13 @@ static const struct template_row rows[] = {
      .otherwise = "",
      .at = AT(wrapper),
      .meaning = "script that starts the program at the site, in place of gwd's own"},
+    {.name = "STAGING",
+     .kind = KIND_NOT,
+     .otherwise = "yes",
+     .at = AT(is_bare),
+     .meaning =
+         "no: the program is started as it is on the host, without job directory, copies and "
+         "wrapper"},
     {.name = "VM_IMAGE",
      .kind = KIND_IMAGE,
      .otherwise = "",
@@ -256,6 +263,7 @@ static const char *kind_text(const struct template_row *row)
     case KIND_RANK:
         return "expression";
     case KIND_FLAG:
+    case KIND_NOT:
         return "yes, no";
     case KIND_COUNT:
         return "integer";

@@ -91,6 +91,12 @@ static void set_flag(const struct setter *s)
         refuse_all(s, NULL, err.text);
 }
 
+static void set_not(const struct setter *s)
+{
+    set_flag(s);
+    *(bool *)s->member = !*(bool *)s->member;
+}
+
 static void set_count(const struct setter *s)
 {
     struct gw_err err;
@@ -386,6 +392,9 @@ void template_set(struct template_reader *r, const struct template_row *row, con
         break;
     case KIND_FLAG:
         set_flag(&s);
+        break;
+    case KIND_NOT:
+        set_not(&s);
         break;
     case KIND_COUNT:
         set_count(&s);

@@ -24,6 +24,8 @@ static const struct {
     {"tail", FEATURE_TAIL, 1 << DRIVER_TM},
     {"progress", FEATURE_PROGRESS, 1 << DRIVER_TM},
     {"credential", FEATURE_CREDENTIAL, 1 << DRIVER_TM | 1 << DRIVER_EM},
+    {"bare", FEATURE_BARE, 1 << DRIVER_EM},
+    {"inline", FEATURE_INLINE, 1 << DRIVER_EM},
 };
 
 const char *driver_kind_name(enum driver_kind kind)

@@ -83,7 +83,10 @@ static void start_attempt(void *ctx, const struct match *m)
     }
     struct flight *f = flight_create(e, m->job, job_task(m->job, m->task));
     place_count(e, m->job, flight_attempt(f), 1);
-    prolog_begin(e, f);
+    if (flight_is_bare(f))
+        bare_begin(e, f);
+    else
+        prolog_begin(e, f);
 }
 
 static bool is_usable(const void *ctx, const struct host *h)

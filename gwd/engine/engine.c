@@ -141,6 +141,10 @@ void flight_continue(struct engine *e, struct flight *f)
     f->is_tm_open = f->is_parked = false;
     switch ((int)f->task->phase) {
     case PHASE_PROLOG:
+        if (flight_is_bare(f)) { /* begun when its driver was not there */
+            bare_begin(e, f);
+            break;
+        }
         f->is_redo = true;
         if (f->failure.code || f->task->wish == WISH_GONE)
             abort_begin(e, f);
@@ -154,7 +158,9 @@ void flight_continue(struct engine *e, struct flight *f)
             wrapper_recover(e, f);
         break;
     default:
-        if (f->step >= ABO_STOP && f->step <= ABO_END)
+        if (flight_is_bare(f))
+            bare_failed(e, f);
+        else if (f->step >= ABO_STOP && f->step <= ABO_END)
             abort_begin(e, f);
         else
             epilog_begin(e, f);
@@ -165,7 +171,7 @@ void flight_continue(struct engine *e, struct flight *f)
 static bool concerns(const struct flight *f, const struct driver *d)
 {
     const struct attempt *a = flight_attempt(f);
-    if (f->task->phase == PHASE_WRAPPER)
+    if (f->task->phase == PHASE_WRAPPER || flight_is_bare(f))
         return d->kind == DRIVER_EM && strcmp(a->em, d->name) == 0;
     return d->kind == DRIVER_TM && strcmp(a->tm, d->name) == 0;
 }

@@ -30,6 +30,8 @@ enum driver_feature {
     FEATURE_TAIL = 1 << 9,
     FEATURE_CREDENTIAL = 1 << 10,
     FEATURE_PROGRESS = 1 << 11,
+    FEATURE_BARE = 1 << 12,
+    FEATURE_INLINE = 1 << 13,
 };
 
 /* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c). */

@@ -6,6 +6,8 @@
 #include "gwd/engine/engine.h"
 #include "gwd/engine/timers.h"
 
+struct rsl;
+
 /* Where an attempt under way is. Each step but the waiting ones has requests out at one driver. */
 enum step {
     STEP_IDLE, /* its driver is not up: goes on by IN_DRIVER_UP */
@@ -70,6 +72,7 @@ struct flight {
     struct status_report status;
     uint64_t timer;          /* generation: older timers of this flight mean nothing */
     bool may_be_submitted;   /* a SUBMIT was sent, now or before a restart */
+    bool has_spool;          /* bare: its description was written there */
     bool is_tm_open;         /* START was sent, END was not answered */
     int64_t unknown_mono_us; /* since when its fate is unknown, on our clock */
     uint64_t lost_seq;       /* lease files from this number on name it as lost */
@@ -187,6 +190,14 @@ void credential_tell(struct engine *e, const struct flight *f, const struct driv
 bool credential_park(struct engine *e, struct flight *f, const struct reason *why);
 void credentials_clear(struct engine *e);
 
+/* bare.c: attempts without job directory and wrapper (STAGING = no) */
+bool flight_is_bare(const struct flight *f);
+void bare_begin(struct engine *e, struct flight *f); /* staged at once, and submitted */
+/* It is over: accepted with its exit code, which the text of DONE:<code> has. */
+void bare_ended(struct engine *e, struct flight *f, const char *state);
+void bare_failed(struct engine *e, struct flight *f); /* over without a result: f->failure */
+void bare_put(struct engine *e, const struct flight *f, struct rsl *rsl); /* what to run */
+
 /* prolog.c, wrapper.c, epilog.c, abort.c: begin, go on after an answer, go on after a timer */
 void prolog_begin(struct engine *e, struct flight *f);
 void prolog_answer(struct engine *e, struct flight *f, const struct input *in);
@@ -224,12 +235,14 @@ void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only);
 
 /* jobfiles.c: the contents of the files that staging_inputs copies, and the job description */
 void jobfiles_write(struct engine *e, struct flight *f);
-void jobfiles_write_description(struct engine *e,
-                                struct flight *f); /* again: the spool may be lost in a power cut */
-char *jobfiles_description_path(const struct engine *e, const struct flight *f);
+/* The last field of SUBMIT and RECOVER: the description where `d` takes it inline, else the path of
+ * the file, which is written. malloc'ed. */
+char *jobfiles_description(struct engine *e, struct flight *f, const struct driver *d);
+/* The GW_ variables of a job; `put` is given malloc'ed values and takes them over. */
+typedef void jobfiles_put(void *ctx, const char *name, char *value);
+void jobfiles_names(struct engine *e, const struct flight *f, jobfiles_put *put, void *ctx);
 
 /* nsh.c: where worker nodes do not have the account's home */
-struct rsl;
 bool nsh_is_wanted(const struct engine *e, const struct flight *f);
 void nsh_describe(const struct engine *e, const struct flight *f,
                   struct rsl *rsl);                                /* what to run */

@@ -189,14 +189,13 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     }
     if (outcome == OUTCOME_REQUEUE)
         ev.not_before_us = e->now_us + backoff_us(e, (unsigned)f->task->n_attempts);
-    char *spool = staging_spool(e, f, "");
     struct job *j = f->job;
     place_count(e, j, a, -1);
     emit(e, &ev);
     struct effect *release = effect_add(e, EFFECT_RELEASE);
     release->ref = f->ref;
-    struct effect *remove = effect_add(e, EFFECT_REMOVE);
-    remove->path = spool;
+    if (f->has_spool || !flight_is_bare(f))
+        effect_add(e, EFFECT_REMOVE)->path = staging_spool(e, f, "");
     if (outcome != OUTCOME_REQUEUE) {
         struct effect *archive = effect_add(e, EFFECT_ARCHIVE);
         archive->ref = f->ref;

@@ -69,38 +69,37 @@ static void put_ctl(struct engine *e, struct flight *f, struct buf *b)
     free(lease);
 }
 
-static void put_expanded(struct engine *e, struct flight *f, struct buf *b, const char *name,
-                         const char *text)
+void jobfiles_names(struct engine *e, const struct flight *f, jobfiles_put *put, void *ctx)
 {
-    char *value = staging_expand(e, f->job, f->ref.task, text);
-    put_shell(b, "export ", name, value);
-    free(value);
+    static const struct {
+        const char *name, *ask;
+    } numbers[] = {{"GW_JOB_ID", "${JOB_ID}"},   {"GW_ARRAY_ID", "${ARRAY_ID}"},
+                   {"GW_TASK_ID", "${TASK_ID}"}, {"GW_TOTAL_TASKS", "${TOTAL_TASKS}"},
+                   {"GW_PARAM", "${PARAM}"},     {"GW_MAX_PARAM", "${MAX_PARAM}"},
+                   {"GW_ARCH", "${ARCH}"}};
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    for (size_t i = 0; i < GW_COUNT(numbers); i++)
+        put(ctx, numbers[i].name, staging_expand(e, f->job, f->ref.task, numbers[i].ask));
+    put(ctx, "GW_USER", xstrdup(f->job->spec->owner.user));
+    put(ctx, "GW_HOSTNAME", xstrdup(a->host));
+    put(ctx, "GW_RESTARTED", xasprintf("%" PRIu64, a->number - 1));
+    put(ctx, "GW_NP", xasprintf("%u", t->np));
+    put(ctx, "GW_JOB_HOME", xstrdup(f->job->spec->home));
+    for (size_t i = 0; i < t->n_env; i++)
+        put(ctx, t->env[i].name, staging_expand(e, f->job, f->ref.task, t->env[i].value));
 }
 
-static void put_names(struct engine *e, struct flight *f, struct buf *b)
+static void put_export(void *ctx, const char *name, char *value)
 {
-    static const char *const numbers[] = {"JOB_ID", "ARRAY_ID",  "TASK_ID", "TOTAL_TASKS",
-                                          "PARAM",  "MAX_PARAM", "ARCH"};
-    for (size_t i = 0; i < GW_COUNT(numbers); i++) {
-        char *ask = xasprintf("${%s}", numbers[i]), *name = xasprintf("GW_%s", numbers[i]);
-        put_expanded(e, f, b, name, ask);
-        free(ask);
-        free(name);
-    }
+    put_shell(ctx, "export ", name, value);
+    free(value);
 }
 
 static void put_env(struct engine *e, struct flight *f, struct buf *b)
 {
     const struct template *t = f->job->spec->t;
-    const struct attempt *a = flight_attempt(f);
-    put_names(e, f, b);
-    put_shell(b, "export ", "GW_USER", f->job->spec->owner.user);
-    put_shell(b, "export ", "GW_HOSTNAME", a->host);
-    put_shell_u64(b, "export ", "GW_RESTARTED", a->number - 1);
-    put_shell_u64(b, "export ", "GW_NP", t->np);
-    put_shell(b, "export ", "GW_JOB_HOME", f->job->spec->home);
-    for (size_t i = 0; i < t->n_env; i++)
-        put_expanded(e, f, b, t->env[i].name, t->env[i].value);
+    jobfiles_names(e, f, put_export, b);
     char **words;
     size_t n;
     if (staging_words(e, f->job, f->ref.task, t->arguments, &words, &n) < 0)
@@ -206,20 +205,30 @@ static void put_wrapper(const struct engine *e, const struct flight *f, struct r
     free(url);
 }
 
-static void put_description(struct engine *e, struct flight *f, struct buf *b)
+static void put_wrapper_env(struct engine *e, const struct flight *f, struct rsl *rsl)
+{
+    char *token = staging_token(e, f);
+    const char *env[] = {"GW_TOKEN", token, "GW_HOSTNAME", flight_attempt(f)->host};
+    rsl_add(rsl, "environment", env, GW_COUNT(env));
+    free(token);
+}
+
+static void put_description(struct engine *e, const struct flight *f, struct buf *b)
 {
     static const char *const types[] = {"single", "multiple", "mpi"};
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
-    bool is_nsh = nsh_is_wanted(e, f);
-    char *token = staging_token(e, f), *count = xasprintf("%u", t->np);
-    const char *env[] = {"GW_TOKEN", token, "GW_HOSTNAME", a->host};
+    bool is_nsh = !flight_is_bare(f) && nsh_is_wanted(e, f);
+    char *count = xasprintf("%u", t->np);
     struct rsl rsl = {0};
-    if (is_nsh)
+    if (flight_is_bare(f))
+        bare_put(e, f, &rsl);
+    else if (is_nsh)
         nsh_describe(e, f, &rsl);
     else
         put_wrapper(e, f, &rsl);
-    rsl_add(&rsl, "environment", env, GW_COUNT(env));
+    if (!flight_is_bare(f))
+        put_wrapper_env(e, f, &rsl);
     rsl_add_one(&rsl, "count", count);
     rsl_add_one(&rsl, "jobtype", types[t->type]);
     if (a->queue && *a->queue)
@@ -233,20 +242,22 @@ static void put_description(struct engine *e, struct flight *f, struct buf *b)
     }
     rsl_encode(&rsl, b);
     rsl_clear(&rsl);
-    free(token);
     free(count);
 }
 
-char *jobfiles_description_path(const struct engine *e, const struct flight *f)
-{
-    return staging_spool(e, f, "job.rsl");
-}
+/* Some room is left for the line's other fields and for what percent-encoding adds. */
+enum { INLINE_MAX = 16384 };
 
-void jobfiles_write_description(struct engine *e, struct flight *f)
+char *jobfiles_description(struct engine *e, struct flight *f, const struct driver *d)
 {
     struct buf b = BUF_INIT;
     put_description(e, f, &b);
-    write_file(e, jobfiles_description_path(e, f), &b, 0600);
+    unsigned needed = FEATURE_INLINE | FEATURE_PCT;
+    if ((d->features & needed) == needed && b.len <= INLINE_MAX)
+        return buf_take(&b);
+    f->has_spool = true;
+    write_file(e, staging_spool(e, f, "job.rsl"), &b, 0600);
+    return staging_spool(e, f, "job.rsl");
 }
 
 void jobfiles_write(struct engine *e, struct flight *f)
@@ -255,10 +266,8 @@ void jobfiles_write(struct engine *e, struct flight *f)
         const char *name;
         void (*put)(struct engine *e, struct flight *f, struct buf *b);
         bool is_vm_only;
-    } files[] = {{"job.ctl", put_ctl, false},
-                 {"job.env", put_env, false},
-                 {"job.rsl", put_description, false},
-                 {"vm.conf", put_vm, true}};
+    } files[] = {
+        {"job.ctl", put_ctl, false}, {"job.env", put_env, false}, {"vm.conf", put_vm, true}};
     for (size_t i = 0; i < GW_COUNT(files); i++) {
         if (files[i].is_vm_only && !f->job->spec->t->vm_image)
             continue;

@@ -154,7 +154,7 @@ void wish_serve(struct engine *e, struct flight *f)
         return;
     switch ((int)f->task->phase) {
     case PHASE_PROLOG:
-        if (f->step < ABO_STOP || f->step == STEP_BACKOFF) {
+        if (!flight_is_bare(f) && (f->step < ABO_STOP || f->step == STEP_BACKOFF)) {
             reason_set(&f->failure, "killed", BLAME_NONE, NULL);
             abort_begin(e, f);
         }

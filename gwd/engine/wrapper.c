@@ -32,12 +32,23 @@ static bool em_send(struct engine *e, struct flight *f, enum step step, const ch
     return true;
 }
 
+static void exited(struct engine *e, struct flight *f, const char *code, enum blame blame,
+                   const char *text);
+
 static void submit(struct engine *e, struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
-    char *description = jobfiles_description_path(e, f);
-    if (f->is_redo)
-        jobfiles_write_description(e, f);
+    struct driver *d = em_of(e, f);
+    if (!d) {
+        f->step = STEP_IDLE;
+        return;
+    }
+    if (flight_is_bare(f) && !(d->features & FEATURE_BARE)) {
+        exited(e, f, "refused", BLAME_SITE,
+               "its execution driver starts no programs by themselves");
+        return;
+    }
+    char *description = jobfiles_description(e, f, d);
     char *where = a->lrms && *a->lrms ? xasprintf("%s/%s", a->host, a->lrms) : xstrdup(a->host);
     f->may_be_submitted = em_send(e, f, WRA_SUBMIT, "SUBMIT", where, description);
     free(where);
@@ -70,7 +81,10 @@ static void exited(struct engine *e, struct flight *f, const char *code, enum bl
     f->timer++;
     if (code)
         flight_fail(f, code, blame, text);
-    epilog_begin(e, f);
+    if (flight_is_bare(f))
+        bare_failed(e, f);
+    else
+        epilog_begin(e, f);
 }
 
 /* How long its fate may yet stay unknown; INT64_MAX: for ever. */
@@ -140,9 +154,7 @@ void wrapper_recover(struct engine *e, struct flight *f)
         unknown(e, f, "the driver cannot say whether the job was submitted");
         return;
     }
-    char *description = by_token ? jobfiles_description_path(e, f) : NULL;
-    if (by_token && f->is_redo)
-        jobfiles_write_description(e, f);
+    char *description = by_token ? jobfiles_description(e, f, d) : NULL;
     bool is_asked = em_send(e, f, WRA_RECOVER, "RECOVER", a->contact, description);
     /* A site that is gone may leave the question unanswered for longer than the owner waits. */
     int64_t rest = f->unknown_mono_us ? patience_us(e, f) : INT64_MAX;
@@ -203,7 +215,9 @@ static void take_state(struct engine *e, struct flight *f, const char *state)
         return;
     }
     found(e, f);
-    if (strncmp(state, "DONE", 4) == 0) {
+    if (strncmp(state, "DONE", 4) == 0 && flight_is_bare(f)) {
+        bare_ended(e, f, state);
+    } else if (strncmp(state, "DONE", 4) == 0) {
         exited(e, f, NULL, BLAME_NONE, NULL);
     } else if (strncmp(state, "FAILED", 6) == 0) {
         exited(e, f, "lost", BLAME_SITE, "the site's batch system says that the job failed");

@@ -45,6 +45,7 @@ struct job_class {
     char *credential; /* or NULL */
     unsigned np;
     bool needs_vm;
+    bool is_bare; /* only hosts whose execution driver takes programs without wrapper */
     unsigned vm_cpus;
     uint64_t vm_memory_mib;
     char *requirements_text, *rank_text;

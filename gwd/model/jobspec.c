@@ -18,8 +18,8 @@ static void key_part(struct buf *key, const char *part)
 static char *class_key(const struct template *t, const struct event *ev)
 {
     struct buf key = BUF_INIT;
-    buf_printf(&key, "%" PRIu64 ",%" PRIu64 ",%u,%d,%u,%" PRIu64 ",", ev->uid, ev->gid, t->np,
-               t->vm_image != NULL, t->vm_cpus, t->vm_memory_mib);
+    buf_printf(&key, "%" PRIu64 ",%" PRIu64 ",%u,%d,%d,%u,%" PRIu64 ",", ev->uid, ev->gid, t->np,
+               t->is_bare, t->vm_image != NULL, t->vm_cpus, t->vm_memory_mib);
     key_part(&key, ev->credential);
     key_part(&key, t->requirements);
     key_part(&key, t->rank);
@@ -51,6 +51,7 @@ static struct job_class *class_take(struct state *s, const struct template *t,
                             .credential = xstrdup(ev->credential),
                             .np = t->np,
                             .needs_vm = t->vm_image != NULL,
+                            .is_bare = t->is_bare,
                             .vm_cpus = t->vm_cpus,
                             .vm_memory_mib = t->vm_memory_mib,
                             .requirements_text = xstrdup(t->requirements),

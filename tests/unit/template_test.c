@@ -143,6 +143,9 @@ static void every_variable_comes_into_the_record(void **state)
     template_destroy(t);
 }
 
+#define BARE "EXECUTABLE = /bin/a\nSTAGING = no\n"
+#define NEITHER(name)                                                                              \
+    name " needs the job directory or the wrapper, and with STAGING = no there is neither|"
 #define EXE "EXECUTABLE = /bin/x\n"
 
 static void each_mistake_is_told_at_its_place(void **state)
@@ -172,6 +175,23 @@ static void each_mistake_is_told_at_its_place(void **state)
          "2:8+6 TYPE: \"singel\" is not single, multiple or mpi; did you mean single?|"},
         {EXE "RESCHEDULE_ON_FAILURE = maybe",
          "2:25+5 RESCHEDULE_ON_FAILURE: \"maybe\" is neither yes nor no|"},
+        {EXE "STAGING = maybe", "2:11+5 STAGING: \"maybe\" is neither yes nor no|"},
+        {BARE "INPUT_FILES = a", "3:1+11 " NEITHER("INPUT_FILES")},
+        {BARE "OUTPUT_FILES = a", "3:1+12 " NEITHER("OUTPUT_FILES")},
+        {BARE "WRAPPER = a", "3:1+7 " NEITHER("WRAPPER")},
+        {BARE "VM_IMAGE = a", "3:1+8 " NEITHER("VM_IMAGE")},
+        {BARE "WALLTIME = 5", "3:1+8 " NEITHER("WALLTIME")},
+        {BARE "LEASE = 5", "3:1+5 " NEITHER("LEASE")},
+        {BARE "ON_LOST = retry-after-lease",
+         "3:11+17 a lease is kept by the wrapper, and with STAGING = no there is none; ON_LOST = "
+         "wait or retry-now|"},
+        {BARE "STDOUT_FILE = out.${JOB_ID}",
+         "3:15+13 STDOUT_FILE: \"out.${JOB_ID}\" is no absolute path; with STAGING = no it is a "
+         "file of the host|"},
+        {"EXECUTABLE = a\nSTAGING = no",
+         "1:14+1 EXECUTABLE: \"a\" is no absolute path; with STAGING = no it is a file of the "
+         "host|"},
+        {BARE "STDERR_FILE = /tmp/e\nON_LOST = retry-now\nWALLTIME = 0", ""},
         {EXE "WALLTIME = 5x", "2:12+2 WALLTIME: \"5x\" is not a duration; write seconds, an "
                               "integer and s, m, h or d, or H:M:S|"},
         {EXE "ARGUMENTS = a 'b", "2:15+1 ARGUMENTS: this quote is not closed; a # after a blank "

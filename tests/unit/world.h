@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#define FEATURES_ALL (~0u & ~(unsigned)FEATURE_COMMIT & ~(unsigned)FEATURE_CREDENTIAL)
+#define FEATURES_ALL                                                                               \
+    (~0u & ~(unsigned)FEATURE_COMMIT & ~(unsigned)FEATURE_CREDENTIAL & ~(unsigned)FEATURE_INLINE)
 
 /* What a driver answers in place of doing it. An empty text: nothing at all is answered. */
 struct fault {
@@ -33,7 +34,8 @@ struct world_file {
 
 /* What the site knows of an attempt. */
 struct run {
-    char *token, *dir;
+    char *token, *dir; /* dir NULL: it runs without a wrapper */
+    char state[16];    /* when it has ended */
     struct task_ref ref;
     unsigned n_submitted, n_started;
     bool is_held, is_running, is_ended, is_cancelled;
@@ -196,6 +198,13 @@ static inline void run_end(struct world *w, struct run *r, const char *state)
 {
     r->is_running = false;
     r->is_ended = true;
+    snprintf(r->state, sizeof r->state, "DONE");
+    if (!r->dir) {
+        snprintf(r->state, sizeof r->state, "DONE:%d", w->exit_code);
+        if (w->is_up[DRIVER_EM])
+            world_tell(w, DRIVER_EM, "CALLBACK", r->ref, 0, true, r->state);
+        return;
+    }
     char *status = xasprintf("%s/status", r->dir), *out = xasprintf("%s/stdout.execution", r->dir);
     char *err = xasprintf("%s/stderr.execution", r->dir), *result = xasprintf("%s/result", r->dir);
     char *dir = xasprintf("%s/", r->dir), *vm_result = xasprintf("%s/out/result", r->dir);
@@ -218,20 +227,33 @@ static inline void run_end(struct world *w, struct run *r, const char *state)
 
 static inline const char *run_state(const struct run *r)
 {
-    return r->is_ended ? "DONE" : r->is_running ? "ACTIVE" : "PENDING";
+    return r->is_ended ? r->state : r->is_running ? "ACTIVE" : "PENDING";
 }
 
 /* --- drivers --- */
+
+/* A field that begins with & is a description, else it is the path of one. */
+static inline const char *em_description(struct world *w, const struct effect *f)
+{
+    if (f->args[1][0] == '&')
+        return f->args[1];
+    char *url = xasprintf("file://%s", f->args[1]);
+    struct world_file *file = world_file(w, url);
+    if (!file->is_there)
+        fail_msg("%s: the job description %s is not there", f->verb, f->args[1]);
+    free(url);
+    return file->text;
+}
 
 static inline void em_submit(struct world *w, const struct effect *f)
 {
     struct rsl rsl = {0};
     struct gw_err err = {0};
-    char *url = xasprintf("file://%s", f->args[1]);
-    struct world_file *file = world_file(w, url);
-    if (!file->is_there || rsl_decode(file->text, strlen(file->text), &rsl, &err) < 0)
-        fail_msg("the job description %s: %s", f->args[1],
-                 file->is_there ? err.text : "is not there");
+    const char *text = em_description(w, f);
+    if (rsl_decode(text, strlen(text), &rsl, &err) < 0)
+        fail_msg("the job description %s: %s", f->args[1], err.text);
+    const char *staging = rsl_getenv(&rsl, "GW_STAGING");
+    bool is_bare = staging && strcmp(staging, "no") == 0;
     const char *token = rsl_getenv(&rsl, "GW_TOKEN"), *dir = rsl_get(&rsl, "directory");
     struct run *r = run_find(w, token);
     w->n_submits++;
@@ -239,14 +261,15 @@ static inline void em_submit(struct world *w, const struct effect *f)
         r = xcalloc(1, sizeof *r);
         r->token = xstrdup(token);
         /* Without a shared home the job is told the directory's URL. */
-        r->dir =
-            dir ? xasprintf("file://%s", dir) : xstrdup(rsl_find(&rsl, "arguments")->values[3]);
+        r->dir = is_bare ? NULL
+                 : dir   ? xasprintf("file://%s", dir)
+                         : xstrdup(rsl_find(&rsl, "arguments")->values[3]);
         r->ref = f->ref;
         r->next = w->runs;
         w->runs = r;
     }
-    char *wrapper = xasprintf("%s/.wrapper", r->dir);
-    if (!world_has(w, wrapper))
+    char *wrapper = is_bare ? NULL : xasprintf("%s/.wrapper", r->dir);
+    if (wrapper && !world_has(w, wrapper))
         fail_msg("%s was submitted before it was staged", token);
     bool is_new = r->n_submitted++ == 0 || !(w->features[DRIVER_EM] & FEATURE_IDEMPOTENT);
     if (!w->is_callback_first)
@@ -257,17 +280,14 @@ static inline void em_submit(struct world *w, const struct effect *f)
     if (w->is_callback_first)
         world_tell(w, DRIVER_EM, "SUBMIT", f->ref, 0, true, r->token);
     free(wrapper);
-    free(url);
     rsl_clear(&rsl);
 }
 
 static inline void em_request(struct world *w, const struct effect *f)
 {
     struct run *r = run_of(w, f->ref);
-    char *description = f->args[1] ? xasprintf("file://%s", f->args[1]) : NULL;
-    if (description && !world_has(w, description))
-        fail_msg("%s: the job description %s is not there", f->verb, f->args[1]);
-    free(description);
+    if (f->args[1])
+        em_description(w, f);
     if (strcmp(f->verb, "SUBMIT") == 0) {
         em_submit(w, f);
     } else if (strcmp(f->verb, "COMMIT") == 0) {
