@@ -31,61 +31,6 @@ const char *credential_path(void)
     return own_path;
 }
 
-/* --- the file --- */
-
-static int check_stat(const char *path, const struct stat *st, struct gw_err *err)
-{
-    if (!S_ISREG(st->st_mode))
-        return gw_err_set(err, GW_EPERM, "the credential %s is no regular file", path);
-    if (geteuid() != 0 && st->st_uid != geteuid())
-        return gw_err_set(err, GW_EPERM,
-                          "the credential %s belongs to the user with the number %lu, and is used "
-                          "by %lu: make one for this account",
-                          path, (unsigned long)st->st_uid, (unsigned long)geteuid());
-    if (st->st_mode & 07177)
-        return gw_err_set(err, GW_EPERM,
-                          "the credential %s has mode %03o, 600 or 400 is expected: chmod 600 %s",
-                          path, (unsigned)(st->st_mode & 07777), path);
-    if (st->st_size > PROXY_FILE_MAX)
-        return gw_err_set(err, GW_ECORRUPT, "the credential %s is too large for one", path);
-    return 0;
-}
-
-/* Not blocking: somebody may have put a pipe there. */
-static int open_file(const char *path, struct gw_err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd >= 0)
-        return fd;
-    if (errno == ENOENT || errno == ENOTDIR)
-        return gw_err_set(err, GW_ENOENT,
-                          "the credential %s does not exist: make it with grid-proxy-init", path);
-    return gw_err_set(err, GW_EPERM, "the credential %s cannot be read: %s", path, strerror(errno));
-}
-
-static int read_file(const char *path, struct buf *out, struct gw_err *err)
-{
-    struct stat st;
-    int fd = open_file(path, err);
-    if (fd < 0)
-        return fd;
-    int r = fstat(fd, &st) < 0 ? gw_err_sys(err, errno, "the credential %s", path)
-                               : check_stat(path, &st, err);
-    buf_reserve(out, PROXY_FILE_MAX);
-    while (r == 0 && out->len < PROXY_FILE_MAX) {
-        ssize_t n = read(fd, out->data + out->len, PROXY_FILE_MAX - out->len);
-        if (n == 0)
-            break;
-        if (n < 0)
-            r = gw_err_set(err, GW_EPERM, "the credential %s cannot be read: %s", path,
-                           strerror(errno));
-        else
-            out->len += (size_t)n;
-    }
-    close(fd);
-    return r;
-}
-
 static void put_time(int64_t at_s, char text[32])
 {
     struct tm tm;
@@ -198,16 +143,14 @@ int credential_acquire(struct credential *ret, struct gw_err *err)
     const char *path = credential_path();
     struct buf data = BUF_INIT;
     struct credential found;
-    int r = read_file(path, &data, err);
+    int r = proxy_read(path, &data, NULL, err);
     if (r == 0)
         r = take(path, &data, &found, err);
     if (r == 0 && (r = put_copy(&data, err)) < 0)
         credential_clear(&found);
     if (r == 0)
         *ret = found;
-    if (data.cap)
-        explicit_bzero(data.data, data.cap);
-    buf_clear(&data);
+    buf_wipe(&data);
     return r;
 }
 

@@ -13,6 +13,13 @@ void buf_clear(struct buf *b)
     *b = BUF_INIT;
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->cap)
+        explicit_bzero(b->data, b->cap);
+    buf_clear(b);
+}
+
 void buf_reset(struct buf *b)
 {
     b->len = 0;

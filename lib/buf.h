@@ -15,6 +15,7 @@ struct buf {
 #define BUF_INIT ((struct buf){0})
 
 void buf_clear(struct buf *b);             /* release the memory; empty and valid again */
+void buf_wipe(struct buf *b);              /* the same for secrets: overwritten first */
 void buf_reset(struct buf *b);             /* empty, memory kept */
 void buf_reserve(struct buf *b, size_t n); /* room for n more bytes */
 void buf_put(struct buf *b, const void *data, size_t n);

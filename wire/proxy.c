@@ -2,10 +2,13 @@
 
 #include "lib/mem.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Policy of a limited proxy (Globus): it may move files, but start nothing. */
 #define LIMITED_OID "1.3.6.1.4.1.3536.1.1.1.9"
@@ -109,4 +112,63 @@ void proxy_clear(struct proxy *p)
     free(p->identity);
     free(p->issuer);
     *p = (struct proxy){0};
+}
+
+/* --- the file --- */
+
+static int check_stat(const char *path, const struct stat *st, struct gw_err *err)
+{
+    if (!S_ISREG(st->st_mode))
+        return gw_err_set(err, GW_EPERM, "the credential %s is no regular file", path);
+    if (geteuid() != 0 && st->st_uid != geteuid())
+        return gw_err_set(err, GW_EPERM,
+                          "the credential %s belongs to the user with the number %lu, and is used "
+                          "by %lu: make one for this account",
+                          path, (unsigned long)st->st_uid, (unsigned long)geteuid());
+    if (st->st_mode & 07177) /* as Globus has it */
+        return gw_err_set(err, GW_EPERM,
+                          "the credential %s has mode %03o, 600 or 400 is expected: chmod 600 %s",
+                          path, (unsigned)(st->st_mode & 07777), path);
+    if (st->st_size > PROXY_FILE_MAX)
+        return gw_err_set(err, GW_ECORRUPT, "the credential %s is too large for one", path);
+    return 0;
+}
+
+static int unreadable(const char *path, int error, struct gw_err *err)
+{
+    if (error == ENOENT || error == ENOTDIR)
+        return gw_err_set(err, GW_ENOENT,
+                          "the credential %s does not exist: make it with grid-proxy-init", path);
+    return gw_err_set(err, GW_EPERM, "the credential %s cannot be read: %s", path, strerror(error));
+}
+
+static int read_all(const char *path, int fd, struct buf *out, struct gw_err *err)
+{
+    buf_reserve(out, PROXY_FILE_MAX); /* so that it does not move, leaving a copy of the key */
+    while (out->len < PROXY_FILE_MAX) {
+        ssize_t n = read(fd, out->data + out->len, PROXY_FILE_MAX - out->len);
+        if (n < 0)
+            return unreadable(path, errno, err);
+        if (n == 0)
+            break;
+        out->len += (size_t)n;
+    }
+    out->data[out->len] = '\0';
+    return 0;
+}
+
+int proxy_read(const char *path, struct buf *out, struct stat *ret_st, struct gw_err *err)
+{
+    struct stat st = {0};
+    /* Not blocking: somebody may have put a pipe there. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int r =
+        fd < 0 || fstat(fd, &st) < 0 ? unreadable(path, errno, err) : check_stat(path, &st, err);
+    if (r == 0)
+        r = read_all(path, fd, out, err);
+    if (fd >= 0)
+        close(fd);
+    if (ret_st)
+        *ret_st = st;
+    return r;
 }

@@ -10,14 +10,11 @@
 #include "lib/mem.h"
 #include "wire/proxy.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utlist.h>
 
 enum {
@@ -42,54 +39,6 @@ struct credential_file {
     struct credential_file *next;
 };
 
-/* A file that Globus would refuse, or that others could use, with what its owner should do. */
-static char *file_problem(const char *path, const struct stat *st)
-{
-    if (!S_ISREG(st->st_mode))
-        return xasprintf("the credential %s is no regular file", path);
-    if (st->st_uid != geteuid())
-        return xasprintf("the credential %s belongs to the user with the number %lu, and gwd runs "
-                         "as %lu: make one for this account",
-                         path, (unsigned long)st->st_uid, (unsigned long)geteuid());
-    if (st->st_mode & 07177) /* as Globus has it: more than its owner's reading and writing */
-        return xasprintf("the credential %s has mode %03o, which is more than its owner's reading "
-                         "and writing, and sites' software refuses it: chmod 600 %s",
-                         path, (unsigned)(st->st_mode & 07777), path);
-    if (st->st_size > PROXY_FILE_MAX)
-        return xasprintf("the credential %s is too large for one", path);
-    return NULL;
-}
-
-static char *read_problem(const char *path, int error)
-{
-    if (error == ENOENT)
-        return xasprintf("the credential %s does not exist: make it with grid-proxy-init", path);
-    return xasprintf("the credential %s cannot be read: %s", path, strerror(error));
-}
-
-/* Its bytes; NULL, with the problem. */
-static char *read_file(const char *path, struct stat *ret_st, size_t *ret_len, char **ret_problem)
-{
-    /* Not blocking: somebody may have put a pipe there. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    *ret_st = (struct stat){0};
-    if (fd < 0 || fstat(fd, ret_st) < 0) {
-        *ret_problem = read_problem(path, errno);
-        if (fd >= 0)
-            close(fd);
-        return NULL;
-    }
-    char *data = NULL;
-    *ret_problem = file_problem(path, ret_st);
-    if (!*ret_problem) {
-        data = xmalloc(PROXY_FILE_MAX + 1);
-        ssize_t n = read(fd, data, PROXY_FILE_MAX + 1);
-        *ret_len = n > 0 ? (size_t)n : 0;
-    }
-    close(fd);
-    return data;
-}
-
 static void look(struct credential_file *f)
 {
     struct input in = {.kind = IN_CREDENTIAL,
@@ -97,22 +46,20 @@ static void look(struct credential_file *f)
     struct proxy proxy = {0};
     struct gw_err err;
     char *problem = NULL;
-    size_t len = 0;
-    char *data = read_file(f->path, &f->seen, &len, &problem);
-    if (data && proxy_decode(data, len, &proxy, &err) < 0)
+    struct buf data = BUF_INIT;
+    if (proxy_read(f->path, &data, &f->seen, &err) < 0)
+        problem = xstrdup(err.text);
+    else if (proxy_decode(data.data, data.len, &proxy, &err) < 0)
         problem = xasprintf("the credential %s is none: %s; make it with grid-proxy-init", f->path,
                             err.text);
-    else if (data && proxy.is_limited)
+    else if (proxy.is_limited)
         problem = xasprintf("the credential %s is a limited proxy, with which no site starts jobs: "
                             "make a full one with grid-proxy-init",
                             f->path);
-    else if (data && proxy.start_s * 1000000 > clock_wall_us() + INT64_C(300) * 1000000)
+    else if (proxy.start_s * 1000000 > clock_wall_us() + INT64_C(300) * 1000000)
         problem = xasprintf("the credential %s is not valid yet: is this machine's clock right?",
                             f->path);
-    if (data) {
-        explicit_bzero(data, len);
-        free(data);
-    }
+    buf_wipe(&data);
     in.credential.problem = problem;
     in.credential.identity = proxy.identity;
     in.credential.expires_us = proxy.end_s * 1000000;
