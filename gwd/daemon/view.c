@@ -387,7 +387,8 @@ json_t *view_users(struct daemon *d)
         o = owner_find(&owners, &j->spec->owner);
         if (!j->is_rest_ended)
             o->waiting += (json_int_t)(j->tasks - j->fresh);
-        for (struct task *t = j->touched; t; t = t->hh.next) {
+        size_t task_it = 0;
+        for (struct task *t; (t = job_next_task(j, &task_it));) {
             bool is_waiting = t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING;
             o->waiting += is_waiting;
             o->running += !is_waiting && !phase_is_final(t->phase);

@@ -114,7 +114,8 @@ static void start(struct engine *e)
         credential_want(e, j);
         if (j->is_rest_ended)
             archive_again(e, j, TASK_ALL);
-        for (struct task *t = j->touched; t; t = t->hh.next) {
+        size_t task_it = 0;
+        for (struct task *t; (t = job_next_task(j, &task_it));) {
             if (!task_attempt(t)) {
                 if (phase_is_final(t->phase) && !j->is_rest_ended)
                     archive_again(e, j, t->index);

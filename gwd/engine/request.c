@@ -245,7 +245,8 @@ static void wish_array(struct engine *e, const struct input *in, struct job *j, 
     }
     uint64_t *under_way = NULL;
     size_t n = 0;
-    for (struct task *t = j->touched; t; t = t->hh.next)
+    size_t it = 0;
+    for (struct task *t; (t = job_next_task(j, &it));)
         if (task_attempt(t)) {
             under_way = xreallocarray(under_way, n + 1, sizeof *under_way);
             under_way[n++] = t->index;

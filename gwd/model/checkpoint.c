@@ -111,12 +111,13 @@ static void dump_job(const struct job *j, emit_fn emit, void *ctx)
                        .gid = spec->owner.gid,
                        .credential = spec->owner.credential,
                        .project = spec->owner.project,
-                       .key = j->key,
+                       .key = job_key(j),
                        .priority = j->priority,
                        .flag = j->is_rest_ended,
                        .ended_us = j->rest_ended_us};
     emit(ctx, &ev);
-    for (const struct task *t = j->touched; t; t = t->hh.next)
+    size_t it = 0;
+    for (const struct task *t; (t = job_next_task(j, &it));)
         dump_task(j, t, emit, ctx);
 }
 
@@ -124,7 +125,8 @@ static void dump_after(const struct state *s, emit_fn emit, void *ctx)
 {
     size_t it = 0;
     for (const struct job *j; (j = state_next_job(s, &it));) {
-        for (const struct task *t = j->touched; t; t = t->hh.next)
+        size_t task_it = 0;
+        for (const struct task *t; (t = job_next_task(j, &task_it));)
             dump_rest(j, t, emit, ctx);
     }
     for (const struct site_record *site = s->sites; site; site = site->hh.next) {
@@ -175,6 +177,8 @@ static int load_state(struct state *s, const struct event *ev, struct gw_err *er
 static int load_job(struct state *s, const struct event *ev, struct gw_err *err)
 {
     struct job *j;
+    if (state_array(s, ev->array_id))
+        return refuse(err, "two jobs have one array id");
     int r = job_of_event(s, ev, &j, err);
     if (r < 0)
         return r;
@@ -226,7 +230,7 @@ static int load_attempt(struct state *s, const struct event *ev, struct gw_err *
         return refuse(err, "an attempt comes after one that has not ended");
     if (!ev->ended_us && t->phase != PHASE_PENDING)
         return refuse(err, "an attempt has not ended, though its task has");
-    struct attempt *a = attempt_of_event(t, ev);
+    struct attempt *a = attempt_of_event(s, t, ev);
     a->contact = xstrdup(ev->contact);
     if (ev->reason)
         reason_set(&a->reason, ev->reason, (enum blame)ev->blame, ev->text);

@@ -63,17 +63,20 @@ int job_of_event(struct state *s, const struct event *ev, struct job **ret, stru
     int r = jobspec_take(s, ev, &spec, err);
     if (r < 0)
         return r;
-    struct job *j = xcalloc(1, sizeof *j);
+    size_t key_size = ev->key ? strlen(ev->key) + 1 : 0;
+    struct job *j = xcalloc(1, sizeof *j + key_size);
     *j = (struct job){.id = ev->job,
-                      .tasks = ev->tasks,
+                      .tasks = (uint32_t)ev->tasks,
                       .array_id = ev->array_id,
                       .array_start = ev->array_start,
                       .array_increment = ev->array_increment,
                       .spec = spec,
-                      .key = xstrdup(ev->key),
+                      .has_key = ev->key != NULL,
                       .submitted_us = ev->at_us,
                       .priority = ev->priority,
-                      .wish = (enum wish)ev->wish};
+                      .wish = (uint8_t)ev->wish};
+    if (ev->key)
+        memcpy(j->key, ev->key, key_size);
     *ret = j;
     return 0;
 }
@@ -108,28 +111,31 @@ static int apply_wished(struct state *s, const struct event *ev, struct gw_err *
         return 0;
     }
     if (j->wish != WISH_GONE)
-        j->wish = wish;
-    for (struct task *t = j->touched; t; t = t->hh.next)
+        j->wish = (uint8_t)wish;
+    size_t it = 0;
+    for (struct task *t; (t = job_next_task(j, &it));)
         if (!phase_is_final(t->phase) && t->wish != WISH_GONE)
             state_set(s, j, t, t->phase, wish);
     state_requeue(j);
     return 0;
 }
 
-struct attempt *attempt_of_event(struct task *t, const struct event *ev)
+struct attempt *attempt_of_event(struct state *s, struct task *t, const struct event *ev)
 {
     t->attempts = xreallocarray(t->attempts, t->n_attempts + 1, sizeof *t->attempts);
     struct attempt *a = &t->attempts[t->n_attempts++];
+    struct attempt_place *p = place_take(s, ev);
     *a = (struct attempt){.number = ev->attempt,
                           .epoch = ev->epoch,
-                          .host = xstrdup(ev->host),
-                          .queue = xstrdup(ev->queue),
-                          .lrms = xstrdup(ev->lrms),
-                          .im = xstrdup(ev->im),
-                          .tm = xstrdup(ev->tm),
-                          .em = xstrdup(ev->em),
-                          .stage_url = xstrdup(ev->stage_url),
-                          .gwvm = xstrdup(ev->gwvm),
+                          .place = p,
+                          .host = p->host,
+                          .queue = p->queue,
+                          .lrms = p->lrms,
+                          .im = p->im,
+                          .tm = p->tm,
+                          .em = p->em,
+                          .stage_url = p->stage_url,
+                          .gwvm = p->gwvm,
                           .match_rank = ev->match_rank,
                           .started_us = ev->at_us};
     return a;
@@ -146,7 +152,7 @@ static int apply_started(struct state *s, const struct event *ev, struct gw_err 
     if (!ev->host || !ev->tm || !ev->em || !ev->stage_url || ev->epoch == 0 || ev->epoch > s->epoch)
         return refuse(err, ev, "a field is missing");
     t = state_touch(s, j, ev->task);
-    attempt_of_event(t, ev);
+    attempt_of_event(s, t, ev);
     t->not_before_us = 0;
     reason_clear(&t->reason);
     state_set(s, j, t, PHASE_PROLOG, t->wish);
@@ -335,7 +341,8 @@ static int apply_task_ended(struct state *s, const struct event *ev, struct gw_e
         end_task(s, j, state_touch(s, j, ev->task), ev);
         return 0;
     }
-    for (struct task *t = j->touched; t; t = t->hh.next)
+    size_t it = 0;
+    for (struct task *t; (t = job_next_task(j, &it));)
         if (t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING)
             end_task(s, j, t, ev);
     if (!j->is_rest_ended) {

@@ -58,13 +58,22 @@ struct job_class {
 
 /* What equal submissions share. */
 struct job_spec {
-    char *key;
     char *source, *file, *home;
     struct principal owner;
+    uint32_t user; /* the number that state_user() gives for owner.user */
     struct template *t;
     struct job_class *class;
     unsigned refs;
+    uint64_t hash;         /* of all that distinguishes it */
+    struct job_spec *next; /* of those that share a chain of state->specs */
+};
+
+/* Where an attempt is or was: what many attempts share, as the host said when it was matched. */
+struct attempt_place {
+    const char *host, *queue, *lrms, *im, *tm, *em, *stage_url, *gwvm;
+    unsigned refs;
     UT_hash_handle hh;
+    char key[]; /* the texts one after the other; the pointers above point here */
 };
 
 struct vm_record {
@@ -76,9 +85,10 @@ struct vm_record {
 struct attempt {
     uint64_t number; /* from 1 */
     uint64_t epoch;  /* of the state when it was started: part of its token */
-    char *host, *queue, *lrms, *im, *tm, *em, *stage_url, *gwvm;
-    int64_t match_rank; /* thousandths */
-    char *contact;      /* NULL until the site has given one */
+    struct attempt_place *place;
+    const char *host, *queue, *lrms, *im, *tm, *em, *stage_url, *gwvm; /* the place's */
+    int64_t match_rank;                                                /* thousandths */
+    char *contact; /* NULL until the site has given one */
     int64_t started_us, staged_us, active_us, exited_us, ended_us; /* 0: not yet */
     int64_t unknown_since_us;                                      /* 0: known */
     bool is_accepted; /* results are home: exit_code and signal are final */
@@ -89,7 +99,7 @@ struct attempt {
 };
 
 struct task {
-    uint64_t index;
+    uint32_t index;
     enum phase phase;
     enum wish wish;
     int64_t not_before_us; /* back-off: not matched earlier; 0: none */
@@ -101,28 +111,39 @@ struct task {
     uint64_t request_number;   /* of the last request */
     enum request_kind request; /* under way, or REQUEST_NONE */
     struct task *prev, *next;  /* in job->ready */
-    UT_hash_handle hh;
 };
 
+/* The tasks of a job that have a struct, once there are two of them: in the order in which they
+ * got it, and by index. */
+struct task_table {
+    struct task **items;
+    uint32_t *slots; /* open addressing: position in items + 1, 0: free */
+    uint32_t n, cap, n_slots;
+};
+
+/* There may be a million of these: what only some jobs have is elsewhere. */
 struct job {
-    uint64_t id, tasks;
+    uint64_t id;
     uint64_t array_id; /* 0: not an array */
     int64_t array_start, array_increment;
     struct job_spec *spec;
-    char *key; /* submission key, or NULL */
     int64_t submitted_us;
     int64_t priority;
-    enum wish wish;     /* of the tasks without a struct */
-    bool is_rest_ended; /* those ended without ever having had a struct: killed while pending */
     int64_t rest_ended_us;
-    uint64_t fresh;              /* tasks below have a struct */
-    uint64_t n_touched, n_final; /* tasks with a struct; of these, DONE or FAILED */
-    uint64_t n_ready;            /* of these, PENDING with wish RUN: the list `ready` */
     struct task *ready;
-    struct task *touched;    /* hash by index */
-    struct job *prev, *next; /* in class->queue while job_ready() */
+    struct task *first; /* the only task with a struct while `table` is NULL: job_next_task() */
+    struct task_table *table; /* or NULL */
+    struct job *prev, *next;  /* in class->queue while job_ready() */
+    uint32_t tasks;
+    uint32_t fresh;              /* tasks below have a struct */
+    uint32_t n_touched, n_final; /* tasks with a struct; of these, DONE or FAILED */
+    uint32_t n_ready;            /* of these, PENDING with wish RUN: the list `ready` */
     bool is_queued;
-    UT_hash_handle hh_key;
+    bool is_rest_ended; /* those without a struct ended without ever having had one: killed while
+                           pending */
+    bool has_key;
+    uint8_t wish; /* enum wish: of the tasks without a struct */
+    char key[];   /* submission key, see job_key() */
 };
 
 bool phase_is_final(enum phase phase);
@@ -130,8 +151,15 @@ const char *phase_name(enum phase phase);
 const char *wish_name(enum wish wish);
 bool wish_of_name(const char *name, enum wish *ret);
 
+/* The submission key, or NULL. */
+const char *job_key(const struct job *j);
+
 /* The task's struct, or NULL while it is like the rest (or out of range). */
 struct task *job_task(const struct job *j, uint64_t index);
+
+/* Over the tasks that have a struct, in the order in which they got it: start with *it = 0; NULL
+ * at the end. */
+struct task *job_next_task(const struct job *j, size_t *it);
 
 /* Phase and wish of any task of the job. */
 enum phase job_task_phase(const struct job *j, uint64_t index);

@@ -1,6 +1,8 @@
 #include "gwd/model/jobspec.h"
 
+#include "gwd/model/state_private.h"
 #include "lib/mem.h"
+#include "lib/num.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -78,17 +80,84 @@ static void class_release(struct state *s, struct job_class *c)
     free(c);
 }
 
-static char *spec_key(const struct event *ev)
+/* --- specs: found by a hash of their parts, compared part by part --- */
+
+static uint64_t mix(uint64_t h, const char *part)
 {
-    struct buf key = BUF_INIT;
-    buf_printf(&key, "%" PRIu64 ",%" PRIu64 ",", ev->uid, ev->gid);
-    key_part(&key, ev->user);
-    key_part(&key, ev->credential);
-    key_part(&key, ev->project);
-    key_part(&key, ev->home);
-    key_part(&key, ev->file);
-    key_part(&key, ev->source);
-    return buf_take(&key);
+    /* The length keeps one part's end from being taken for the next one's beginning. */
+    size_t len = part ? strlen(part) : SIZE_MAX;
+    h = (h ^ len) * UINT64_C(0x9e3779b97f4a7c15);
+    return part ? h ^ num_fnv64(part, len) : h;
+}
+
+static uint64_t spec_hash(const struct event *ev)
+{
+    uint64_t h = ev->uid * 31 + ev->gid;
+    h = mix(h, ev->user);
+    h = mix(h, ev->credential);
+    h = mix(h, ev->project);
+    h = mix(h, ev->home);
+    h = mix(h, ev->file);
+    return mix(h, ev->source);
+}
+
+static bool parts_are_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool spec_is(const struct job_spec *spec, const struct event *ev)
+{
+    return spec->owner.uid == ev->uid && spec->owner.gid == ev->gid &&
+           strcmp(spec->source, ev->source) == 0 && strcmp(spec->home, ev->home) == 0 &&
+           strcmp(spec->owner.user, ev->user) == 0 && parts_are_equal(spec->file, ev->file) &&
+           parts_are_equal(spec->owner.credential, ev->credential) &&
+           parts_are_equal(spec->owner.project, ev->project);
+}
+
+static struct job_spec **chain_of(const struct state *s, uint64_t hash)
+{
+    return &s->specs.chains[(hash ^ hash >> 32) & (s->specs.n_chains - 1)];
+}
+
+static struct job_spec *spec_find(const struct state *s, const struct event *ev, uint64_t hash)
+{
+    struct job_spec *spec = s->specs.n_chains ? *chain_of(s, hash) : NULL;
+    while (spec && (spec->hash != hash || !spec_is(spec, ev)))
+        spec = spec->next;
+    return spec;
+}
+
+static void spec_add(struct state *s, struct job_spec *spec)
+{
+    if (s->specs.n >= s->specs.n_chains) {
+        struct job_spec **old = s->specs.chains;
+        size_t n_old = s->specs.n_chains;
+        s->specs.n_chains = n_old ? 2 * n_old : 16;
+        s->specs.chains = xcalloc(s->specs.n_chains, sizeof(struct job_spec *));
+        for (size_t i = 0; i < n_old; i++)
+            for (struct job_spec *p = old[i], *next; p; p = next) {
+                next = p->next;
+                p->next = *chain_of(s, p->hash);
+                *chain_of(s, p->hash) = p;
+            }
+        free(old);
+    }
+    struct job_spec **chain = chain_of(s, spec->hash);
+    spec->next = *chain;
+    *chain = spec;
+    s->specs.n++;
+}
+
+static void spec_remove(struct state *s, struct job_spec *spec)
+{
+    struct job_spec **at = chain_of(s, spec->hash);
+    while (*at != spec)
+        at = &(*at)->next;
+    *at = spec->next;
+    s->specs.n--;
+    if (s->specs.last == spec)
+        s->specs.last = NULL;
 }
 
 static int parse(const struct event *ev, struct template **ret, struct gw_err *err)
@@ -107,29 +176,32 @@ static int parse(const struct event *ev, struct template **ret, struct gw_err *e
 
 int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret, struct gw_err *err)
 {
-    char *key = spec_key(ev);
-    struct job_spec *spec;
-    HASH_FIND_STR(s->specs, key, spec);
+    struct job_spec *spec = s->specs.last;
+    if (spec && spec_is(spec, ev)) {
+        spec->refs++;
+        *ret = spec;
+        return 0;
+    }
+    uint64_t hash = spec_hash(ev);
+    spec = spec_find(s, ev, hash);
     if (spec) {
-        free(key);
+        s->specs.last = spec;
         spec->refs++;
         *ret = spec;
         return 0;
     }
     struct template *t;
-    if (parse(ev, &t, err) < 0) {
-        free(key);
+    if (parse(ev, &t, err) < 0)
         return -GW_ECORRUPT;
-    }
     struct job_class *class = class_take(s, t, ev);
     if (!class) {
         template_destroy(t);
-        free(key);
         return gw_err_set(err, GW_ECORRUPT, "the expressions of job %" PRIu64 " do not parse",
                           ev->job);
     }
     spec = xcalloc(1, sizeof *spec);
-    *spec = (struct job_spec){.key = key,
+    *spec = (struct job_spec){.hash = hash,
+                              .user = state_take_user(s, ev->user),
                               .source = xstrdup(ev->source),
                               .file = xstrdup(ev->file),
                               .home = xstrdup(ev->home),
@@ -141,7 +213,8 @@ int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
                               .t = t,
                               .class = class,
                               .refs = 1};
-    HASH_ADD_KEYPTR(hh, s->specs, spec->key, strlen(spec->key), spec);
+    spec_add(s, spec);
+    s->specs.last = spec;
     *ret = spec;
     return 0;
 }
@@ -150,7 +223,7 @@ void jobspec_release(struct state *s, struct job_spec *spec)
 {
     if (--spec->refs)
         return;
-    HASH_DEL(s->specs, spec);
+    spec_remove(s, spec);
     class_release(s, spec->class);
     template_destroy(spec->t);
     free(spec->owner.user);
@@ -159,6 +232,5 @@ void jobspec_release(struct state *s, struct job_spec *spec)
     free(spec->source);
     free(spec->file);
     free(spec->home);
-    free(spec->key);
     free(spec);
 }

@@ -5,6 +5,18 @@
 #include "gwd/model/event.h"
 #include "gwd/model/job.h"
 
+struct array_record {
+    uint64_t array_id;
+    struct job *job;
+    UT_hash_handle hh;
+};
+
+struct user_record {
+    char *name;
+    uint32_t number; /* from 1 */
+    UT_hash_handle hh;
+};
+
 struct site_record {
     char *host;
     bool is_drained;
@@ -24,13 +36,25 @@ struct state {
      * compaction. */
     uint64_t *job_first;
     struct job **jobs;
+    uint32_t *job_user; /* state_user() of its owner; 0: forgotten */
     size_t n_jobs, cap_jobs, n_dead;
 
     uint64_t n_tasks[PHASE_COUNT]; /* of all jobs */
-    struct job_spec *specs;        /* hash by key */
-    struct job_class *classes;     /* hash by key */
+    struct {
+        struct job_spec **chains; /* by hash; a power of two of them, or none */
+        struct job_spec *last;    /* found: the next submission is likely to be equal */
+        size_t n, n_chains;
+    } specs;
+    struct job_class *classes; /* hash by key */
     uint64_t next_class;
-    struct job *by_key;        /* hash of jobs by submission key */
+    struct {
+        struct job **slots; /* open addressing by submission key */
+        size_t n, n_slots;
+    } keys;
+    struct array_record *arrays;  /* hash by array id */
+    struct user_record *users;    /* hash by name; users are few and stay */
+    struct attempt_place *places; /* hash by key */
+    struct attempt_place *last_place;
     struct site_record *sites; /* hash by host */
 };
 
@@ -54,5 +78,10 @@ bool state_site_is_drained(const struct state *s, const char *host);
 
 /* Over all jobs by id: start with *it = 0; NULL at the end. */
 struct job *state_next_job(const struct state *s, size_t *it);
+
+/* A user's number, 0: he never had a job; and over his jobs by id, as above. A scan of four bytes a
+ * job. */
+uint32_t state_user(const struct state *s, const char *name);
+struct job *state_next_job_of(const struct state *s, uint32_t user, size_t *it);
 
 #endif

@@ -5,6 +5,10 @@
 
 #include "gwd/model/state.h"
 
+/* A task's new struct goes into its job; all of them leave it (their memory is the caller's). */
+void job_add_task(struct job *j, struct task *t);
+void job_drop_tasks(struct job *j);
+
 void state_add_job(struct state *s, struct job *j); /* its id is greater than all before */
 void state_remove_job(struct state *s, struct job *j);
 void state_requeue(
@@ -23,6 +27,18 @@ int checkpoint_apply(struct state *s, const struct event *ev, struct gw_err *err
 int job_of_event(struct state *s, const struct event *ev, struct job **ret, struct gw_err *err);
 
 /* A new last attempt of `t` at the place that the event names. */
-struct attempt *attempt_of_event(struct task *t, const struct event *ev);
+struct attempt *attempt_of_event(struct state *s, struct task *t, const struct event *ev);
+
+/* The number of a user, given when he is new. */
+uint32_t state_take_user(struct state *s, const char *name);
+
+/* Interned: one reference is the caller's. */
+struct attempt_place *place_take(struct state *s, const struct event *ev);
+void place_release(struct state *s, struct attempt_place *p);
+
+/* Jobs by submission key. */
+struct job *keys_find(const struct state *s, const char *key);
+void keys_add(struct state *s, struct job *j);
+void keys_remove(struct state *s, struct job *j);
 
 #endif

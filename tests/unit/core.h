@@ -107,7 +107,8 @@ static inline bool bufs_are_equal(const struct buf *a, const struct buf *b)
 static inline const char *recount_job(const struct job *j, uint64_t by_phase[PHASE_COUNT])
 {
     uint64_t n_touched = 0, n_final = 0, n_ready = 0, n_listed = 0;
-    for (const struct task *t = j->touched; t; t = t->hh.next) {
+    size_t it = 0;
+    for (const struct task *t; (t = job_next_task(j, &it));) {
         n_touched++;
         n_final += phase_is_final(t->phase);
         n_ready += t->phase == PHASE_PENDING && t->wish == WISH_RUN;
@@ -166,16 +167,21 @@ static inline const char *recount(const struct state *s)
     for (const struct job *j; !wrong && (j = state_next_job(s, &it));) {
         n_jobs++;
         n_ready_jobs += job_ready(j) > 0;
-        n_keys += j->key != NULL;
+        n_keys += j->has_key;
         if (j->id <= last || state_job(s, j->id) != j || state_job_of(s, j->id + j->tasks - 1) != j)
             return "a job is not found by its ids";
-        if (j->key && state_job_by_key(s, j->key) != j)
+        if (j->has_key && state_job_by_key(s, j->key) != j)
             return "a job is not found by its key";
+        if (j->array_id && state_array(s, j->array_id) != j)
+            return "an array is not found by its id";
+        if (j->spec->user != state_user(s, j->spec->owner.user))
+            return "a job is not found by its user";
         last = j->id + j->tasks - 1;
         wrong = recount_job(j, by_phase);
     }
-    for (const struct job_spec *spec = s->specs; spec; spec = spec->hh.next)
-        spec_refs += spec->refs;
+    for (size_t i = 0; i < s->specs.n_chains; i++)
+        for (const struct job_spec *spec = s->specs.chains[i]; spec; spec = spec->next)
+            spec_refs += spec->refs;
     for (const struct job_class *c = s->classes; !wrong && c; c = c->hh.next) {
         class_refs += c->refs;
         wrong = recount_queue(c, &n_queued);
@@ -186,9 +192,9 @@ static inline const char *recount(const struct state *s)
         return "the numbers of tasks by phase do not agree";
     if (n_queued != n_ready_jobs)
         return "the queues do not hold all jobs that are ready";
-    if (spec_refs != n_jobs || class_refs != HASH_COUNT(s->specs))
+    if (spec_refs != n_jobs || class_refs != s->specs.n)
         return "the references of specs or classes do not agree";
-    if (n_keys != (s->by_key ? (s->by_key->hh_key.tbl->num_items) : 0))
+    if (n_keys != s->keys.n)
         return "the keys do not agree";
     return last < s->next_job ? NULL : "an id was not given yet";
 }

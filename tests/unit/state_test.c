@@ -312,10 +312,11 @@ static bool jobs_are_equal(const struct state *a, const struct state *b)
             j->is_rest_ended != k->is_rest_ended || j->rest_ended_us != k->rest_ended_us ||
             j->submitted_us != k->submitted_us || j->priority != k->priority ||
             j->array_id != k->array_id || j->array_start != k->array_start ||
-            !texts_are_equal(j->key, k->key) || j->array_increment != k->array_increment ||
-            !texts_are_equal(j->spec->key, k->spec->key))
+            !texts_are_equal(job_key(j), job_key(k)) || j->array_increment != k->array_increment ||
+            !texts_are_equal(j->spec->source, k->spec->source) || j->spec->hash != k->spec->hash)
             return false;
-        for (const struct task *t = j->touched; t; t = t->hh.next)
+        size_t task_it = 0;
+        for (const struct task *t; (t = job_next_task(j, &task_it));)
             if (!tasks_are_equal(t, job_task(k, t->index)))
                 return false;
     }

@@ -1,0 +1,305 @@
+/* What keeping jobs costs: memory, a restart, and a whole life through state and store. No daemon.
+ * Prints a JSON line for each figure.
+ *
+ *     store DIR [JOBS]      DIR: where the files go (removed again); JOBS: 1,000,000 by default */
+#include "bench/report.h"
+#include "gwd/store/store.h"
+#include "lib/file.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char source[] = "NAME = bench\n"
+                             "EXECUTABLE = /bin/true\n"
+                             "ARGUMENTS = one two three\n"
+                             "REQUIREMENTS = ARCH = \"x86_64\" & CPU_MHZ > 1000\n"
+                             "RANK = CPU_MHZ\n";
+
+static void die(const struct gw_err *err)
+{
+    fprintf(stderr, "store: %s\n", err->text);
+    exit(1);
+}
+
+static double cpu_s(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static size_t allocated(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+/* --- a store with its state, and turns --- */
+
+struct world {
+    char *dir;
+    struct store *store;
+    struct state state;
+    struct buf events; /* of the turn that is being made */
+    uint64_t first_seq, n_events;
+    double *latencies; /* seconds, of each turn */
+    size_t n_latencies;
+    double busy_s;
+};
+
+static void emit(struct world *w, struct event *ev)
+{
+    struct gw_err err = {0};
+    ev->at_us = 1700000000000000 + (int64_t)w->state.seq * 7;
+    ev->seq = w->state.seq + 1;
+    event_encode(ev, &w->events);
+    if (state_apply(&w->state, ev, &err) < 0)
+        die(&err);
+    if (w->n_events++ == 0)
+        w->first_seq = ev->seq;
+}
+
+static void turn(struct world *w, uint64_t checkpoint_every)
+{
+    struct gw_err err = {0};
+    double start = report_now_s();
+    if (w->n_events && store_append(w->store, w->first_seq, w->n_events, &w->events, &err) < 0)
+        die(&err);
+    if (checkpoint_every && store_journal_rows(w->store) >= checkpoint_every &&
+        store_checkpoint(w->store, &w->state, 100000, &err) < 0)
+        die(&err);
+    w->latencies = xreallocarray(w->latencies, w->n_latencies + 1, sizeof *w->latencies);
+    w->latencies[w->n_latencies++] = report_now_s() - start;
+    buf_reset(&w->events);
+    w->n_events = 0;
+}
+
+static void create(struct world *w)
+{
+    struct event ev = {
+        .kind = EV_STATE_CREATED, .instance = "11111111-2222-4333-8444-555555555555", .epoch = 1};
+    emit(w, &ev);
+}
+
+static uint64_t submit(struct world *w, uint64_t tasks)
+{
+    char key[64];
+    snprintf(key, sizeof key, "1000:%08" PRIx64 "-aaaa-4bbb-8ccc-%012" PRIx64, w->state.next_job,
+             w->state.next_job * 7);
+    struct event ev = {.kind = EV_JOB_SUBMITTED,
+                       .job = w->state.next_job,
+                       .tasks = tasks,
+                       .source = source,
+                       .file = "bench.jt",
+                       .home = "/home/ann",
+                       .user = "ann",
+                       .uid = 1000,
+                       .gid = 1000,
+                       .array_increment = 1,
+                       .array_id = tasks > 1 ? w->state.next_array : 0,
+                       .key = key};
+    uint64_t job = ev.job;
+    emit(w, &ev);
+    return job;
+}
+
+static void open_world(struct world *w, const char *dir)
+{
+    struct gw_err err = {0};
+    *w = (struct world){.dir = xstrdup(dir)};
+    state_init(&w->state);
+    if (file_mkdirs(dir, 0700, &err) < 0 || store_open(dir, &w->store, &err) < 0 ||
+        store_load(w->store, &w->state, &err) < 0)
+        die(&err);
+}
+
+static void close_world(struct world *w)
+{
+    store_close(w->store);
+    state_clear(&w->state);
+    buf_clear(&w->events);
+    free(w->latencies);
+    free(w->dir);
+}
+
+/* --- figures --- */
+
+static void memory(uint64_t n)
+{
+    struct world w = {0};
+    state_init(&w.state);
+    create(&w);
+    submit(&w, 1);
+    buf_reset(&w.events);
+    size_t before = allocated() - w.events.cap;
+    for (uint64_t i = 0; i < n; i++) {
+        submit(&w, 1);
+        buf_reset(&w.events);
+    }
+    report("memory of a pending job", (double)(allocated() - w.events.cap - before) / (double)n,
+           "B");
+    before = allocated();
+    submit(&w, 1000000);
+    report("memory of a pending task of an array", (double)(allocated() - before) / 1e6, "B");
+    state_clear(&w.state);
+    buf_clear(&w.events);
+}
+
+/* In a process of its own, so that nothing of how the state was made helps. */
+static void restart(const char *dir, uint64_t n)
+{
+    struct gw_err err = {0};
+    struct world w;
+    open_world(&w, dir);
+    create(&w);
+    for (uint64_t i = 0; i < n; i++) {
+        submit(&w, 1);
+        if (i % 100 == 99)
+            turn(&w, 0);
+    }
+    turn(&w, 0);
+    if (store_checkpoint(w.store, &w.state, 0, &err) < 0)
+        die(&err);
+    close_world(&w);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char name[64];
+        double start = report_now_s();
+        open_world(&w, dir);
+        snprintf(name, sizeof name, "restart with %" PRIu64 " unfinished jobs", n);
+        report(name, report_now_s() - start, "s");
+        fflush(stdout);
+        _exit(w.state.n_tasks[PHASE_PENDING] == n ? 0 : 1);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    if (status != 0)
+        exit(1);
+    file_remove_tree(dir, NULL);
+}
+
+static void step(struct world *w, uint64_t job, enum event_kind kind)
+{
+    struct event ev = {.kind = kind, .job = job, .attempt = 1};
+    if (kind == EV_ATTEMPT_STARTED) {
+        ev.epoch = 1;
+        ev.host = "node17.example.org";
+        ev.queue = "default";
+        ev.lrms = "jobmanager-fork";
+        ev.im = "static";
+        ev.tm = "local";
+        ev.em = "fork";
+        ev.stage_url = "file:///var/lib/gwd/site";
+        ev.gwvm = "";
+        ev.match_rank = 2400000;
+    }
+    if (kind == EV_ATTEMPT_SUBMITTED)
+        ev.contact = "11111111-2222-4333-8444-555555555555.1.123456.0.1";
+    if (kind == EV_ATTEMPT_ENDED)
+        ev.outcome = OUTCOME_DONE;
+    emit(w, &ev);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Jobs go through their lives 50 abreast; each turn is a step of all. */
+static void life(const char *dir, uint64_t n)
+{
+    enum { ABREAST = 50, RETAINED = 200 };
+    static const enum event_kind steps[] = {
+        EV_ATTEMPT_STARTED, EV_ATTEMPT_STAGED,   EV_ATTEMPT_SUBMITTED, EV_ATTEMPT_ACTIVE,
+        EV_ATTEMPT_EXITED,  EV_RESULTS_ACCEPTED, EV_ATTEMPT_ENDED};
+    struct world w;
+    open_world(&w, dir);
+    create(&w);
+    double start = cpu_s();
+    uint64_t forgotten = 1;
+    for (uint64_t i = 0; i < n; i += ABREAST) {
+        uint64_t first = w.state.next_job;
+        for (int k = 0; k < ABREAST; k++)
+            submit(&w, 1);
+        turn(&w, 1000);
+        for (size_t s = 0; s < GW_COUNT(steps); s++) {
+            for (uint64_t k = 0; k < ABREAST; k++)
+                step(&w, first + k, steps[s]);
+            turn(&w, 1000);
+        }
+        for (; forgotten + RETAINED * ABREAST < w.state.next_job; forgotten++) {
+            struct event ev = {.kind = EV_JOB_FORGOTTEN, .job = forgotten};
+            emit(&w, &ev);
+        }
+    }
+    turn(&w, 1000);
+    report("CPU of a job's life in the store", (cpu_s() - start) * 1e6 / (double)n, "us");
+    qsort(w.latencies, w.n_latencies, sizeof *w.latencies, by_value);
+    report("commit p50", w.latencies[w.n_latencies / 2] * 1e3, "ms");
+    report("commit p99", w.latencies[w.n_latencies * 99 / 100] * 1e3, "ms");
+    report("commit max", w.latencies[w.n_latencies - 1] * 1e3, "ms");
+    close_world(&w);
+    file_remove_tree(dir, NULL);
+}
+
+static void yardstick(const char *dir)
+{
+    struct gw_err err = {0};
+    struct world w;
+    sqlite3_stmt *insert;
+    sqlite3 *db;
+    open_world(&w, dir);
+    char *path = xasprintf("%s/yard.db", dir);
+    if (sqlite3_open(path, &db) != SQLITE_OK ||
+        sqlite3_exec(db,
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                     "CREATE TABLE row(id INTEGER PRIMARY KEY, data BLOB NOT NULL);",
+                     NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(db, "INSERT INTO row(data) VALUES(zeroblob(200))", -1, &insert, NULL) !=
+            SQLITE_OK) {
+        gw_err_set(&err, GW_EIO, "%s", sqlite3_errmsg(db));
+        die(&err);
+    }
+    double start = report_now_s(), end;
+    long n = 0;
+    do {
+        sqlite3_step(insert);
+        sqlite3_reset(insert);
+        n++;
+    } while ((end = report_now_s()) - start < 1);
+    report("yardstick: one-row commits", (double)n / (end - start), "1/s");
+    sqlite3_finalize(insert);
+    sqlite3_close(db);
+    free(path);
+    close_world(&w);
+    file_remove_tree(dir, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: store DIR [JOBS]\n");
+        return 64;
+    }
+    uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
+    char *dir = xasprintf("%s/store-bench", argv[1]);
+    yardstick(dir);
+    memory(n);
+    life(dir, n / 10);
+    restart(dir, n / 10);
+    restart(dir, n);
+    free(dir);
+    return 0;
+}
