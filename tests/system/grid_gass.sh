@@ -289,6 +289,16 @@ https() {
     told "a missing file is the job's fault" "CP 30 5 FAILURE no-input:job "
     kill -KILL $server # TERM it ignores
     wait $server 2>/dev/null
+    # Its head, and one before it that only says "go on", come in one piece.
+    printf 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nafter' >answer
+    "$T_GRID" exec client openssl s_server -quiet -naccept 1 -accept 4567 -cert "$X509_USER_PROXY" -key "$X509_USER_PROXY" \
+        -cert_chain "$X509_USER_PROXY" <answer >/dev/null 2>&1 &
+    server=$!
+    T_PIDS+=("$server")
+    t_within 10 "$T_GRID" exec client sh -c 'ss -Hltn "sport = :4567" | grep -q .'
+    say "CP 30 6 - ${gass%:*}:4567/x $HERE/web/after"
+    told "heads that say \"go on\" are passed over" "CP 30 6 SUCCESS"
+    t_equal "without the bytes behind them" after "$(cat web/after)"
     t_equal "no temporary is left" "" "$(parts)"
 }
 

@@ -61,10 +61,8 @@ static bool cut_head(struct https *h)
     return true;
 }
 
-static int read_head(struct https *h, struct trouble *t)
+static int read_one_head(struct https *h, struct trouble *t)
 {
-    buf_reset(&h->head);
-    buf_reserve(&h->head, HEAD_MAX);
     while (!cut_head(h)) {
         if (h->head.len >= HEAD_MAX)
             return odd(h, "has a head that is too long", t);
@@ -79,6 +77,17 @@ static int read_head(struct https *h, struct trouble *t)
     if (sscanf(h->head.data, "HTTP/%*d.%*d %3d", &h->code) != 1)
         return odd(h, "is not HTTP", t);
     return 0;
+}
+
+/* Heads that only say "go on" (1xx) may come before the one that counts, in one piece with it. */
+static int read_head(struct https *h, struct trouble *t)
+{
+    buf_reset(&h->head);
+    buf_reserve(&h->head, HEAD_MAX);
+    int r;
+    while ((r = read_one_head(h, t)) == 0 && h->code < 200)
+        buf_drop(&h->head, (size_t)(h->lines_end + 2 - h->head.data));
+    return r;
 }
 
 /* What came of the body with the head stays in its buffer. */
@@ -341,9 +350,6 @@ int https_write(struct https *h, const void *data, size_t len, struct trouble *t
 
 int https_put_end(struct https *h, struct trouble *t)
 {
-    int r;
-    do
-        r = read_head(h, t);
-    while (r == 0 && h->code < 200);
+    int r = read_head(h, t);
     return r == 0 && h->code >= 300 ? refuse(h, t) : r;
 }
