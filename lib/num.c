@@ -159,19 +159,25 @@ int num_parse_duration(const char *text, uint64_t *ret_s, struct gw_err *err)
         "\"%s\" is not a duration; write seconds, an integer and s, m, h or d, or H:M:S", text);
 }
 
+/* The polynomial 0x04c11db7 applied to each half of a byte. */
+static const uint32_t crc_table[16] = {
+    0x00000000, 0x04c11db7, 0x09823b6e, 0x0d4326d9, 0x130476dc, 0x17c56b6b, 0x1a864db2, 0x1e475005,
+    0x2608edb8, 0x22c9f00f, 0x2f8ad6d6, 0x2b4bcb61, 0x350c9b64, 0x31cd86d3, 0x3c8ea00a, 0x384fbdbd};
+
+static uint32_t crc_byte(uint32_t crc, uint64_t byte)
+{
+    crc = crc << 4 ^ crc_table[crc >> 28 ^ byte >> 4];
+    return crc << 4 ^ crc_table[crc >> 28 ^ (byte & 0xf)];
+}
+
 uint32_t num_cksum(const void *data, uint64_t len)
 {
     const unsigned char *p = data;
     uint32_t crc = 0;
-    uint64_t rest = len;
-    for (uint64_t i = 0; i < len || rest; i++) {
-        uint32_t byte = i < len ? p[i] : (uint32_t)(rest & 0xff);
-        if (i >= len)
-            rest >>= 8;
-        crc ^= byte << 24;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc & 0x80000000u ? (crc << 1) ^ 0x04c11db7u : crc << 1;
-    }
+    for (uint64_t i = 0; i < len; i++)
+        crc = crc_byte(crc, p[i]);
+    for (uint64_t rest = len; rest; rest >>= 8)
+        crc = crc_byte(crc, rest & 0xff);
     return ~crc;
 }
 

@@ -30,44 +30,45 @@ enum {
      F(file) | F(home) | F_PRINCIPAL | F(key) | F(priority))
 
 static const struct event_kind_info kinds[] = {
-    {EV_STATE_CREATED, "state-created", F(instance) | F(epoch)},
-    {EV_EPOCH_RAISED, "epoch-raised", F(epoch)},
-    {EV_JOB_SUBMITTED, "job-submitted", F_JOB},
-    {EV_WISHED, "wished", F_TASK | F(wish)},
-    {EV_ATTEMPT_STARTED, "attempt-started", F_ATTEMPT | F(epoch) | F_PLACE | F(uuid)},
-    {EV_ATTEMPT_STAGED, "attempt-staged", F_ATTEMPT},
-    {EV_ATTEMPT_SUBMITTED, "attempt-submitted", F_ATTEMPT | F(contact)},
-    {EV_ATTEMPT_ACTIVE, "attempt-active", F_ATTEMPT},
-    {EV_ATTEMPT_EXITED, "attempt-exited", F_ATTEMPT | F_REASON},
-    {EV_RESULTS_ACCEPTED, "results-accepted", F_ATTEMPT | F_RESULT},
-    {EV_ATTEMPT_ENDED, "attempt-ended",
-     F_ATTEMPT | F(outcome) | F_REASON | F_RESULT | F(not_before_us)},
-    {EV_ATTEMPT_LOST, "attempt-lost", F_ATTEMPT | F_REASON},
-    {EV_ATTEMPT_FOUND, "attempt-found", F_ATTEMPT},
-    {EV_VM_CHANGED, "vm-changed", F_ATTEMPT | F(vm_rank) | F(node) | F(uuid) | F(vm_state)},
-    {EV_REQUESTED, "requested", F_TASK | F(number) | F(request)},
-    {EV_REQUEST_ENDED, "request-ended", F_TASK | F(number) | F_REASON},
-    {EV_TASK_ENDED, "task-ended", F_TASK | F(outcome) | F_REASON},
-    {EV_JOB_FORGOTTEN, "job-forgotten", F(job)},
-    {EV_SITE_DRAINED, "site-drained", F(host) | F(flag)},
-    {EV_DISPATCH_PAUSED, "dispatch-paused", F(flag)},
-    {EV_CK_STATE, "ck-state",
-     F(instance) | F(epoch) | F(number) | F(array_number) | F(flag) | F(seq_next)},
-    {EV_CK_JOB, "ck-job", F_JOB | F(flag) | F(ended_us)},
-    {EV_CK_TASK, "ck-task",
-     F_TASK | F(phase) | F(wish) | F_REASON | F(not_before_us) | F(ended_us) | F(number)},
-    {EV_CK_ATTEMPT, "ck-attempt",
-     F_ATTEMPT | F(epoch) | F_PLACE | F(contact) | F_REASON | F_RESULT | F(flag) | F(started_us) |
-         F(staged_us) | F(active_us) | F(exited_us) | F(ended_us) | F(unknown_since_us)},
-    {EV_CK_END, "ck-end", 0},
+    [EV_STATE_CREATED] = {EV_STATE_CREATED, "state-created", F(instance) | F(epoch)},
+    [EV_EPOCH_RAISED] = {EV_EPOCH_RAISED, "epoch-raised", F(epoch)},
+    [EV_JOB_SUBMITTED] = {EV_JOB_SUBMITTED, "job-submitted", F_JOB},
+    [EV_WISHED] = {EV_WISHED, "wished", F_TASK | F(wish)},
+    [EV_ATTEMPT_STARTED] = {EV_ATTEMPT_STARTED, "attempt-started",
+                            F_ATTEMPT | F(epoch) | F_PLACE | F(uuid)},
+    [EV_ATTEMPT_STAGED] = {EV_ATTEMPT_STAGED, "attempt-staged", F_ATTEMPT},
+    [EV_ATTEMPT_SUBMITTED] = {EV_ATTEMPT_SUBMITTED, "attempt-submitted", F_ATTEMPT | F(contact)},
+    [EV_ATTEMPT_ACTIVE] = {EV_ATTEMPT_ACTIVE, "attempt-active", F_ATTEMPT},
+    [EV_ATTEMPT_EXITED] = {EV_ATTEMPT_EXITED, "attempt-exited", F_ATTEMPT | F_REASON},
+    [EV_RESULTS_ACCEPTED] = {EV_RESULTS_ACCEPTED, "results-accepted", F_ATTEMPT | F_RESULT},
+    [EV_ATTEMPT_ENDED] = {EV_ATTEMPT_ENDED, "attempt-ended",
+                          F_ATTEMPT | F(outcome) | F_REASON | F_RESULT | F(not_before_us)},
+    [EV_ATTEMPT_LOST] = {EV_ATTEMPT_LOST, "attempt-lost", F_ATTEMPT | F_REASON},
+    [EV_ATTEMPT_FOUND] = {EV_ATTEMPT_FOUND, "attempt-found", F_ATTEMPT},
+    [EV_VM_CHANGED] = {EV_VM_CHANGED, "vm-changed",
+                       F_ATTEMPT | F(vm_rank) | F(node) | F(uuid) | F(vm_state)},
+    [EV_REQUESTED] = {EV_REQUESTED, "requested", F_TASK | F(number) | F(request)},
+    [EV_REQUEST_ENDED] = {EV_REQUEST_ENDED, "request-ended", F_TASK | F(number) | F_REASON},
+    [EV_TASK_ENDED] = {EV_TASK_ENDED, "task-ended", F_TASK | F(outcome) | F_REASON},
+    [EV_JOB_FORGOTTEN] = {EV_JOB_FORGOTTEN, "job-forgotten", F(job)},
+    [EV_SITE_DRAINED] = {EV_SITE_DRAINED, "site-drained", F(host) | F(flag)},
+    [EV_DISPATCH_PAUSED] = {EV_DISPATCH_PAUSED, "dispatch-paused", F(flag)},
+    [EV_CK_STATE] = {EV_CK_STATE, "ck-state",
+                     F(instance) | F(epoch) | F(number) | F(array_number) | F(flag) | F(seq_next)},
+    [EV_CK_JOB] = {EV_CK_JOB, "ck-job", F_JOB | F(flag) | F(ended_us)},
+    [EV_CK_TASK] = {EV_CK_TASK, "ck-task",
+                    F_TASK | F(phase) | F(wish) | F_REASON | F(not_before_us) | F(ended_us) |
+                        F(number)},
+    [EV_CK_ATTEMPT] = {EV_CK_ATTEMPT, "ck-attempt",
+                       F_ATTEMPT | F(epoch) | F_PLACE | F(contact) | F_REASON | F_RESULT | F(flag) |
+                           F(started_us) | F(staged_us) | F(active_us) | F(exited_us) |
+                           F(ended_us) | F(unknown_since_us)},
+    [EV_CK_END] = {EV_CK_END, "ck-end", 0},
 };
 
 const struct event_kind_info *event_kind_info(unsigned kind)
 {
-    for (size_t i = 0; i < GW_COUNT(kinds); i++)
-        if ((unsigned)kinds[i].kind == kind)
-            return &kinds[i];
-    return NULL;
+    return kind < GW_COUNT(kinds) && kinds[kind].name ? &kinds[kind] : NULL;
 }
 
 const struct event_field *event_fields(size_t *ret_n)
@@ -76,13 +77,17 @@ const struct event_field *event_fields(size_t *ret_n)
     return fields;
 }
 
-static void put_varint(struct buf *out, uint64_t v)
+enum { VARINT_MAX = 10 };
+
+/* There is room for it. */
+static char *put_varint(char *p, uint64_t v)
 {
     while (v >= 0x80) {
-        buf_putc(out, (char)(v | 0x80));
+        *p++ = (char)(v | 0x80);
         v >>= 7;
     }
-    buf_putc(out, (char)v);
+    *p++ = (char)v;
+    return p;
 }
 
 static uint64_t zigzag(int64_t v)
@@ -95,33 +100,40 @@ static int64_t unzigzag(uint64_t v)
     return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
 }
 
-static void put_field(struct buf *out, const struct event_field *f, const void *value)
+static char *put_field(struct buf *out, char *p, const struct event_field *f, const void *value)
 {
     if (f->type == EVENT_S) {
         const char *s = *(const char *const *)value;
         if (!s)
-            return;
-        put_varint(out, f->id);
-        put_varint(out, strlen(s));
-        buf_puts(out, s);
-        return;
+            return p;
+        size_t len = strlen(s);
+        out->len = (size_t)(p - out->data);
+        buf_reserve(out, len + 2 * VARINT_MAX);
+        p = put_varint(out->data + out->len, f->id);
+        p = put_varint(p, len);
+        memcpy(p, s, len);
+        return p + len;
     }
     uint64_t v = f->type == EVENT_U ? *(const uint64_t *)value : zigzag(*(const int64_t *)value);
-    if (v == 0)
-        return;
-    put_varint(out, f->id);
-    put_varint(out, v);
+    return v ? put_varint(put_varint(p, f->id), v) : p;
 }
 
 void event_encode(const struct event *ev, struct buf *out)
 {
     const struct event_kind_info *info = event_kind_info((unsigned)ev->kind);
-    put_varint(out, (uint64_t)ev->kind);
-    put_varint(out, zigzag(ev->at_us));
-    for (size_t i = 0; i < GW_COUNT(fields); i++)
-        if (info->fields & UINT64_C(1) << (fields[i].id - 1))
-            put_field(out, &fields[i], (const char *)ev + fields[i].offset);
-    put_varint(out, 0);
+    buf_reserve(out, 4 * VARINT_MAX);
+    char *p = put_varint(out->data + out->len, (uint64_t)ev->kind);
+    p = put_varint(p, zigzag(ev->at_us));
+    /* By the bits that are set: a field's number is its place in the table. */
+    for (uint64_t rest = info->fields; rest; rest &= rest - 1) {
+        const struct event_field *f = &fields[__builtin_ctzll(rest)];
+        out->len = (size_t)(p - out->data);
+        buf_reserve(out, 3 * VARINT_MAX);
+        p = put_field(out, out->data + out->len, f, (const char *)ev + f->offset);
+    }
+    *p++ = 0;
+    *p = '\0'; /* as after all that is in a buffer */
+    out->len = (size_t)(p - out->data);
 }
 
 struct reader {
@@ -146,18 +158,48 @@ static int get_varint(struct reader *r, uint64_t *ret)
     return -1;
 }
 
+struct event_chunk {
+    struct event_chunk *next;
+    size_t used, size;
+    char bytes[];
+};
+
 static const char *arena_string(struct event_arena *arena, const void *p, size_t n)
 {
-    arena->items = xreallocarray(arena->items, arena->n + 1, sizeof *arena->items);
-    return arena->items[arena->n++] = xmemdup0(p, n);
+    enum { CHUNK = 4000 };
+    struct event_chunk *c = arena->chunks;
+    if (!c || c->size - c->used < n + 1) {
+        size_t size = n + 1 > CHUNK ? n + 1 : CHUNK;
+        c = xmalloc(sizeof *c + size);
+        *c = (struct event_chunk){.next = arena->chunks, .size = size};
+        arena->chunks = c;
+    }
+    char *s = c->bytes + c->used;
+    memcpy(s, p, n);
+    s[n] = '\0';
+    c->used += n + 1;
+    return s;
 }
 
 void event_arena_clear(struct event_arena *arena)
 {
-    for (size_t i = 0; i < arena->n; i++)
-        free(arena->items[i]);
-    free(arena->items);
-    *arena = (struct event_arena){0};
+    while (arena->chunks) {
+        struct event_chunk *c = arena->chunks;
+        arena->chunks = c->next;
+        free(c);
+    }
+}
+
+void event_arena_reset(struct event_arena *arena)
+{
+    struct event_chunk *c = arena->chunks;
+    if (!c)
+        return;
+    if (c->next) {
+        event_arena_clear(arena);
+        return;
+    }
+    c->used = 0;
 }
 
 static int get_field(struct reader *r, const struct event_field *f, void *value,

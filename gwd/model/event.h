@@ -136,14 +136,14 @@ const struct event_field *event_fields(size_t *ret_n);
  */
 void event_encode(const struct event *ev, struct buf *out);
 
-/* Read one event from data; strings are allocated from `arena`, which must live as long as ev is
- * used. Returns the bytes consumed, or -GW_ECORRUPT; *ret_ev is then unchanged. */
+/* Read one event from data; strings are allocated from `arena` and live until it is cleared or
+ * reset. Returns the bytes consumed, or -GW_ECORRUPT; *ret_ev is then unchanged. */
 struct event_arena {
-    char **items;
-    size_t n;
+    struct event_chunk *chunks; /* NULL: empty */
 };
 long event_decode(const void *data, size_t len, struct event *ret_ev, struct event_arena *arena,
                   struct gw_err *err);
+void event_arena_reset(struct event_arena *arena); /* empty, memory kept for the next event */
 void event_arena_clear(struct event_arena *arena);
 
 #endif
