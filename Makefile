@@ -34,7 +34,7 @@ say = $(if $(V),,@echo "  $(1) $(2)")
 
 # Each program: the file with its main, and the libraries that it needs beside our own objects.
 PROGRAMS := bin/gwd bin/gw libexec/gw_im_static libexec/gw_tm_local libexec/gw_em_fork \
-            libexec/gw_fake libexec/gwvm
+            libexec/gw_fake libexec/gwvm libexec/gw_wrapper
 # Drivers for Globus and LDAP sites: where their libraries are (tools/deps grid).
 GLOBUS_MODULES := globus-gram-client globus-gram-protocol globus-gass-copy globus-gass-transfer globus-ftp-client globus-ftp-control \
                   globus-gss-assist globus-gsi-credential globus-gssapi-gsi globus-gssapi-error globus-common
@@ -62,6 +62,7 @@ MAIN_libexec/gw_tm_local := tm/local.c
 MAIN_libexec/gw_em_fork := em/fork.c
 MAIN_libexec/gw_fake := drivers/fake.c
 MAIN_libexec/gwvm := wrappers/gwvm/main.c
+MAIN_libexec/gw_wrapper := wrappers/plain/main.c
 
 LIBS_bin/gwd := -luv -lsqlite3 -ljansson -luuid -lcrypto
 LIBS_bin/gw := -ljansson -lsmartcols -luuid -lcrypto
@@ -69,6 +70,8 @@ LIBS_libexec/gw_im_static :=
 LIBS_libexec/gw_tm_local :=
 LIBS_libexec/gw_em_fork :=
 LIBS_libexec/gw_fake := -ljansson
+# Started once for each job: nothing is loaded. (Sanitizers need a dynamic program.)
+LIBS_libexec/gw_wrapper := $(if $(SAN),,-static)
 # gwvm travels to sites that have libvirt and QEMU and nothing of ours: the rest is linked in, and kept from the
 # site's libraries, which would else take our OpenSSL for theirs.
 LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic

@@ -190,15 +190,16 @@ static void put_queue(struct buf *out, unsigned slots)
     attributes_put_text(out, "QUEUE_STATUS[0]", "enabled");
 }
 
-static void put_gwvm(struct buf *out)
+/* Our programs that run at a site, where they are installed beside the driver. */
+static void put_program(struct buf *out, const char *attribute, const char *name)
 {
     char own[4096];
     ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
     own[n > 0 ? n : 0] = '\0';
-    char *gwvm = xasprintf("%s/gwvm", dirname(own));
-    if (access(gwvm, X_OK) == 0)
-        attributes_put_text(out, "GWVM", gwvm);
-    free(gwvm);
+    char *path = xasprintf("%s/%s", dirname(own), name);
+    if (access(path, X_OK) == 0)
+        attributes_put_text(out, attribute, path);
+    free(path);
 }
 
 void self_attributes(const struct self_host *h, struct buf *out)
@@ -212,7 +213,8 @@ void self_attributes(const struct self_host *h, struct buf *out)
     put_queue(&line, h->slots);
     attributes_put_text(&line, "STAGE_URL", h->stage_url);
     attributes_put_text(&line, "VM_HYPERVISOR", has_hypervisor(u.machine) ? "qemu" : "");
-    put_gwvm(&line);
+    put_program(&line, "GWVM", "gwvm");
+    put_program(&line, "WRAPPER", "gw_wrapper");
     buf_puts(out, buf_str(&line));
     buf_clear(&line);
 }

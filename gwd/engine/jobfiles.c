@@ -190,6 +190,27 @@ static void put_vm(struct engine *e, struct flight *f, struct buf *b)
     free(image);
 }
 
+/* The program gw_wrapper, where the host has it. Its path goes into a first line "#!PATH", which
+ * the kernel cuts and splits at blanks. */
+static const char *wrapper_program(const struct engine *e, const struct flight *f)
+{
+    const struct template *t = f->job->spec->t;
+    const struct host *h = engine_host(e, flight_attempt(f)->host);
+    const char *path = h ? host_text(h, "WRAPPER") : "";
+    bool is_plain = path[0] == '/' && strlen(path) < 200 && !strpbrk(path, " \t\n");
+    return is_plain && !t->wrapper && !t->vm_image && !nsh_is_wanted(e, f) ? path : NULL;
+}
+
+bool jobfiles_has_program(const struct engine *e, const struct flight *f)
+{
+    return wrapper_program(e, f) != NULL;
+}
+
+static void put_wrapper_line(struct engine *e, struct flight *f, struct buf *b)
+{
+    buf_printf(b, "#!%s\n", wrapper_program(e, f));
+}
+
 /* Relative to `directory`, as GRAM reads them; that itself may be relative to the account's home.
  */
 static void put_wrapper(const struct engine *e, const struct flight *f, struct rsl *rsl)
@@ -262,14 +283,16 @@ char *jobfiles_description(struct engine *e, struct flight *f, const struct driv
 
 void jobfiles_write(struct engine *e, struct flight *f)
 {
-    static const struct {
+    const struct {
         const char *name;
         void (*put)(struct engine *e, struct flight *f, struct buf *b);
-        bool is_vm_only;
-    } files[] = {
-        {"job.ctl", put_ctl, false}, {"job.env", put_env, false}, {"vm.conf", put_vm, true}};
+        bool is_wanted;
+    } files[] = {{"job.ctl", put_ctl, true},
+                 {"job.env", put_env, true},
+                 {"wrapper", put_wrapper_line, jobfiles_has_program(e, f)},
+                 {"vm.conf", put_vm, f->job->spec->t->vm_image}};
     for (size_t i = 0; i < GW_COUNT(files); i++) {
-        if (files[i].is_vm_only && !f->job->spec->t->vm_image)
+        if (!files[i].is_wanted)
             continue;
         struct buf b = BUF_INIT;
         files[i].put(e, f, &b);

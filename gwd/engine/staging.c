@@ -186,9 +186,16 @@ void staging_inputs(struct engine *e, struct flight *f)
 {
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
-    char *wrapper =
-        t->wrapper ? home_url(f->job, t->wrapper) : xasprintf("file://%s", e->config->wrapper);
-    add_input(e, f, wrapper, ".wrapper", true);
+    if (jobfiles_has_program(e, f)) {
+        char *path = staging_spool(e, f, "wrapper");
+        add_input(e, f, xasprintf("file://%s", path), ".wrapper", true);
+        free(path);
+    } else {
+        add_input(e, f,
+                  t->wrapper ? home_url(f->job, t->wrapper)
+                             : xasprintf("file://%s", e->config->wrapper),
+                  ".wrapper", true);
+    }
     add_spooled(e, f, "job.ctl");
     add_spooled(e, f, "job.env");
     if (staging_is_staged(t->executable))
