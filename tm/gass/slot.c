@@ -119,6 +119,16 @@ static void fail_waiting(struct slots *s, struct gass_request *g, enum gw_errc c
     request_done(&g->r);
 }
 
+/* What was found a little while ago, and when it is tried again: whoever has mended it wants to
+ * know. */
+static void fail_down(struct slots *s, struct gass_request *g, const struct host *down, time_t now)
+{
+    char *text = xasprintf("%s (so %ld s ago; asked again in %ld s)", down->why,
+                           (long)(now + DOWN_S - down->down_until), (long)(down->down_until - now));
+    fail_waiting(s, g, GW_EUNAVAIL, "unreachable:site", text);
+    free(text);
+}
+
 /* First come, first served, but for those whose hosts are busy. */
 static void run(struct slots *s)
 {
@@ -128,7 +138,7 @@ static void run(struct slots *s)
     {
         const struct host *down = down_host(g, now);
         if (down) {
-            fail_waiting(s, g, GW_EUNAVAIL, "unreachable:site", down->why);
+            fail_down(s, g, down, now);
         } else if (s->running[g->class] < all_max[g->class] && has_room(g)) {
             DL_DELETE(s->waiting, g);
             count(s, g, 1);
