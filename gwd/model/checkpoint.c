@@ -190,7 +190,7 @@ static int load_job(struct state *s, const struct event *ev, struct gw_err *err)
         s->n_tasks[PHASE_PENDING] -= j->tasks;
         s->n_tasks[PHASE_FAILED] += j->tasks;
     }
-    state_requeue(j);
+    state_requeue(s, j);
     return 0;
 }
 
@@ -202,10 +202,10 @@ static int load_task(struct state *s, const struct event *ev, struct gw_err *err
         return refuse(err, "a task is impossible");
     bool is_under_way = ev->phase >= PHASE_PROLOG && ev->phase <= PHASE_EPILOG;
     struct task *t = state_touch(s, j, ev->task);
+    state_delay(s, j, t, ev->not_before_us);
     state_set(s, j, t, is_under_way ? PHASE_PENDING : (enum phase)ev->phase, (enum wish)ev->wish);
     if (ev->reason)
         reason_set(&t->reason, ev->reason, (enum blame)ev->blame, ev->text);
-    t->not_before_us = ev->not_before_us;
     t->ended_us = ev->ended_us;
     t->request_number = ev->number;
     return 0;

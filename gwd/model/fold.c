@@ -93,7 +93,7 @@ static int apply_submitted(struct state *s, const struct event *ev, struct gw_er
     if (ev->array_id)
         s->next_array = ev->array_id + 1;
     state_add_job(s, j);
-    state_requeue(j);
+    state_requeue(s, j);
     return 0;
 }
 
@@ -116,7 +116,7 @@ static int apply_wished(struct state *s, const struct event *ev, struct gw_err *
     for (struct task *t; (t = job_next_task(j, &it));)
         if (!phase_is_final(t->phase) && t->wish != WISH_GONE)
             state_set(s, j, t, t->phase, wish);
-    state_requeue(j);
+    state_requeue(s, j);
     return 0;
 }
 
@@ -153,7 +153,7 @@ static int apply_started(struct state *s, const struct event *ev, struct gw_err 
         return refuse(err, ev, "a field is missing");
     t = state_touch(s, j, ev->task);
     attempt_of_event(s, t, ev);
-    t->not_before_us = 0;
+    state_delay(s, j, t, 0);
     reason_clear(&t->reason);
     state_set(s, j, t, PHASE_PROLOG, t->wish);
     return 0;
@@ -213,7 +213,7 @@ static int apply_ended(struct state *s, struct job *j, struct task *t, struct at
     for (size_t i = 0; i < a->n_vms; i++)
         a->vms[i].state = VM_GONE;
     t->request = REQUEST_NONE;
-    t->not_before_us = ev->outcome == OUTCOME_REQUEUE ? ev->not_before_us : 0;
+    state_delay(s, j, t, ev->outcome == OUTCOME_REQUEUE ? ev->not_before_us : 0);
     t->ended_us = ev->outcome == OUTCOME_REQUEUE ? 0 : ev->at_us;
     state_set(s, j, t, phase_of[ev->outcome], t->wish);
     return 0;
@@ -325,7 +325,7 @@ static void end_task(struct state *s, struct job *j, struct task *t, const struc
 {
     reason_set(&t->reason, ev->reason, (enum blame)ev->blame, ev->text);
     t->ended_us = ev->at_us;
-    t->not_before_us = 0;
+    state_delay(s, j, t, 0);
     state_set(s, j, t, PHASE_FAILED, t->wish);
 }
 
@@ -351,7 +351,7 @@ static int apply_task_ended(struct state *s, const struct event *ev, struct gw_e
         j->rest_ended_us = ev->at_us;
         s->n_tasks[PHASE_PENDING] -= rest;
         s->n_tasks[PHASE_FAILED] += rest;
-        state_requeue(j);
+        state_requeue(s, j);
     }
     return 0;
 }

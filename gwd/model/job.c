@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 static const char *const phase_names[PHASE_COUNT] = {"PENDING",  "PROLOG", "WRAPPER", "EPILOG",
                                                      "SLEEPING", "DONE",   "FAILED"};
@@ -156,16 +155,11 @@ int64_t job_ended_us(const struct job *j)
     return last;
 }
 
-bool job_next_ready(const struct job *j, int64_t now_us, uint64_t *ret_index, int64_t *ret_wait_us)
+bool job_next_ready(const struct job *j, uint64_t *ret_index)
 {
-    const struct task *t;
-    DL_FOREACH (j->ready, t) {
-        if (t->not_before_us <= now_us) {
-            *ret_index = t->index;
-            return true;
-        }
-        if (t->not_before_us < *ret_wait_us)
-            *ret_wait_us = t->not_before_us;
+    if (j->ready) {
+        *ret_index = j->ready->index;
+        return true;
     }
     if (j->wish != WISH_RUN || j->is_rest_ended)
         return false;

@@ -40,7 +40,8 @@ struct principal {
 /* Jobs that the scheduler cannot tell apart: equal requirements, rank, owner and resources. */
 struct job_class {
     char *key;
-    uint64_t id; /* order of appearance */
+    uint64_t id;   /* order of appearance */
+    uint32_t slot; /* in state->class_slots */
     uint64_t uid;
     char *credential; /* or NULL */
     unsigned np;
@@ -52,7 +53,8 @@ struct job_class {
     struct expr *requirements, *rank;
     struct match_why *why; /* of the last scheduling pass; freed with the class */
     unsigned refs;
-    struct job *queue; /* jobs with tasks ready to run: by priority, then id */
+    struct job *queue; /* jobs with tasks ready to run: gwd/model/jobqueue.h */
+    struct job *first; /* of these */
     UT_hash_handle hh;
 };
 
@@ -103,6 +105,8 @@ struct task {
     enum phase phase;
     enum wish wish;
     int64_t not_before_us; /* back-off: not matched earlier; 0: none */
+    bool is_waiting;       /* for that time: until state_wake() */
+    bool is_ready;         /* PENDING with wish RUN and not waiting: in job->ready */
     int64_t ended_us;
     struct reason reason; /* of the end, or of the last requeue */
     struct attempt
@@ -132,12 +136,12 @@ struct job {
     int64_t rest_ended_us;
     struct task *ready;
     struct task *first; /* the only task with a struct while `table` is NULL: job_next_task() */
-    struct task_table *table; /* or NULL */
-    struct job *prev, *next;  /* in class->queue while job_ready() */
+    struct task_table *table;               /* or NULL */
+    struct job *queue_before, *queue_after; /* in class->queue while job_ready() */
     uint32_t tasks;
     uint32_t fresh;              /* tasks below have a struct */
     uint32_t n_touched, n_final; /* tasks with a struct; of these, DONE or FAILED */
-    uint32_t n_ready;            /* of these, PENDING with wish RUN: the list `ready` */
+    uint32_t n_ready;            /* of these, ready: the list `ready`, one that came first first */
     bool is_queued;
     bool is_rest_ended; /* those without a struct ended without ever having had one: killed while
                            pending */
@@ -165,15 +169,14 @@ struct task *job_next_task(const struct job *j, size_t *it);
 enum phase job_task_phase(const struct job *j, uint64_t index);
 enum wish job_task_wish(const struct job *j, uint64_t index);
 
-/* Tasks that could start now as far as wishes go. */
+/* Tasks that could start now as far as wishes and back-off go. */
 uint64_t job_ready(const struct job *j);
 bool job_is_final(const struct job *j);
 int64_t job_ended_us(const struct job *j); /* of the last task; 0 while not final */
 
-/* The next task to try: of those ready at `now_us`, one that comes back first, then the lowest
- * fresh one. False when there is none. *ret_wait_us is lowered to the earliest not_before that
- * stood in the way. */
-bool job_next_ready(const struct job *j, int64_t now_us, uint64_t *ret_index, int64_t *ret_wait_us);
+/* The next task to start: of those ready one that comes back first, then the lowest fresh one.
+ * False when there is none. */
+bool job_next_ready(const struct job *j, uint64_t *ret_index);
 
 /* The current attempt: NULL when the task is pending, sleeping or final. */
 struct attempt *task_attempt(const struct task *t);

@@ -62,6 +62,7 @@ static struct job_class *class_take(struct state *s, const struct template *t,
                             .rank = rank,
                             .refs = 1};
     HASH_ADD_KEYPTR(hh, s->classes, c->key, strlen(c->key), c);
+    state_add_class(s, c);
     return c;
 }
 
@@ -70,6 +71,7 @@ static void class_release(struct state *s, struct job_class *c)
     if (--c->refs)
         return;
     HASH_DEL(s->classes, c);
+    state_remove_class(s, c);
     expr_destroy(c->requirements);
     expr_destroy(c->rank);
     free(c->why);

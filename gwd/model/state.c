@@ -1,6 +1,7 @@
 /* The life of the state: empty, indexed, cleared. The changes are in fold.c and checkpoint.c. */
 #include "gwd/model/state.h"
 
+#include "gwd/model/jobqueue.h"
 #include "gwd/model/jobspec.h"
 #include "gwd/model/state_private.h"
 #include "lib/mem.h"
@@ -35,6 +36,8 @@ static void task_destroy(struct state *s, struct task *t)
     free(t);
 }
 
+static void queue_take_out(struct state *s, struct job *j);
+
 static void job_destroy(struct state *s, struct job *j)
 {
     struct array_record *array;
@@ -46,7 +49,7 @@ static void job_destroy(struct state *s, struct job *j)
     if (j->has_key)
         keys_remove(s, j);
     if (j->is_queued)
-        DL_DELETE(j->spec->class->queue, j);
+        queue_take_out(s, j);
     size_t it = 0;
     for (struct task *t; (t = job_next_task(j, &it));) {
         s->n_tasks[t->phase]--;
@@ -80,6 +83,10 @@ void state_clear(struct state *s)
         free(site->host);
         free(site);
     }
+    free(s->class_slots);
+    free(s->free_slots);
+    free(s->changed);
+    free(s->wakes);
     free(s->instance);
     *s = (struct state){0};
 }
@@ -230,30 +237,139 @@ void state_remove_job(struct state *s, struct job *j)
         compact(s);
 }
 
-static bool goes_before(const struct job *a, const struct job *b)
+static void mark_changed(struct state *s, uint32_t slot)
 {
-    return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
+    if (s->class_slots[slot].is_changed)
+        return;
+    s->class_slots[slot].is_changed = true;
+    s->changed[s->n_changed++] = slot;
 }
 
-void state_requeue(struct job *j)
+bool state_take_changed(struct state *s, uint32_t *ret_slot)
 {
-    struct job **queue = &j->spec->class->queue;
+    if (!s->n_changed)
+        return false;
+    *ret_slot = s->changed[--s->n_changed];
+    s->class_slots[*ret_slot].is_changed = false;
+    return true;
+}
+
+void state_add_class(struct state *s, struct job_class *c)
+{
+    if (s->n_free_slots) {
+        c->slot = s->free_slots[--s->n_free_slots];
+    } else {
+        if (s->n_slots == s->cap_slots) {
+            s->cap_slots = s->cap_slots ? 2 * s->cap_slots : 16;
+            s->class_slots = xreallocarray(s->class_slots, s->cap_slots, sizeof *s->class_slots);
+            s->free_slots = xreallocarray(s->free_slots, s->cap_slots, sizeof *s->free_slots);
+            s->changed = xreallocarray(s->changed, s->cap_slots, sizeof *s->changed);
+        }
+        c->slot = s->n_slots++;
+        s->class_slots[c->slot].is_changed = false;
+    }
+    s->class_slots[c->slot].class = c;
+    mark_changed(s, c->slot);
+}
+
+void state_remove_class(struct state *s, struct job_class *c)
+{
+    s->class_slots[c->slot].class = NULL;
+    s->free_slots[s->n_free_slots++] = c->slot;
+    mark_changed(s, c->slot);
+}
+
+static void queue_take_out(struct state *s, struct job *j)
+{
+    struct job_class *c = j->spec->class;
+    jobqueue_remove(&c->queue, j);
+    j->is_queued = false;
+    if (c->first != j)
+        return;
+    c->first = jobqueue_first(c->queue);
+    mark_changed(s, c->slot);
+}
+
+void state_requeue(struct state *s, struct job *j)
+{
+    struct job_class *c = j->spec->class;
     bool wants = job_ready(j) > 0;
     if (wants == j->is_queued)
         return;
-    j->is_queued = wants;
     if (!wants) {
-        DL_DELETE(*queue, j);
+        queue_take_out(s, j);
         return;
     }
-    /* New jobs have the greatest id, so the search from the end is short. */
-    struct job *after = *queue ? (*queue)->prev : NULL;
-    while (after && goes_before(j, after))
-        after = after == *queue ? NULL : after->prev;
-    if (after)
-        DL_APPEND_ELEM(*queue, after, j);
-    else
-        DL_PREPEND(*queue, j);
+    jobqueue_add(&c->queue, j);
+    j->is_queued = true;
+    if (c->first && job_goes_before(c->first, j))
+        return;
+    c->first = j;
+    mark_changed(s, c->slot);
+}
+
+static void wake_add(struct state *s, struct wake wake)
+{
+    if (s->n_wakes == s->cap_wakes) {
+        s->cap_wakes = s->cap_wakes ? 2 * s->cap_wakes : 16;
+        s->wakes = xreallocarray(s->wakes, s->cap_wakes, sizeof *s->wakes);
+    }
+    size_t i = s->n_wakes++;
+    for (; i > 0 && s->wakes[(i - 1) / 2].at_us > wake.at_us; i = (i - 1) / 2)
+        s->wakes[i] = s->wakes[(i - 1) / 2];
+    s->wakes[i] = wake;
+}
+
+static struct wake wake_take(struct state *s)
+{
+    struct wake first = s->wakes[0], last = s->wakes[--s->n_wakes];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < s->n_wakes; i = child) {
+        if (child + 1 < s->n_wakes && s->wakes[child + 1].at_us < s->wakes[child].at_us)
+            child++;
+        if (last.at_us <= s->wakes[child].at_us)
+            break;
+        s->wakes[i] = s->wakes[child];
+    }
+    s->wakes[i] = last;
+    return first;
+}
+
+void state_delay(struct state *s, const struct job *j, struct task *t, int64_t not_before_us)
+{
+    t->not_before_us = not_before_us;
+    t->is_waiting = not_before_us != 0;
+    if (t->is_waiting)
+        wake_add(s, (struct wake){not_before_us, j->id, t->index});
+}
+
+int64_t state_wake(struct state *s, int64_t now_us)
+{
+    while (s->n_wakes && s->wakes[0].at_us <= now_us) {
+        struct wake w = wake_take(s);
+        struct job *j = state_job(s, w.job);
+        struct task *t = j ? job_task(j, w.task) : NULL;
+        if (!t || !t->is_waiting || t->not_before_us != w.at_us)
+            continue;
+        t->is_waiting = false;
+        state_set(s, j, t, t->phase, t->wish);
+    }
+    return s->n_wakes ? s->wakes[0].at_us : INT64_MAX;
+}
+
+static void list_when_ready(struct job *j, struct task *t)
+{
+    bool wants = t->phase == PHASE_PENDING && t->wish == WISH_RUN && !t->is_waiting;
+    if (wants == t->is_ready)
+        return;
+    t->is_ready = wants;
+    if (wants) {
+        DL_APPEND(j->ready, t);
+        j->n_ready++;
+    } else {
+        DL_DELETE(j->ready, t);
+        j->n_ready--;
+    }
 }
 
 struct task *state_touch(struct state *s, struct job *j, uint64_t index)
@@ -270,10 +386,7 @@ struct task *state_touch(struct state *s, struct job *j, uint64_t index)
     job_add_task(j, t);
     if (phase_is_final(t->phase))
         j->n_final++;
-    if (t->phase == PHASE_PENDING && t->wish == WISH_RUN) {
-        DL_APPEND(j->ready, t);
-        j->n_ready++;
-    }
+    list_when_ready(j, t);
     while (j->fresh < j->tasks && job_task(j, j->fresh))
         j->fresh++;
     return t;
@@ -281,19 +394,11 @@ struct task *state_touch(struct state *s, struct job *j, uint64_t index)
 
 void state_set(struct state *s, struct job *j, struct task *t, enum phase phase, enum wish wish)
 {
-    bool was_ready = t->phase == PHASE_PENDING && t->wish == WISH_RUN;
-    bool is_ready = phase == PHASE_PENDING && wish == WISH_RUN;
     j->n_final += (uint32_t)phase_is_final(phase) - (uint32_t)phase_is_final(t->phase);
     s->n_tasks[t->phase]--;
     s->n_tasks[phase]++;
     t->phase = phase;
     t->wish = wish;
-    if (was_ready && !is_ready) {
-        DL_DELETE(j->ready, t);
-        j->n_ready--;
-    } else if (!was_ready && is_ready) {
-        DL_APPEND(j->ready, t);
-        j->n_ready++;
-    }
-    state_requeue(j);
+    list_when_ready(j, t);
+    state_requeue(s, j);
 }

@@ -23,6 +23,19 @@ struct site_record {
     UT_hash_handle hh;
 };
 
+/* A place that a job class keeps while it lives, so that others can keep what belongs to it in
+ * arrays. */
+struct class_slot {
+    struct job_class *class; /* NULL: free */
+    bool is_changed;         /* listed in `changed` */
+};
+
+/* A task in back-off; one that means nothing any more is dropped when its time comes. */
+struct wake {
+    int64_t at_us;
+    uint64_t job, task;
+};
+
 struct state {
     char *instance; /* UUID of this state; NULL in an empty state */
     uint64_t epoch;
@@ -47,6 +60,13 @@ struct state {
     } specs;
     struct job_class *classes; /* hash by key */
     uint64_t next_class;
+    struct class_slot *class_slots;
+    uint32_t n_slots, *free_slots, n_free_slots;
+    /* Slots whose class came, went, or has another first job, each once: the scheduler takes them
+     * out (state_take_changed()). */
+    uint32_t *changed, n_changed, cap_slots;
+    struct wake *wakes; /* a heap */
+    size_t n_wakes, cap_wakes;
     struct {
         struct job **slots; /* open addressing by submission key */
         size_t n, n_slots;
@@ -75,6 +95,13 @@ struct job *state_job_of(const struct state *s,
 struct job *state_job_by_key(const struct state *s, const char *key);
 struct job *state_array(const struct state *s, uint64_t array_id);
 bool state_site_is_drained(const struct state *s, const char *host);
+
+/* Tasks whose back-off ends by then are ready. Not stored: a state that was loaded has all of them
+ * waiting. Returns when the next one is due, INT64_MAX: none is. */
+int64_t state_wake(struct state *s, int64_t now_us);
+
+/* A slot out of the list of those that changed; false when it is empty. */
+bool state_take_changed(struct state *s, uint32_t *ret_slot);
 
 /* Over all jobs by id: start with *it = 0; NULL at the end. */
 struct job *state_next_job(const struct state *s, size_t *it);

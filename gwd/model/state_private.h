@@ -11,8 +11,14 @@ void job_drop_tasks(struct job *j);
 
 void state_add_job(struct state *s, struct job *j); /* its id is greater than all before */
 void state_remove_job(struct state *s, struct job *j);
-void state_requeue(
-    struct job *j); /* put into or take out of its class's queue, as it is ready or not */
+void state_requeue(struct state *s, struct job *j); /* put into or take out of its class's queue, as
+                                                      it is ready or not */
+/* Slots of classes. */
+void state_add_class(struct state *s, struct job_class *c);
+void state_remove_class(struct state *s, struct job_class *c);
+
+/* The task is not ready before that time; 0: at once. state_set() comes after it. */
+void state_delay(struct state *s, const struct job *j, struct task *t, int64_t not_before_us);
 
 /* The task's own struct, made when it was like the rest. */
 struct task *state_touch(struct state *s, struct job *j, uint64_t index);

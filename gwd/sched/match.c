@@ -211,9 +211,7 @@ static bool lane_take(struct match_pass *pass, struct lane *lane, uint64_t *per_
         lane->why->is_user_limit = true;
         return false;
     }
-    while (lane->next && !job_next_ready(lane->next, pass->now_us, &task, &pass->wake_us))
-        lane->next = lane->next->next;
-    if (!lane->next)
+    if (!lane->next || !job_next_ready(lane->next, &task))
         return false;
     const struct match_place *p = best_place(pass, lane, per_host, lane->next, task);
     if (!p) {
@@ -227,11 +225,9 @@ static bool lane_take(struct match_pass *pass, struct lane *lane, uint64_t *per_
     }
     per_host[p->host->id]++;
     struct match m = {lane->next, task, p->host, p->queue, p->rank};
-    struct job *after = lane->next->next;
     pass->take(pass->ctx, &m);
     pass->n_taken++;
-    if (!m.job->is_queued)
-        lane->next = after;
+    lane->next = lane->class->first;
     return true;
 }
 
@@ -257,7 +253,7 @@ static size_t lanes_open(struct match_pass *pass, struct lane **ret)
             continue;
         lanes = xreallocarray(lanes, n + 1, sizeof *lanes);
         struct lane *lane = &lanes[n++];
-        *lane = (struct lane){.class = c, .why = why_create(pass, c), .next = c->queue};
+        *lane = (struct lane){.class = c, .why = why_create(pass, c), .next = c->first};
         lane->why->is_paused = pass->state->is_paused;
         if (!pass->state->is_paused)
             lane->places = class_places(pass, c, lane->why);
@@ -274,11 +270,11 @@ void match_run(struct match_pass *pass)
     for (size_t i = 0; i < pass->n_hosts; i++)
         id_max = pass->hosts[i]->id > id_max ? pass->hosts[i]->id : id_max;
     uint64_t *per_host = xcalloc(id_max + 1, sizeof *per_host);
-    struct lane *lanes;
-    size_t n = lanes_open(pass, &lanes);
     pass->n_taken = 0;
     pass->is_cut = false;
-    pass->wake_us = INT64_MAX;
+    pass->wake_us = state_wake(pass->state, pass->now_us);
+    struct lane *lanes;
+    size_t n = lanes_open(pass, &lanes);
     for (;;) {
         struct lane *first = NULL;
         for (size_t i = 0; i < n; i++)

@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_CORE_H
 #define TESTS_UNIT_CORE_H
 
+#include "gwd/model/jobqueue.h"
 #include "gwd/model/state.h"
 #include "lib/mem.h"
 
@@ -111,7 +112,10 @@ static inline const char *recount_job(const struct job *j, uint64_t by_phase[PHA
     for (const struct task *t; (t = job_next_task(j, &it));) {
         n_touched++;
         n_final += phase_is_final(t->phase);
-        n_ready += t->phase == PHASE_PENDING && t->wish == WISH_RUN;
+        bool is_ready = t->phase == PHASE_PENDING && t->wish == WISH_RUN && !t->is_waiting;
+        if (is_ready != t->is_ready || (t->is_waiting && !t->not_before_us))
+            return "a task does not know whether it is ready";
+        n_ready += is_ready;
         by_phase[t->phase]++;
         if (t->index >= j->tasks)
             return "a task lies outside of its job";
@@ -126,7 +130,7 @@ static inline const char *recount_job(const struct job *j, uint64_t by_phase[PHA
     }
     for (const struct task *t = j->ready; t; t = t->next) {
         n_listed++;
-        if (t->phase != PHASE_PENDING || t->wish != WISH_RUN)
+        if (!t->is_ready)
             return "a task in the ready list is not ready";
     }
     if (n_touched != j->n_touched || n_final != j->n_final || n_ready != j->n_ready ||
@@ -145,12 +149,14 @@ static inline const char *recount_job(const struct job *j, uint64_t by_phase[PHA
 
 static inline const char *recount_queue(const struct job_class *c, uint64_t *ret_n)
 {
-    for (const struct job *j = c->queue; j; j = j->next) {
+    if (c->first != jobqueue_first(c->queue))
+        return "the first job of a class is another";
+    for (const struct job *j = c->first; j; j = jobqueue_after(c->queue, j)) {
         ++*ret_n;
         if (!j->is_queued || j->spec->class != c || job_ready(j) == 0)
             return "a job in a class's queue does not belong there";
-        const struct job *after = j->next;
-        if (after && (after->prev != j || j->priority < after->priority ||
+        const struct job *after = jobqueue_after(c->queue, j);
+        if (after && (j->priority < after->priority ||
                       (j->priority == after->priority && j->id >= after->id)))
             return "a class's queue is out of order";
     }
@@ -184,6 +190,8 @@ static inline const char *recount(const struct state *s)
             spec_refs += spec->refs;
     for (const struct job_class *c = s->classes; !wrong && c; c = c->hh.next) {
         class_refs += c->refs;
+        if (c->slot >= s->n_slots || s->class_slots[c->slot].class != c)
+            return "a class is not in its slot";
         wrong = recount_queue(c, &n_queued);
     }
     if (wrong)
@@ -194,6 +202,8 @@ static inline const char *recount(const struct state *s)
         return "the queues do not hold all jobs that are ready";
     if (spec_refs != n_jobs || class_refs != s->specs.n)
         return "the references of specs or classes do not agree";
+    if (s->n_slots - s->n_free_slots != HASH_COUNT(s->classes))
+        return "a slot has no class";
     if (n_keys != s->keys.n)
         return "the keys do not agree";
     return last < s->next_job ? NULL : "an id was not given yet";

@@ -675,12 +675,14 @@ static void the_queue_of_a_class_is_by_priority_and_then_by_id(void **state)
         take(&s, ev);
     }
     size_t i = 0;
-    for (struct job *j = s.classes->queue; j; j = j->next)
+    struct job_class *c = s.classes;
+    for (struct job *j = c->first; j; j = jobqueue_after(c->queue, j))
         assert_int_equal(j->id, order[i++]);
+    assert_int_equal(i, GW_COUNT(order));
     /* A task that comes back stands where it stood. */
     take(&s, started(2, 0, 1));
     take(&s, ended(2, 0, 1, OUTCOME_REQUEUE, "io"));
-    assert_int_equal(s.classes->queue->next->id, 2);
+    assert_int_equal(jobqueue_after(c->queue, c->first)->id, 2);
     state_clear(&s);
 }
 
@@ -694,12 +696,13 @@ static void a_task_in_back_off_is_passed_over_until_its_time(void **state)
     back.not_before_us = 9000;
     take(&s, back);
     uint64_t index = 77;
-    int64_t wait_us = INT64_MAX;
-    assert_true(job_next_ready(state_job(&s, 1), 8000, &index, &wait_us));
+    assert_int_equal(state_wake(&s, 8000), 9000);
+    assert_true(job_next_ready(state_job(&s, 1), &index));
     assert_int_equal(index, 1);
-    assert_int_equal(wait_us, 9000);
-    assert_true(job_next_ready(state_job(&s, 1), 9000, &index, &wait_us));
+    assert_int_equal(state_wake(&s, 9000), INT64_MAX);
+    assert_true(job_next_ready(state_job(&s, 1), &index));
     assert_int_equal(index, 0);
+    assert_null(recount(&s));
     state_clear(&s);
 }
 
