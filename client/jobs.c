@@ -1,11 +1,12 @@
 /* Listings of any length: an answer is one line, so they come in portions. */
 #include "client/gw.h"
 
-enum { AT_ONCE = 5000 };
+enum { AT_ONCE = 5000, IDS_AT_ONCE = 1000 };
 
 struct listing {
     json_t *jobs;
-    int64_t seq; /* of the first answer; -1 before */
+    int64_t seq;  /* of the first answer; -1 before */
+    int64_t next; /* where the last answer stopped */
 };
 
 /* One portion; *ret_more: the daemon has more. */
@@ -20,7 +21,9 @@ static int ask(struct gw *gw, json_t *fields, struct listing *l, bool *ret_more,
         json_array_extend(l->jobs, (json_t *)jobs);
         if (l->seq < 0)
             l->seq = gw_int(answer, "seq", 0);
-        *ret_more = gw_bool(answer, "more", false) && json_array_size(jobs) > 0;
+        *ret_more = gw_bool(answer, "more", false);
+        json_t *last = json_array_get(jobs, json_array_size(jobs) - 1);
+        l->next = gw_int(answer, "next", gw_int(last, "id", 0));
     } else {
         r = gw_err_set(err, GW_EPROTO, "gwd answered a question for jobs without jobs");
     }
@@ -36,7 +39,7 @@ static int list_ids(struct gw *gw, const json_t *filter, const json_t *ids, stru
     for (size_t i = 0; i < n && r == 0;) {
         bool is_more;
         json_t *fields = json_copy((json_t *)filter), *some = json_array();
-        for (; i < n && json_array_size(some) < AT_ONCE; i++)
+        for (; i < n && json_array_size(some) < IDS_AT_ONCE; i++)
             json_array_append(some, json_array_get(ids, i));
         json_object_set_new(fields, "ids", some);
         r = ask(gw, fields, l, &is_more, err);
@@ -53,10 +56,9 @@ static int list_all(struct gw *gw, const json_t *filter, struct listing *l, stru
         json_object_set_new(fields, "after", json_integer(after));
         json_object_set_new(fields, "limit", json_integer(AT_ONCE));
         r = ask(gw, fields, l, &is_more, err);
-        int64_t last = gw_int(json_array_get(l->jobs, json_array_size(l->jobs) - 1), "id", 0);
-        if (r == 0 && is_more && last <= after)
+        if (r == 0 && is_more && l->next <= after)
             r = gw_err_set(err, GW_EPROTO, "gwd listed jobs in another order than by id");
-        after = last;
+        after = l->next;
     }
     return r;
 }

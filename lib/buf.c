@@ -56,7 +56,10 @@ void buf_puts(struct buf *b, const char *s)
 
 void buf_putc(struct buf *b, char c)
 {
-    buf_put(b, &c, 1);
+    if (b->len + 2 > b->cap)
+        buf_reserve(b, 1);
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
 }
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
@@ -86,6 +89,15 @@ void buf_drop(struct buf *b, size_t n)
         return;
     memmove(b->data, b->data + n, b->len - n + 1);
     b->len -= n;
+}
+
+void buf_cut(struct buf *b, size_t len)
+{
+    assert(len <= b->len);
+    if (len == b->len)
+        return;
+    b->len = len;
+    b->data[len] = '\0';
 }
 
 const char *buf_str(const struct buf *b)

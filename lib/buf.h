@@ -24,6 +24,7 @@ void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 void buf_drop(struct buf *b, size_t n);   /* remove the first n bytes */
+void buf_cut(struct buf *b, size_t len);  /* keep only the first len bytes */
 const char *buf_str(const struct buf *b); /* the text; "" while empty */
 char *buf_take(struct buf *b);            /* the text is the caller's; the buffer is empty */
 

@@ -20,8 +20,10 @@
 #include <uv.h>
 
 struct connection;
+struct user;
 struct driver_process;
 struct watch;
+struct watched;
 struct log_stream;
 struct credential_file;
 struct settings;
@@ -44,11 +46,13 @@ struct daemon {
     uv_timer_t driver_watchdog;
 
     uv_pipe_t listener;
-    struct connection *connections;
+    struct connection *connections, *by_number, *to_flush;
+    struct user *users;
     uint64_t next_connection;
     size_t n_connections;
 
-    struct watch *watches;
+    struct watch *watches, *filtered; /* of all events; of some jobs */
+    struct watched *watched;          /* jobs that others watch, by id */
     struct log_stream *logs;
     uint64_t next_log;
 
@@ -84,35 +88,65 @@ json_t *drivers_json(const struct daemon *d);
 /* server.c */
 int server_start(struct daemon *d, struct gw_err *err);
 void server_stop(struct daemon *d);
+void server_flush(struct daemon *d); /* send what a turn has given; at its end */
+void server_free(struct daemon *d);  /* after the loop has ended */
 struct connection *server_connection(struct daemon *d, uint64_t number); /* or NULL: it is gone */
+
+/* A line for the client: append its text to the buffer, then end it (which adds the newline).
+ * Nothing else may be asked of the connection in between. It is sent at the end of the turn. */
+struct buf *connection_line(struct connection *c);
+void connection_line_end(struct connection *c);
+/* The same for an answer, an object that has `id` and `ok` already. */
+struct buf *connection_answer(struct connection *c, json_int_t id);
+void connection_answer_end(struct connection *c);
+
 void connection_send(struct connection *c, json_t *message); /* takes the reference over */
-void connection_reply(struct connection *c, json_int_t id,
-                      json_t *body); /* the same, with id and ok */
 void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text,
                       json_t *diagnostics);
 /* Say what is wrong with the peer's protocol, and end the connection. */
 void connection_refuse(struct connection *c, const char *text);
+
+/* Lines that many clients are sent: one copy for all of them. Who does not read such lines is cut
+ * off. */
+struct shared_text {
+    size_t refs, len;
+    char data[];
+};
+struct shared_text *shared_text_create(const struct buf *text);
+void shared_text_release(struct shared_text *t);
+void connection_send_shared(struct connection *c, struct shared_text *text);
+
 struct asker connection_asker(const struct connection *c, json_int_t id);
 bool connection_is_full(const struct connection *c); /* it has much to read yet */
 struct daemon *connection_daemon(const struct connection *c);
 gid_t connection_gid(const struct connection *c);
+const char *connection_user(const struct connection *c); /* the name; digits when it has none */
+/* watch.c and logs.c are told of its end; one that watches has to read. */
+void connection_has_streams(struct connection *c, bool is_watching);
 /* Warnings about a submission wait here for its answer; taken once. */
 void connection_note_warnings(struct connection *c, json_int_t id, json_t *diagnostics);
 json_t *connection_take_warnings(struct connection *c, json_int_t id);
 
 /* ops.c */
+void ops_free(void); /* after the loop has ended */
 void ops_serve(struct connection *c, json_t *request);
 void ops_reply(struct daemon *d, const struct asker *asker, const struct reply *reply);
 
-/* view.c: new references */
-json_t *view_job(struct daemon *d, const struct job *j, uint64_t index);
-json_t *view_history(struct daemon *d, const struct job *j, uint64_t index);
-json_t *view_host(struct daemon *d, const struct host *h);
-json_t *view_users(struct daemon *d);
-json_t *view_event(const struct event *ev);
-json_t *view_reason(const char *code, enum blame blame, const char *text);
-const char *view_state(const struct daemon *d, const struct job *j,
-                       uint64_t index); /* GridWay's four letters */
+/* view.c: JSON text, appended. `name`: of the member; NULL: an element, or the whole text. */
+#define VIEW_ALL UINT64_MAX
+uint64_t view_member(const char *name); /* a job's member, for `wanted`; 0: there is none */
+void view_job(const struct daemon *d, const struct job *j, uint64_t index, uint64_t wanted,
+              struct buf *out);
+void view_history(const struct daemon *d, const struct job *j, uint64_t index, const char *name,
+                  struct buf *out);
+/* With `places`: only those of its queues, with rank and free slots. */
+void view_host(const struct daemon *d, const struct host *h, const struct match_place *places,
+               size_t n, struct buf *out);
+void view_users(const struct daemon *d, struct buf *out);    /* "users":[...] */
+void view_event(const struct event *ev, struct buf *out);    /* "event":{...} */
+const char *view_state(const struct job *j, uint64_t index); /* GridWay's four letters */
+void view_reason(struct buf *out, const char *name, const char *code, enum blame blame,
+                 const char *message);
 
 /* watch.c */
 void watch_add(struct connection *c, json_int_t id, json_t *request);

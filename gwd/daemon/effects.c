@@ -96,18 +96,17 @@ static void read_status(struct daemon *d, const struct effect *f)
 
 static void archive_task(struct daemon *d, const struct job *j, uint64_t index)
 {
-    json_t *job = view_job(d, j, index), *history = view_history(d, j, index);
-    char *job_text = json_dumps(job, JSON_COMPACT),
-         *history_text = json_dumps(history, JSON_COMPACT);
+    struct buf job = BUF_INIT, history = BUF_INIT;
     struct task *t = job_task(j, index);
     struct gw_err err;
+    view_job(d, j, index, VIEW_ALL, &job);
+    view_history(d, j, index, NULL, &history);
     if (store_archive(d->store, j->id + index, j->spec->owner.uid, j->spec->owner.user,
-                      t ? t->ended_us : j->rest_ended_us, job_text, history_text, &err) < 0)
+                      t ? t->ended_us : j->rest_ended_us, buf_str(&job), buf_str(&history),
+                      &err) < 0)
         log_error("job %" PRIu64 ": %s", j->id + index, err.text);
-    free(job_text);
-    free(history_text);
-    json_decref(job);
-    json_decref(history);
+    buf_clear(&job);
+    buf_clear(&history);
 }
 
 static void archive(struct daemon *d, const struct effect *f)

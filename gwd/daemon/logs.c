@@ -266,6 +266,7 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
                              .follows = json_is_true(json_object_get(request, "follow"))};
     s->path = xasprintf("%s/log.%" PRIu64, settings_engine(d->settings)->spool, s->serial);
     DL_APPEND(d->logs, s);
+    connection_has_streams(c, false);
     advance(d, s);
 }
 

@@ -157,6 +157,8 @@ static void finish(struct daemon *d)
         log_warn("%s", err.text);
     drivers_free(d);
     credentials_free(d);
+    server_free(d);
+    ops_free();
     turn_close(d);
     engine_destroy(d->engine);
     store_close(d->store);

@@ -3,10 +3,11 @@
  */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
+#include "lib/json_write.h"
 #include "lib/mem.h"
+#include "lib/num.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -14,7 +15,8 @@
 
 struct field {
     const char *name;
-    char type; /* s string, i integer >= 0, n integer, b boolean, I list of ids */
+    char
+        type; /* s string, i integer >= 0, n integer, b boolean, I list of ids, S list of strings */
 };
 
 struct op {
@@ -77,32 +79,100 @@ static bool may_submit(struct connection *c, json_int_t id, const struct asker *
     return false;
 }
 
+/* Asked for once a second at most. */
 static bool has_space(struct connection *c, json_int_t id)
 {
+    enum { AGE_MS = 1000 };
+    static uint64_t looked_ms;
+    static bool has = false;
+    struct daemon *d = connection_daemon(c);
     struct statvfs fs;
-    const struct settings *s = connection_daemon(c)->settings;
-    if (statvfs(settings_state_dir(s), &fs) < 0 ||
-        (uint64_t)fs.f_bavail * fs.f_frsize >= settings_min_free_bytes(s))
-        return true;
-    connection_error(c, id, GW_ENOSPC,
-                     "the daemon's disk is nearly full; it takes no jobs until space is made",
-                     NULL);
-    return false;
+    if (!has || uv_now(d->loop) - looked_ms >= AGE_MS) {
+        has = statvfs(settings_state_dir(d->settings), &fs) < 0 ||
+              (uint64_t)fs.f_bavail * fs.f_frsize >= settings_min_free_bytes(d->settings);
+        looked_ms = uv_now(d->loop);
+    }
+    if (!has)
+        connection_error(c, id, GW_ENOSPC,
+                         "the daemon's disk is nearly full; it takes no jobs until space is made",
+                         NULL);
+    return has;
 }
 
-static const char *user_name(uid_t uid, char fallback[32])
+/* Templates that were found good lately: who submits a thousand jobs mostly sends one text. */
+struct known_template {
+    uint64_t hash;
+    char *file, *source;
+    json_t *warnings; /* or NULL */
+    int priority;
+};
+enum { KNOWN_TEMPLATES = 64, KNOWN_TEMPLATE_MAX_BYTES = 65536 };
+static struct known_template known[KNOWN_TEMPLATES];
+
+void ops_free(void)
 {
-    struct passwd *pw = getpwuid(uid);
-    if (pw)
-        return pw->pw_name;
-    snprintf(fallback, 32, "%ld", (long)uid);
-    return fallback;
+    for (size_t i = 0; i < GW_COUNT(known); i++) {
+        free(known[i].file);
+        free(known[i].source);
+        json_decref(known[i].warnings);
+        known[i] = (struct known_template){0};
+    }
+}
+
+static struct known_template *known_slot(const char *file, const char *source, uint64_t *ret_hash)
+{
+    *ret_hash = num_fnv64(source, strlen(source)) ^ num_fnv64(file, strlen(file));
+    return &known[*ret_hash % KNOWN_TEMPLATES];
+}
+
+static void know(struct known_template *k, uint64_t hash, const char *file, const char *source,
+                 const struct known_template *checked)
+{
+    if (strlen(source) + strlen(file) > KNOWN_TEMPLATE_MAX_BYTES)
+        return;
+    free(k->file);
+    free(k->source);
+    json_decref(k->warnings);
+    *k = (struct known_template){.hash = hash,
+                                 .file = xstrdup(file),
+                                 .source = xstrdup(source),
+                                 .warnings = json_incref(checked->warnings),
+                                 .priority = checked->priority};
+}
+
+/* Check a template. On success *ret has its priority, and its warnings for the caller to release;
+ * else the client has been told. */
+static bool check_template(struct connection *c, json_int_t id, const char *file,
+                           const char *source, struct known_template *ret)
+{
+    uint64_t hash;
+    struct known_template *k = known_slot(file, source, &hash);
+    if (k->source && k->hash == hash && strcmp(k->source, source) == 0 &&
+        strcmp(k->file, file) == 0) {
+        *ret = *k;
+        json_incref(ret->warnings);
+        return true;
+    }
+    struct diags d;
+    struct template *t = NULL;
+    diags_init(&d, file, source);
+    int r = template_parse(source, strlen(source), file, &t, &d);
+    diags_sort(&d);
+    if (r < 0) {
+        connection_error(c, id, GW_EINVAL, "the job template has errors", diagnostics_json(&d));
+    } else {
+        *ret = (struct known_template){.priority = t->priority,
+                                       .warnings = d.n ? diagnostics_json(&d) : NULL};
+        know(k, hash, file, source, ret);
+    }
+    template_destroy(t);
+    diags_clear(&d);
+    return r == 0;
 }
 
 static void submit_checked(struct connection *c, json_int_t id, json_t *request,
-                           const struct template *t)
+                           int template_priority)
 {
-    char fallback[32];
     struct asker asker = connection_asker(c, id);
     json_t *priority = json_object_get(request, "priority");
     const char *given = get_text(request, "credential");
@@ -112,7 +182,7 @@ static void submit_checked(struct connection *c, json_int_t id, json_t *request,
                              .file = get_text(request, "file"),
                              .home = get_text(request, "home"),
                              .key = get_text(request, "key"),
-                             .owner = {.user = (char *)user_name((uid_t)asker.uid, fallback),
+                             .owner = {.user = (char *)connection_user(c),
                                        .uid = asker.uid,
                                        .gid = connection_gid(c),
                                        .credential = credential},
@@ -122,7 +192,7 @@ static void submit_checked(struct connection *c, json_int_t id, json_t *request,
                              .start = get_int(request, "start", 0),
                              .increment = get_int(request, "increment", 1),
                              .priority = json_is_integer(priority) ? json_integer_value(priority)
-                                                                   : t->priority};
+                                                                   : template_priority};
     struct input in = {.kind = IN_SUBMIT, .asker = asker, .submit = &sub};
     turn_input(connection_daemon(c), &in);
     free(credential);
@@ -155,28 +225,33 @@ static void serve_submit(struct connection *c, json_int_t id, json_t *request)
     }
     if (!may_submit(c, id, &asker) || !has_space(c, id))
         return;
-    struct diags d;
-    struct template *t = NULL;
-    diags_init(&d, file ? file : "stdin", source);
-    int r = template_parse(source, strlen(source), file ? file : "stdin", &t, &d);
-    diags_sort(&d);
-    if (r < 0) {
-        connection_error(c, id, GW_EINVAL, "the job template has errors", diagnostics_json(&d));
-    } else {
-        connection_note_warnings(c, id, d.n ? diagnostics_json(&d) : NULL);
-        submit_checked(c, id, request, t);
-    }
-    template_destroy(t);
-    diags_clear(&d);
+    struct known_template checked;
+    if (!check_template(c, id, file ? file : "stdin", source, &checked))
+        return;
+    connection_note_warnings(c, id, checked.warnings);
+    submit_checked(c, id, request, checked.priority);
 }
 
 /* --- jobs --- */
 
-struct filter {
+/* A listing: what is wanted, and the answer as it grows. The loop is not held for longer than
+ * LISTING_MAX_US: what does not fit is asked for again, from `next` on. */
+enum { LISTING_MAX_US = 4000, LISTING_LOOK_EVERY = 64, LISTING_MAX_BYTES = 8 << 20 };
+
+struct listing {
+    struct daemon *d;
+    struct buf *out;
     const char *user, *states, *host;
+    uint64_t wanted; /* members */
     bool has_finished;
-    uint64_t after, limit; /* of a listing: ids beyond `after`, at most `limit` */
-    bool is_cut;           /* there are more */
+    uint64_t limit, n; /* at most, and so far */
+    uint64_t next;     /* the last id that was looked at */
+    bool is_cut;       /* there are more */
+    unsigned looked;
+    int64_t end_us;
+    size_t begin;                /* where in `out` it began */
+    const struct job_spec *spec; /* the last that was compared with `user` */
+    bool is_users;
 };
 
 static bool state_is_wanted(const char *letters, const char *state)
@@ -192,91 +267,195 @@ static bool state_is_wanted(const char *letters, const char *state)
     return false;
 }
 
-static void add_task(struct daemon *d, json_t *list, const struct job *j, uint64_t index,
-                     struct filter *f)
+/* Equal submissions share their spec, and follow each other: one comparison serves them all. */
+static bool is_users(struct listing *l, const struct job_spec *spec)
+{
+    if (l->user && l->spec != spec) {
+        l->spec = spec;
+        l->is_users = strcmp(spec->owner.user, l->user) == 0;
+    }
+    return !l->user || l->is_users;
+}
+
+static bool is_wanted(const struct listing *l, const struct job *j, uint64_t index)
 {
     const struct task *t = job_task(j, index);
-    if (!f->has_finished && phase_is_final(job_task_phase(j, index)))
-        return;
-    if (f->user && strcmp(j->spec->owner.user, f->user) != 0)
-        return;
-    if (f->states && !state_is_wanted(f->states, view_state(d, j, index)))
-        return;
-    if (f->host && (!t || !t->n_attempts || !strstr(t->attempts[t->n_attempts - 1].host, f->host)))
-        return;
-    f->is_cut = json_array_size(list) == f->limit;
-    if (!f->is_cut)
-        json_array_append_new(list, view_job(d, j, index));
+    if (!l->has_finished && phase_is_final(job_task_phase(j, index)))
+        return false;
+    if (l->states && !state_is_wanted(l->states, view_state(j, index)))
+        return false;
+    return !l->host || (t && t->n_attempts && strstr(t->attempts[t->n_attempts - 1].host, l->host));
 }
 
-static void add_job(struct daemon *d, json_t *list, const struct job *j, struct filter *f)
+static bool is_over_time(struct listing *l)
 {
-    for (uint64_t i = f->after < j->id ? 0 : f->after - j->id + 1; i < j->tasks && !f->is_cut; i++)
-        add_task(d, list, j, i, f);
+    return ++l->looked % LISTING_LOOK_EVERY == 0 &&
+           (clock_mono_us() > l->end_us || l->out->len - l->begin > LISTING_MAX_BYTES);
 }
 
-/* One that has left the live state; false when it never was. */
-static bool add_archived(struct daemon *d, json_t *list, uint64_t id, bool wants_history)
+static void add_task(struct listing *l, const struct job *j, uint64_t index)
+{
+    if (!is_users(l, j->spec) || !is_wanted(l, j, index))
+        return;
+    l->n++;
+    view_job(l->d, j, index, l->wanted, l->out);
+}
+
+static void add_job(struct listing *l, const struct job *j, uint64_t after)
+{
+    uint64_t i = after < j->id ? 0 : after - j->id + 1;
+    if (i < j->tasks && !is_users(l, j->spec)) {
+        l->next = j->id + j->tasks - 1;
+        l->is_cut = is_over_time(l);
+        return;
+    }
+    for (; i < j->tasks && !l->is_cut; i++) {
+        if (l->n == l->limit) {
+            l->is_cut = is_wanted(l, j, i);
+            if (l->is_cut)
+                return;
+        }
+        add_task(l, j, i);
+        l->next = j->id + i;
+        l->is_cut = is_over_time(l);
+    }
+}
+
+/* One that has left the live state; NULL when it never was. */
+static json_t *archived(struct daemon *d, uint64_t id, bool wants_history)
 {
     char *job = NULL, *history = NULL;
     if (store_find_archived(d->store, id, &job, &history, NULL) != 1)
-        return false;
+        return NULL;
     json_t *o = json_loads(wants_history ? history : job, 0, NULL);
-    if (o)
-        json_array_append_new(list, o);
     free(job);
     free(history);
-    return o != NULL;
+    return o;
 }
 
-static bool add_by_id(struct daemon *d, json_t *list, uint64_t id, struct filter *f)
+static bool add_archived(struct listing *l, uint64_t id)
 {
-    struct job *j = state_job_of(engine_state(d->engine), id);
-    if (!j)
-        return add_archived(d, list, id, false);
-    add_task(d, list, j, id - j->id, f);
+    json_t *o = archived(l->d, id, false), *v;
+    const char *name;
+    void *next;
+    if (!o)
+        return false;
+    json_object_foreach_safe(o, next, name, v)
+    {
+        if (l->wanted != VIEW_ALL && !(view_member(name) & l->wanted))
+            json_object_del(o, name);
+    }
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_put_raw(l->out, NULL, text, strlen(text));
+    free(text);
+    json_decref(o);
     return true;
+}
+
+static bool add_by_id(struct listing *l, uint64_t id)
+{
+    struct job *j = state_job_of(engine_state(l->d->engine), id);
+    if (!j)
+        return add_archived(l, id);
+    add_task(l, j, id - j->id);
+    return true;
+}
+
+/* The id that does not exist, or 0. */
+static uint64_t list_ids(struct listing *l, const json_t *ids)
+{
+    size_t i;
+    json_t *id;
+    json_array_foreach(ids, i, id)
+    {
+        if (!add_by_id(l, (uint64_t)json_integer_value(id)))
+            return (uint64_t)json_integer_value(id);
+    }
+    return 0;
+}
+
+static void list_all(struct listing *l, uint64_t after)
+{
+    struct state *s = engine_state(l->d->engine);
+    size_t it = state_seek_job(s, after);
+    uint32_t user = l->user ? state_user(s, l->user) : 0;
+    for (struct job *j;
+         !l->is_cut && (j = l->user ? state_next_job_of(s, user, &it) : state_next_job(s, &it));)
+        add_job(l, j, after);
+    /* Cut by the time, at the very last job. */
+    l->is_cut = l->is_cut && l->next + 1 < s->next_job;
+}
+
+/* Bits of the members named, or 0 when the client was told that one does not exist. */
+static uint64_t wanted_members(struct connection *c, json_int_t id, const json_t *names)
+{
+    uint64_t wanted = 0;
+    size_t i;
+    json_t *name;
+    if (!names)
+        return VIEW_ALL;
+    json_array_foreach(names, i, name)
+    {
+        uint64_t bit = view_member(json_string_value(name));
+        if (!bit) {
+            connection_error(c, id, GW_EINVAL, "fields: a job has no member of that name", NULL);
+            return 0;
+        }
+        wanted |= bit;
+    }
+    if (!wanted)
+        connection_error(c, id, GW_EINVAL, "fields: name at least one", NULL);
+    return wanted;
+}
+
+static void listing_init(struct listing *l, struct connection *c, json_t *request, uint64_t wanted)
+{
+    *l = (struct listing){.d = connection_daemon(c),
+                          .user = get_text(request, "user"),
+                          .states = get_text(request, "state"),
+                          .host = get_text(request, "host"),
+                          .wanted = wanted,
+                          .has_finished = get_bool(request, "finished", true),
+                          .next = (uint64_t)get_int(request, "after", 0),
+                          .limit = (uint64_t)get_int(request, "limit", INT64_MAX),
+                          .end_us = clock_mono_us() + LISTING_MAX_US};
 }
 
 static void serve_jobs(struct connection *c, json_int_t id, json_t *request)
 {
-    struct daemon *d = connection_daemon(c);
-    struct state *s = engine_state(d->engine);
-    struct filter f = {.user = get_text(request, "user"),
-                       .states = get_text(request, "state"),
-                       .host = get_text(request, "host"),
-                       .has_finished = get_bool(request, "finished", true),
-                       .after = (uint64_t)get_int(request, "after", 0),
-                       .limit = (uint64_t)get_int(request, "limit", INT64_MAX)};
-    json_t *list = json_array();
-    size_t n, it = 0;
-    uint64_t *ids = get_ids(request, &n);
+    struct listing l;
     uint64_t array_id = (uint64_t)get_int(request, "array", 0), missing = 0;
-    if (json_object_get(request, "ids")) {
-        for (size_t i = 0; i < n && !missing; i++)
-            if (!add_by_id(d, list, ids[i], &f))
-                missing = ids[i];
-    } else if (array_id) {
-        struct job *j = state_array(s, array_id);
-        if (j)
-            add_job(d, list, j, &f);
-        else
-            missing = array_id;
-    } else {
-        for (struct job *j; !f.is_cut && (j = state_next_job(s, &it));)
-            add_job(d, list, j, &f);
-    }
-    free(ids);
-    if (!missing) {
-        connection_reply(c, id,
-                         json_pack("{so sb sI}", "jobs", list, "more", (int)f.is_cut, "seq",
-                                   (json_int_t)s->seq));
+    uint64_t wanted = wanted_members(c, id, json_object_get(request, "fields"));
+    const json_t *ids = json_object_get(request, "ids");
+    if (!wanted)
+        return;
+    listing_init(&l, c, request, wanted);
+    struct state *s = engine_state(l.d->engine);
+    struct job *array = array_id && !ids ? state_array(s, array_id) : NULL;
+    size_t before = connection_line(c)->len;
+    l.out = connection_answer(c, id);
+    l.begin = l.out->len;
+    json_begin(l.out, "jobs", '[');
+    if (ids)
+        missing = list_ids(&l, ids);
+    else if (array)
+        add_job(&l, array, l.next);
+    else if (array_id)
+        missing = array_id;
+    else
+        list_all(&l, l.next);
+    if (missing) { /* the answer is another one */
+        buf_cut(l.out, before);
+        char *text = xasprintf("no %s has the id %" PRIu64, ids ? "job" : "array", missing);
+        connection_error(c, id, GW_ENOENT, text, NULL);
+        free(text);
         return;
     }
-    char *text = xasprintf("no %s has the id %" PRIu64, array_id ? "array" : "job", missing);
-    connection_error(c, id, GW_ENOENT, text, NULL);
-    free(text);
-    json_decref(list);
+    json_end(l.out, ']');
+    json_put_bool(l.out, "more", l.is_cut && (!array || l.next + 1 < array->id + array->tasks));
+    json_put_uint(l.out, "next", l.next);
+    json_put_uint(l.out, "seq", s->seq);
+    connection_answer_end(c);
 }
 
 static void serve_history(struct connection *c, json_int_t id, json_t *request)
@@ -284,34 +463,26 @@ static void serve_history(struct connection *c, json_int_t id, json_t *request)
     struct daemon *d = connection_daemon(c);
     uint64_t job = (uint64_t)get_int(request, "job", 0);
     struct job *j = state_job_of(engine_state(d->engine), job);
-    json_t *found = json_array();
-    if (j)
-        connection_reply(c, id, json_pack("{so}", "attempts", view_history(d, j, job - j->id)));
-    else if (add_archived(d, found, job, true))
-        connection_reply(c, id, json_pack("{sO}", "attempts", json_array_get(found, 0)));
-    else
+    json_t *past = j ? NULL : archived(d, job, true);
+    if (j) {
+        view_history(d, j, job - j->id, "attempts", connection_answer(c, id));
+        connection_answer_end(c);
+    } else if (past) {
+        connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", past));
+    } else {
         connection_error(c, id, GW_ENOENT, "no such job", NULL);
-    json_decref(found);
+    }
+    json_decref(past);
 }
 
 /* --- hosts --- */
 
-static json_t *host_places(struct daemon *d, json_t *host, const struct host *h,
-                           const struct match_place *places, size_t n)
+static bool has_place(const struct host *h, const struct match_place *places, size_t n)
 {
-    json_t *queues = json_array();
-    for (size_t i = 0; i < n; i++) {
-        if (places[i].host != h)
-            continue;
-        json_t *q =
-            json_deep_copy(json_array_get(json_object_get(host, "queues"), places[i].queue));
-        json_object_set_new(q, "rank", json_real(places[i].rank));
-        json_object_set_new(q, "slots", json_integer((json_int_t)host_free(h, places[i].queue)));
-        json_array_append_new(queues, q);
-    }
-    (void)d;
-    json_object_set(host, "queues", queues);
-    return queues;
+    for (size_t i = 0; i < n; i++)
+        if (places[i].host == h)
+            return true;
+    return false;
 }
 
 static void serve_match(struct connection *c, json_int_t id, uint64_t job)
@@ -325,17 +496,14 @@ static void serve_match(struct connection *c, json_int_t id, uint64_t job)
     size_t n_hosts, n;
     struct host *const *hosts = engine_hosts(d->engine, &n_hosts);
     struct match_place *places = engine_places(d->engine, j->spec->class, &n);
-    json_t *list = json_array();
-    for (size_t i = 0; i < n_hosts; i++) {
-        json_t *host = view_host(d, hosts[i]);
-        json_t *queues = host_places(d, host, hosts[i], places, n);
-        if (json_array_size(queues))
-            json_array_append(list, host);
-        json_decref(queues);
-        json_decref(host);
-    }
+    struct buf *out = connection_answer(c, id);
+    json_begin(out, "hosts", '[');
+    for (size_t i = 0; i < n_hosts; i++)
+        if (has_place(hosts[i], places, n))
+            view_host(d, hosts[i], places, n, out);
+    json_end(out, ']');
     free(places);
-    connection_reply(c, id, json_pack("{so}", "hosts", list));
+    connection_answer_end(c);
 }
 
 static bool host_is_meant(const struct host *h, const char *name)
@@ -353,17 +521,21 @@ static void serve_hosts(struct connection *c, json_int_t id, json_t *request)
         serve_match(c, id, (uint64_t)get_int(request, "match", 0));
         return;
     }
-    size_t n;
+    size_t n, n_meant = 0;
     struct host *const *hosts = engine_hosts(d->engine, &n);
-    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        n_meant += host_is_meant(hosts[i], name);
+    if (name && n_meant == 0) {
+        connection_error(c, id, GW_ENOENT, "no such host", NULL);
+        return;
+    }
+    struct buf *out = connection_answer(c, id);
+    json_begin(out, "hosts", '[');
     for (size_t i = 0; i < n; i++)
         if (host_is_meant(hosts[i], name))
-            json_array_append_new(list, view_host(d, hosts[i]));
-    if (name && json_array_size(list) == 0)
-        connection_error(c, id, GW_ENOENT, "no such host", NULL);
-    else
-        connection_reply(c, id, json_pack("{sO}", "hosts", list));
-    json_decref(list);
+            view_host(d, hosts[i], NULL, 0, out);
+    json_end(out, ']');
+    connection_answer_end(c);
 }
 
 /* --- changes --- */
@@ -413,22 +585,30 @@ static void serve_status(struct connection *c, json_int_t id, json_t *request)
 {
     struct daemon *d = connection_daemon(c);
     const struct state *s = engine_state(d->engine);
-    json_t *jobs = json_object();
+    json_t *drivers = drivers_json(d);
+    char *drivers_text = json_dumps(drivers, JSON_COMPACT);
+    struct buf *out = connection_answer(c, id);
     (void)request;
+    json_put_text(out, "version", GW_VERSION);
+    json_put_text(out, "instance", s->instance);
+    json_put_uint(out, "epoch", s->epoch);
+    json_put_uint(out, "seq", s->seq);
+    json_put_bool(out, "paused", s->is_paused);
+    json_put_raw(out, "drivers", drivers_text, strlen(drivers_text));
+    json_begin(out, "jobs", '{');
     for (int phase = 0; phase < PHASE_COUNT; phase++)
-        json_object_set_new(jobs, phase_name((enum phase)phase),
-                            json_integer((json_int_t)s->n_tasks[phase]));
-    connection_reply(c, id,
-                     json_pack("{ss ss sI sI sb so so}", "version", GW_VERSION, "instance",
-                               s->instance, "epoch", (json_int_t)s->epoch, "seq",
-                               (json_int_t)s->seq, "paused", (int)s->is_paused, "drivers",
-                               drivers_json(d), "jobs", jobs));
+        json_put_uint(out, phase_name((enum phase)phase), s->n_tasks[phase]);
+    json_end(out, '}');
+    connection_answer_end(c);
+    json_decref(drivers);
+    free(drivers_text);
 }
 
 static void serve_users(struct connection *c, json_int_t id, json_t *request)
 {
     (void)request;
-    connection_reply(c, id, json_pack("{so}", "users", view_users(connection_daemon(c))));
+    view_users(connection_daemon(c), connection_answer(c, id));
+    connection_answer_end(c);
 }
 
 static void serve_unwatch(struct connection *c, json_int_t id, json_t *request)
@@ -436,7 +616,8 @@ static void serve_unwatch(struct connection *c, json_int_t id, json_t *request)
     json_int_t watch = get_int(request, "watch", 0);
     watch_remove(c, watch);
     logs_remove(c, watch);
-    connection_reply(c, id, json_object());
+    connection_answer(c, id);
+    connection_answer_end(c);
 }
 
 /* --- the table --- */
@@ -463,6 +644,7 @@ static const struct op ops[] = {
       {"state", 's'},
       {"host", 's'},
       {"finished", 'b'},
+      {"fields", 'S'},
       {"after", 'i'},
       {"limit", 'i'}},
      serve_jobs},
@@ -489,6 +671,16 @@ static bool ids_are_good(const json_t *list)
     return true;
 }
 
+static bool names_are_good(const json_t *list)
+{
+    if (!json_is_array(list))
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!json_is_string(json_array_get(list, i)))
+            return false;
+    return true;
+}
+
 static bool type_fits(const json_t *v, char type)
 {
     switch (type) {
@@ -500,6 +692,8 @@ static bool type_fits(const json_t *v, char type)
         return json_is_integer(v);
     case 'b':
         return json_is_boolean(v);
+    case 'S':
+        return names_are_good(v);
     default:
         return ids_are_good(v);
     }
@@ -557,12 +751,35 @@ void ops_serve(struct connection *c, json_t *request)
 
 /* --- answers of the engine --- */
 
-static json_t *ids_json(const uint64_t *ids, size_t n)
+static void put_ids(struct buf *out, const char *name, const uint64_t *ids, size_t n)
 {
-    json_t *list = json_array();
+    json_begin(out, name, '[');
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_integer((json_int_t)ids[i]));
-    return list;
+        json_put_uint(out, NULL, ids[i]);
+    json_end(out, ']');
+}
+
+static void put_warnings(struct buf *out, json_t *warnings)
+{
+    char *text = warnings ? json_dumps(warnings, JSON_COMPACT) : NULL;
+    json_put_raw(out, "warnings", text ? text : "[]", text ? strlen(text) : 2);
+    free(text);
+    json_decref(warnings);
+}
+
+static void put_refused(struct buf *out, const struct reply *r)
+{
+    json_begin(out, "refused", '[');
+    for (size_t i = 0; i < r->n_refused; i++) {
+        json_begin(out, NULL, '{');
+        json_put_uint(out, "id", r->refused[i].id);
+        json_begin(out, "error", '{');
+        json_put_text(out, "code", gw_errc_name((enum gw_errc)r->refused[i].code));
+        json_put_text(out, "message", r->refused[i].text);
+        json_end(out, '}');
+        json_end(out, '}');
+    }
+    json_end(out, ']');
 }
 
 void ops_reply(struct daemon *d, const struct asker *asker, const struct reply *r)
@@ -575,21 +792,20 @@ void ops_reply(struct daemon *d, const struct asker *asker, const struct reply *
         connection_error(c, asker->request, (enum gw_errc)r->code, r->text, warnings);
         return;
     }
+    struct buf *out = connection_answer(c, asker->request);
     if (r->job) {
-        connection_reply(
-            c, asker->request,
-            json_pack("{sI sI so so}", "job", (json_int_t)r->job, "tasks", (json_int_t)r->tasks,
-                      "array", r->array_id ? json_integer((json_int_t)r->array_id) : json_null(),
-                      "warnings", warnings ? warnings : json_array()));
-        return;
+        json_put_uint(out, "job", r->job);
+        json_put_uint(out, "tasks", r->tasks);
+        if (r->array_id)
+            json_put_uint(out, "array", r->array_id);
+        else
+            json_put_null(out, "array");
+        put_warnings(out, warnings);
+    } else {
+        put_ids(out, "done", r->done, r->n_done);
+        put_ids(out, "pending", r->pending, r->n_pending);
+        put_refused(out, r);
+        json_decref(warnings);
     }
-    json_t *refused = json_array();
-    for (size_t i = 0; i < r->n_refused; i++)
-        json_array_append_new(refused, json_pack("{sI s{ss ss}}", "id",
-                                                 (json_int_t)r->refused[i].id, "error", "code",
-                                                 gw_errc_name((enum gw_errc)r->refused[i].code),
-                                                 "message", r->refused[i].text));
-    connection_reply(c, asker->request,
-                     json_pack("{so so so}", "done", ids_json(r->done, r->n_done), "pending",
-                               ids_json(r->pending, r->n_pending), "refused", refused));
+    connection_answer_end(c);
 }

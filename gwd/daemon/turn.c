@@ -113,6 +113,7 @@ void turn_end(struct daemon *d)
         }
         output_reset(out);
     }
+    server_flush(d);
     checkpoint_when_due(d);
     arm(d);
     d->is_performing = false;

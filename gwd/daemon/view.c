@@ -1,6 +1,8 @@
-/* How jobs, hosts and events look to clients (docs/client-protocol.md). */
+/* How jobs, hosts and events look to clients (docs/client-protocol.md). A job's members are one
+ * table, so that a listing makes only what was asked for. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
+#include "lib/json_write.h"
 #include "lib/mem.h"
 
 #include <inttypes.h>
@@ -8,35 +10,30 @@
 #include <string.h>
 #include <utlist.h>
 
-static json_t *seconds(int64_t us)
-{
-    return us ? json_real((double)us / 1e6) : json_null();
-}
-
-static json_t *text(const char *s)
-{
-    json_t *j = s ? json_string(s) : NULL;
-    return j ? j : json_null();
-}
-
 static double span_s(int64_t from_us, int64_t to_us)
 {
     return from_us && to_us > from_us ? (double)(to_us - from_us) / 1e6 : 0;
 }
 
-json_t *view_reason(const char *code, enum blame blame, const char *message)
+void view_reason(struct buf *out, const char *name, const char *code, enum blame blame,
+                 const char *message)
 {
-    if (!code)
-        return json_null();
-    json_t *params = json_object();
+    if (!code) {
+        json_put_null(out, name);
+        return;
+    }
+    json_begin(out, name, '{');
+    json_put_text(out, "code", code);
+    json_put_text(out, "blame", blame_name(blame));
+    json_begin(out, "params", '{');
     if (message)
-        json_object_set_new(params, "message", text(message));
-    return json_pack("{ss ss so}", "code", code, "blame", blame_name(blame), "params", params);
+        json_put_text(out, "message", message);
+    json_end(out, '}');
+    json_end(out, '}');
 }
 
-const char *view_state(const struct daemon *d, const struct job *j, uint64_t index)
+const char *view_state(const struct job *j, uint64_t index)
 {
-    (void)d;
     const struct task *t = job_task(j, index);
     enum wish wish = job_task_wish(j, index);
     switch (job_task_phase(j, index)) {
@@ -87,16 +84,19 @@ static const char *vjob_text(const struct job *j, uint64_t index)
     }
 }
 
-static json_t *view_vms(const struct attempt *a)
+static void put_vms(struct buf *out, const char *name, const struct attempt *a)
 {
     static const char *const states[] = {"planned", "running", "saved", "gone"};
-    json_t *list = json_array();
-    for (size_t i = 0; a && i < a->n_vms; i++)
-        json_array_append_new(list,
-                              json_pack("{sI so so ss}", "rank", (json_int_t)a->vms[i].rank, "uuid",
-                                        text(a->vms[i].uuid), "node", text(a->vms[i].node), "state",
-                                        states[a->vms[i].state]));
-    return list;
+    json_begin(out, name, '[');
+    for (size_t i = 0; a && i < a->n_vms; i++) {
+        json_begin(out, NULL, '{');
+        json_put_uint(out, "rank", a->vms[i].rank);
+        json_put_text(out, "uuid", a->vms[i].uuid);
+        json_put_text(out, "node", a->vms[i].node);
+        json_put_text(out, "state", states[a->vms[i].state]);
+        json_end(out, '}');
+    }
+    json_end(out, ']');
 }
 
 static const char *const credential_states[] = {"unknown", "bad", "expired", "short", "valid"};
@@ -114,84 +114,125 @@ static char *credential_trouble(const struct daemon *d, const char *path)
 }
 
 /* Of an owner: path, identity, state, when it ends, what is wrong with it. */
-static json_t *view_credential(const struct daemon *d, const char *path)
+static void put_credential(struct buf *out, const struct daemon *d, const char *path)
 {
     const struct credential *c = path ? engine_credential(d->engine, path) : NULL;
-    if (!c)
-        return json_null();
+    if (!c) {
+        json_put_null(out, "credential");
+        return;
+    }
     int64_t now_us = clock_wall_us(), life_us = credential_life_us(d);
     char *words = credential_words(c, life_us, now_us);
-    json_t *o = json_pack("{so so ss so so}", "path", text(c->path), "identity", text(c->identity),
-                          "state", credential_states[credential_state(c, life_us, now_us)],
-                          "expires", seconds(c->expires_us), "problem", text(words));
+    json_begin(out, "credential", '{');
+    json_put_text(out, "path", c->path);
+    json_put_text(out, "identity", c->identity);
+    json_put_text(out, "state", credential_states[credential_state(c, life_us, now_us)]);
+    json_put_seconds(out, "expires", c->expires_us);
+    json_put_text(out, "problem", words);
+    json_end(out, '}');
     free(words);
-    return o;
 }
 
-static json_t *view_transfer(const struct daemon *d, const struct job *j, const struct task *t)
+/* --- a job --- */
+
+struct show {
+    const struct daemon *d;
+    const struct job *j;
+    uint64_t index;
+    const struct template *t;
+    const struct task *task;       /* or NULL */
+    const struct attempt *attempt; /* the last, or NULL */
+    int64_t now_us;
+    struct buf *out;
+};
+
+static void put_requirements(struct buf *out, const struct job_class *c)
 {
-    uint64_t done, total;
-    if (!t || !engine_transfer(d->engine, j, t, &done, &total))
-        return json_null();
-    return json_pack("{sI sI}", "done", (json_int_t)done, "total", (json_int_t)total);
+    const struct expr_conjunct *conjuncts = NULL;
+    size_t n = expr_conjuncts(c->requirements, &conjuncts);
+    json_begin(out, "requirements", '[');
+    for (size_t i = 0; i < n && i < c->why->n_conjuncts; i++) {
+        json_begin(out, NULL, '{');
+        json_put_text_n(out, "condition", c->requirements_text + conjuncts[i].from,
+                        conjuncts[i].length);
+        json_put_uint(out, "removed", c->why->unmatched[i]);
+        json_end(out, '}');
+    }
+    json_end(out, ']');
 }
 
 /* Why a pending task waits: as the last scheduling pass saw it. */
-static json_t *view_why(const struct daemon *d, const struct job *j, const struct task *t)
+static void put_pass(const struct show *s, const struct job_class *c)
 {
-    const struct job_class *c = j->spec->class;
     const struct match_why *why = c->why;
-    if (t && t->not_before_us > clock_wall_us())
-        return json_pack("{ss ss s{so so so}}", "code", "back-off", "blame",
-                         blame_name(t->reason.blame), "params", "until", seconds(t->not_before_us),
-                         "after", text(t->reason.code), "message", text(t->reason.text));
-    if (!why)
-        return json_pack("{ss ss s{}}", "code", "not-looked-at", "blame", "us", "params");
-    const struct expr_conjunct *conjuncts = NULL;
-    size_t n = expr_conjuncts(c->requirements, &conjuncts);
-    json_t *requirements = json_array();
-    for (size_t i = 0; i < n && i < why->n_conjuncts; i++)
-        json_array_append_new(requirements, json_pack("{ss% sI}", "condition",
-                                                      c->requirements_text + conjuncts[i].from,
-                                                      conjuncts[i].length, "removed",
-                                                      (json_int_t)why->unmatched[i]));
     const char *code = why->is_paused       ? "paused"
                        : why->is_user_limit ? "user-limit"
                        : why->hosts == 0    ? "no-host"
                        : why->busy          ? "busy"
                        : why->no_credential ? "credential"
                                             : "no-match";
-    char *words = why->no_credential ? credential_trouble(d, c->credential) : NULL;
-    json_t *message = text(words);
-    free(words);
     const char *blame = why->is_paused || why->is_user_limit                  ? "us"
                         : why->busy || why->hosts == why->down + why->drained ? "site"
                                                                               : "job";
-    return json_pack("{ss ss s{so sI sI sI sI sI sI sI sI so}}", "code", code, "blame", blame,
-                     "params", "message", message, "hosts", (json_int_t)why->hosts, "down",
-                     (json_int_t)why->down, "drained", (json_int_t)why->drained, "no_credential",
-                     (json_int_t)why->no_credential, "no_lrms", (json_int_t)why->no_lrms, "no_vm",
-                     (json_int_t)why->no_vm, "too_small", (json_int_t)why->too_small, "busy",
-                     (json_int_t)why->busy, "requirements", requirements);
+    char *words = why->no_credential ? credential_trouble(s->d, c->credential) : NULL;
+    json_begin(s->out, "reason", '{');
+    json_put_text(s->out, "code", code);
+    json_put_text(s->out, "blame", blame);
+    json_begin(s->out, "params", '{');
+    json_put_text(s->out, "message", words);
+    json_put_uint(s->out, "hosts", why->hosts);
+    json_put_uint(s->out, "down", why->down);
+    json_put_uint(s->out, "drained", why->drained);
+    json_put_uint(s->out, "no_credential", why->no_credential);
+    json_put_uint(s->out, "no_lrms", why->no_lrms);
+    json_put_uint(s->out, "no_vm", why->no_vm);
+    json_put_uint(s->out, "too_small", why->too_small);
+    json_put_uint(s->out, "busy", why->busy);
+    put_requirements(s->out, c);
+    json_end(s->out, '}');
+    json_end(s->out, '}');
+    free(words);
 }
 
-static json_t *current_reason(const struct daemon *d, const struct job *j, uint64_t index,
-                              const struct task *t, const struct attempt *a)
+static void put_why(const struct show *s)
 {
-    enum phase phase = job_task_phase(j, index);
-    if (phase == PHASE_PENDING)
-        return job_task_wish(j, index) == WISH_HELD ? view_reason("held", BLAME_NONE, NULL)
-                                                    : view_why(d, j, t);
-    if (!t)
-        return view_reason("killed", BLAME_NONE, NULL);
-    const struct reason *trouble = engine_trouble(d->engine, j, t);
-    if (trouble)
-        return view_reason(trouble->code, trouble->blame, trouble->text);
-    if (a && a->unknown_since_us)
-        return view_reason("unknown", BLAME_SITE, NULL);
-    if (phase_is_final(phase))
-        return view_reason(t->reason.code, t->reason.blame, t->reason.text);
-    return json_null();
+    const struct task *t = s->task;
+    if (t && t->not_before_us > s->now_us) {
+        json_begin(s->out, "reason", '{');
+        json_put_text(s->out, "code", "back-off");
+        json_put_text(s->out, "blame", blame_name(t->reason.blame));
+        json_begin(s->out, "params", '{');
+        json_put_seconds(s->out, "until", t->not_before_us);
+        json_put_text(s->out, "after", t->reason.code);
+        json_put_text(s->out, "message", t->reason.text);
+        json_end(s->out, '}');
+        json_end(s->out, '}');
+    } else if (s->j->spec->class->why) {
+        put_pass(s, s->j->spec->class);
+    } else {
+        view_reason(s->out, "reason", "not-looked-at", BLAME_US, NULL);
+    }
+}
+
+static void put_reason(const struct show *s)
+{
+    enum phase phase = job_task_phase(s->j, s->index);
+    const struct reason *trouble = s->task ? engine_trouble(s->d->engine, s->j, s->task) : NULL;
+    if (phase == PHASE_PENDING && job_task_wish(s->j, s->index) == WISH_HELD)
+        view_reason(s->out, "reason", "held", BLAME_NONE, NULL);
+    else if (phase == PHASE_PENDING)
+        put_why(s);
+    else if (!s->task)
+        view_reason(s->out, "reason", "killed", BLAME_NONE, NULL);
+    else if (trouble)
+        view_reason(s->out, "reason", trouble->code, trouble->blame, trouble->text);
+    else if (s->attempt && s->attempt->unknown_since_us)
+        view_reason(s->out, "reason", "unknown", BLAME_SITE, NULL);
+    else if (phase_is_final(phase))
+        view_reason(s->out, "reason", s->task->reason.code, s->task->reason.blame,
+                    s->task->reason.text);
+    else
+        json_put_null(s->out, "reason");
 }
 
 static double wrapper_s(const struct attempt *a, int64_t now_us)
@@ -207,31 +248,12 @@ static double transfer_s(const struct attempt *a, int64_t now_us)
            (a->exited_us ? span_s(a->exited_us, end) : 0);
 }
 
-static void put_attempt(json_t *o, const struct daemon *d, const struct job *j,
-                        const struct task *t, const struct attempt *a)
+static void put_token(struct buf *out, const struct daemon *d, const struct job *j,
+                      const struct task *t, const struct attempt *a)
 {
-    int64_t now_us = clock_wall_us();
     char *token = t && a ? attempt_token(engine_state(d->engine)->instance, j, t, a) : NULL;
-    bool has_code = a && (a->is_accepted || a->exit_code);
-    json_object_set_new(o, "attempt", json_integer(a ? (json_int_t)a->number : 0));
-    json_object_set_new(o, "token", text(token));
-    json_object_set_new(o, "host", a ? text(a->host) : json_null());
-    json_object_set_new(o, "queue", a ? text(a->queue) : json_null());
-    json_object_set_new(o, "lrms", a ? text(a->lrms) : json_null());
-    json_object_set_new(o, "certain", json_boolean(!a || !a->unknown_since_us));
-    json_object_set_new(o, "unknown_since", seconds(a ? a->unknown_since_us : 0));
-    json_object_set_new(o, "exit_code", has_code ? json_integer(a->exit_code) : json_null());
-    json_object_set_new(o, "signal", has_code && a->signal ? json_integer(a->signal) : json_null());
-    json_object_set_new(o, "started", seconds(a ? a->started_us : 0));
-    json_object_set_new(o, "exec_s", json_real(a ? wrapper_s(a, now_us) : 0));
-    json_object_set_new(o, "xfer_s", json_real(a ? transfer_s(a, now_us) : 0));
-    json_object_set_new(o, "vms", view_vms(a));
+    json_put_text(out, "token", token);
     free(token);
-}
-
-static json_t *number(double v)
-{
-    return v == (double)(json_int_t)v ? json_integer((json_int_t)v) : json_real(v);
 }
 
 static const char *local_path(const char *url)
@@ -239,80 +261,317 @@ static const char *local_path(const char *url)
     return strncmp(url, "file://", 7) == 0 ? url + 7 : url;
 }
 
-static void put_streams(json_t *o, const struct daemon *d, const struct job *j, uint64_t index)
+static void put_stream(const struct show *s, const char *name, enum stream stream)
 {
-    static const char *const names[] = {"stdout", "stderr"};
-    for (size_t i = 0; i < GW_COUNT(names); i++) {
-        char *url = engine_stream_url(d->engine, j, index, (enum stream)i);
-        json_object_set_new(o, names[i], text(local_path(url)));
-        free(url);
+    char *url = engine_stream_url(s->d->engine, s->j, s->index, stream);
+    json_put_text(s->out, name, local_path(url));
+    free(url);
+}
+
+static void put_transfer(const struct show *s)
+{
+    uint64_t done, total;
+    if (!s->task || !engine_transfer(s->d->engine, s->j, s->task, &done, &total)) {
+        json_put_null(s->out, "transfer");
+        return;
+    }
+    json_begin(s->out, "transfer", '{');
+    json_put_uint(s->out, "done", done);
+    json_put_uint(s->out, "total", total);
+    json_end(s->out, '}');
+}
+
+static void put_resources(const struct show *s)
+{
+    uint64_t disk = 0;
+    for (size_t i = 0; i < s->t->n_vm_disks; i++)
+        disk += s->t->vm_disks[i] >> 20;
+    json_begin(s->out, "resources", '{');
+    json_put_uint(s->out, "cpus", s->t->vm_image ? s->t->vm_cpus : s->t->np);
+    json_put_uint(s->out, "memory_mib", s->t->vm_image ? s->t->vm_memory_mib : 0);
+    json_put_uint(s->out, "disk_mib", disk);
+    json_end(s->out, '}');
+}
+
+/* The members of a job, in the order in which they are shown. */
+static const char *const members[] = {
+    "id",         "name",          "user",      "uid",    "array",     "task",     "tasks",
+    "phase",      "wish",          "state",     "em",     "vjob",      "type",     "np",
+    "priority",   "walltime_s",    "attempt",   "token",  "host",      "queue",    "lrms",
+    "certain",    "unknown_since", "exit_code", "signal", "started",   "exec_s",   "xfer_s",
+    "vms",        "reason",        "submitted", "ended",  "resources", "transfer", "home",
+    "credential", "stdout",        "stderr"};
+enum member {
+    ID,
+    NAME,
+    USER,
+    UID,
+    ARRAY,
+    TASK,
+    TASKS,
+    PHASE,
+    WISH,
+    STATE,
+    EM,
+    VJOB,
+    TYPE,
+    NP,
+    PRIORITY,
+    WALLTIME,
+    ATTEMPT,
+    TOKEN,
+    HOST,
+    QUEUE,
+    LRMS,
+    CERTAIN,
+    UNKNOWN_SINCE,
+    EXIT_CODE,
+    SIGNAL,
+    STARTED,
+    EXEC,
+    XFER,
+    VMS,
+    REASON,
+    SUBMITTED,
+    ENDED,
+    RESOURCES,
+    TRANSFER,
+    HOME,
+    CREDENTIAL,
+    STDOUT,
+    STDERR,
+};
+
+uint64_t view_member(const char *name)
+{
+    for (size_t i = 0; i < GW_COUNT(members); i++)
+        if (strcmp(members[i], name) == 0)
+            return UINT64_C(1) << i;
+    return 0;
+}
+
+static void put_optional(struct buf *out, const char *name, bool is_there, int64_t value)
+{
+    if (is_there)
+        json_put_int(out, name, value);
+    else
+        json_put_null(out, name);
+}
+
+/* What belongs to the attempt: the last one, `a`, or NULL. */
+static void put_of_attempt(const struct show *s, enum member member, const char *name)
+{
+    const struct attempt *a = s->attempt;
+    bool has_code = a && (a->is_accepted || a->exit_code);
+    switch ((int)member) {
+    case ATTEMPT:
+        json_put_uint(s->out, name, a ? a->number : 0);
+        break;
+    case TOKEN:
+        put_token(s->out, s->d, s->j, s->task, a);
+        break;
+    case HOST:
+        json_put_text(s->out, name, a ? a->host : NULL);
+        break;
+    case QUEUE:
+        json_put_text(s->out, name, a ? a->queue : NULL);
+        break;
+    case LRMS:
+        json_put_text(s->out, name, a ? a->lrms : NULL);
+        break;
+    case CERTAIN:
+        json_put_bool(s->out, name, !a || !a->unknown_since_us);
+        break;
+    case UNKNOWN_SINCE:
+        json_put_seconds(s->out, name, a ? a->unknown_since_us : 0);
+        break;
+    case EXIT_CODE:
+        put_optional(s->out, name, has_code, a ? a->exit_code : 0);
+        break;
+    case SIGNAL:
+        put_optional(s->out, name, has_code && a->signal, a ? a->signal : 0);
+        break;
+    case STARTED:
+        json_put_seconds(s->out, name, a ? a->started_us : 0);
+        break;
+    case EXEC:
+        json_put_real(s->out, name, a ? wrapper_s(a, s->now_us) : 0);
+        break;
+    case XFER:
+        json_put_real(s->out, name, a ? transfer_s(a, s->now_us) : 0);
+        break;
+    default:
+        put_vms(s->out, name, a);
+        break;
     }
 }
 
-json_t *view_job(struct daemon *d, const struct job *j, uint64_t index)
+static void put_member(const struct show *s, enum member member, const char *name)
 {
     static const char *const types[] = {"single", "multiple", "mpi"};
-    const struct template *t = j->spec->t;
-    const struct task *task = job_task(j, index);
-    const struct attempt *a =
-        task && task->n_attempts ? &task->attempts[task->n_attempts - 1] : NULL;
-    uint64_t disk = 0;
-    for (size_t i = 0; i < t->n_vm_disks; i++)
-        disk += t->vm_disks[i] >> 20;
-    json_t *o =
-        json_pack("{sI so so sI so sI sI ss ss ss ss so ss sI sI sI}", "id",
-                  (json_int_t)(j->id + index), "name", text(t->name), "user",
-                  text(j->spec->owner.user), "uid", (json_int_t)j->spec->owner.uid, "array",
-                  j->array_id ? json_integer((json_int_t)j->array_id) : json_null(), "task",
-                  (json_int_t)index, "tasks", (json_int_t)j->tasks, "phase",
-                  phase_name(job_task_phase(j, index)), "wish", wish_name(job_task_wish(j, index)),
-                  "state", view_state(d, j, index), "em", em_text(d, j, task), "vjob",
-                  t->vm_image ? json_string(vjob_text(j, index)) : json_null(), "type",
-                  types[t->type], "np", (json_int_t)t->np, "priority", (json_int_t)j->priority,
-                  "walltime_s", (json_int_t)t->walltime_s);
-    put_attempt(o, d, j, task, a);
-    json_object_set_new(o, "reason", current_reason(d, j, index, task, a));
-    json_object_set_new(o, "submitted", seconds(j->submitted_us));
-    json_object_set_new(o, "ended", seconds(task ? task->ended_us : j->rest_ended_us));
-    json_object_set_new(o, "resources",
-                        json_pack("{sI sI sI}", "cpus",
-                                  (json_int_t)(t->vm_image ? t->vm_cpus : t->np), "memory_mib",
-                                  (json_int_t)(t->vm_image ? t->vm_memory_mib : 0), "disk_mib",
-                                  (json_int_t)disk));
-    json_object_set_new(o, "transfer", view_transfer(d, j, task));
-    json_object_set_new(o, "home", text(j->spec->home));
-    json_object_set_new(o, "credential", view_credential(d, j->spec->owner.credential));
-    put_streams(o, d, j, index);
-    return o;
+    const struct job *j = s->j;
+    struct buf *out = s->out;
+    switch (member) {
+    case ID:
+        json_put_uint(out, name, j->id + s->index);
+        break;
+    case NAME:
+        json_put_text(out, name, s->t->name);
+        break;
+    case USER:
+        json_put_text(out, name, j->spec->owner.user);
+        break;
+    case UID:
+        json_put_uint(out, name, j->spec->owner.uid);
+        break;
+    case ARRAY:
+        put_optional(out, name, j->array_id > 0, (int64_t)j->array_id);
+        break;
+    case TASK:
+        json_put_uint(out, name, s->index);
+        break;
+    case TASKS:
+        json_put_uint(out, name, j->tasks);
+        break;
+    case PHASE:
+        json_put_text(out, name, phase_name(job_task_phase(j, s->index)));
+        break;
+    case WISH:
+        json_put_text(out, name, wish_name(job_task_wish(j, s->index)));
+        break;
+    case STATE:
+        json_put_text(out, name, view_state(j, s->index));
+        break;
+    case EM:
+        json_put_text(out, name, em_text(s->d, j, s->task));
+        break;
+    case VJOB:
+        json_put_text(out, name, s->t->vm_image ? vjob_text(j, s->index) : NULL);
+        break;
+    case TYPE:
+        json_put_text(out, name, types[s->t->type]);
+        break;
+    case NP:
+        json_put_uint(out, name, s->t->np);
+        break;
+    case PRIORITY:
+        json_put_int(out, name, j->priority);
+        break;
+    case WALLTIME:
+        json_put_uint(out, name, s->t->walltime_s);
+        break;
+    case ATTEMPT:
+    case TOKEN:
+    case HOST:
+    case QUEUE:
+    case LRMS:
+    case CERTAIN:
+    case UNKNOWN_SINCE:
+    case EXIT_CODE:
+    case SIGNAL:
+    case STARTED:
+    case EXEC:
+    case XFER:
+    case VMS:
+        put_of_attempt(s, member, name);
+        break;
+    case REASON:
+        put_reason(s);
+        break;
+    case SUBMITTED:
+        json_put_seconds(out, name, j->submitted_us);
+        break;
+    case ENDED:
+        json_put_seconds(out, name, s->task ? s->task->ended_us : j->rest_ended_us);
+        break;
+    case RESOURCES:
+        put_resources(s);
+        break;
+    case TRANSFER:
+        put_transfer(s);
+        break;
+    case HOME:
+        json_put_text(out, name, j->spec->home);
+        break;
+    case CREDENTIAL:
+        put_credential(out, s->d, j->spec->owner.credential);
+        break;
+    case STDOUT:
+        put_stream(s, name, STREAM_STDOUT);
+        break;
+    case STDERR:
+        put_stream(s, name, STREAM_STDERR);
+        break;
+    }
 }
 
-json_t *view_history(struct daemon *d, const struct job *j, uint64_t index)
+void view_job(const struct daemon *d, const struct job *j, uint64_t index, uint64_t wanted,
+              struct buf *out)
+{
+    const struct task *task = job_task(j, index);
+    struct show s = {.d = d,
+                     .j = j,
+                     .index = index,
+                     .t = j->spec->t,
+                     .task = task,
+                     .attempt =
+                         task && task->n_attempts ? &task->attempts[task->n_attempts - 1] : NULL,
+                     .now_us = clock_wall_us(),
+                     .out = out};
+    json_begin(out, NULL, '{');
+    for (size_t i = 0; i < GW_COUNT(members); i++)
+        if (wanted & UINT64_C(1) << i)
+            put_member(&s, (enum member)i, members[i]);
+    json_end(out, '}');
+}
+
+/* --- what else is shown --- */
+
+static void put_past(const struct daemon *d, const struct job *j, const struct task *t,
+                     const struct attempt *a, struct buf *out)
+{
+    int64_t now_us = clock_wall_us(), end = a->ended_us ? a->ended_us : now_us;
+    json_begin(out, NULL, '{');
+    json_put_uint(out, "attempt", a->number);
+    put_token(out, d, j, t, a);
+    json_put_text(out, "host", a->host);
+    json_put_text(out, "queue", a->queue);
+    json_put_text(out, "lrms", a->lrms);
+    json_put_real(out, "rank", (double)a->match_rank / 1000);
+    json_put_seconds(out, "started", a->started_us);
+    json_put_seconds(out, "ended", a->ended_us);
+    json_put_real(out, "prolog_s", span_s(a->started_us, a->staged_us ? a->staged_us : end));
+    json_put_real(out, "wrapper_s", a->staged_us ? wrapper_s(a, now_us) : 0);
+    json_put_real(out, "epilog_s", span_s(a->exited_us, end));
+    json_put_text(out, "contact", a->contact);
+    view_reason(out, "reason", a->reason.code, a->reason.blame, a->reason.text);
+    put_optional(out, "exit_code", a->is_accepted || a->exit_code, a->exit_code);
+    put_vms(out, "vms", a);
+    json_end(out, '}');
+}
+
+void view_history(const struct daemon *d, const struct job *j, uint64_t index, const char *name,
+                  struct buf *out)
 {
     const struct task *t = job_task(j, index);
-    int64_t now_us = clock_wall_us();
-    json_t *list = json_array();
-    for (size_t i = 0; t && i < t->n_attempts; i++) {
-        const struct attempt *a = &t->attempts[i];
-        char *token = attempt_token(engine_state(d->engine)->instance, j, t, a);
-        int64_t end = a->ended_us ? a->ended_us : now_us;
-        bool has_code = a->is_accepted || a->exit_code;
-        json_array_append_new(
-            list,
-            json_pack("{sI so so so so sf so so sf sf sf so so so so}", "attempt",
-                      (json_int_t)a->number, "token", text(token), "host", text(a->host), "queue",
-                      text(a->queue), "lrms", text(a->lrms), "rank", (double)a->match_rank / 1000,
-                      "started", seconds(a->started_us), "ended", seconds(a->ended_us), "prolog_s",
-                      span_s(a->started_us, a->staged_us ? a->staged_us : end), "wrapper_s",
-                      a->staged_us ? wrapper_s(a, now_us) : 0.0, "epilog_s",
-                      span_s(a->exited_us, end), "contact", text(a->contact), "reason",
-                      view_reason(a->reason.code, a->reason.blame, a->reason.text), "exit_code",
-                      has_code ? json_integer(a->exit_code) : json_null(), "vms", view_vms(a)));
-        free(token);
-    }
-    return list;
+    json_begin(out, name, '[');
+    for (size_t i = 0; t && i < t->n_attempts; i++)
+        put_past(d, j, t, &t->attempts[i], out);
+    json_end(out, ']');
 }
 
-static json_t *view_queue(const struct host *h, size_t i)
+static void put_attr(struct buf *out, const char *name, const struct attr *a)
+{
+    if (a && a->is_number && a->number > -9e15 && a->number < 9e15 &&
+        a->number == (double)(int64_t)a->number)
+        json_put_int(out, name, (int64_t)a->number);
+    else if (a && a->is_number)
+        json_put_real(out, name, a->number);
+    else
+        json_put_text(out, name, a ? a->text : NULL);
+}
+
+static void put_queue(struct buf *out, const struct host *h, size_t i)
 {
     static const struct {
         const char *attr, *name;
@@ -321,44 +580,77 @@ static json_t *view_queue(const struct host *h, size_t i)
                 {"QUEUE_MAXJOBSINQUEUE", "max_jobs"}, {"QUEUE_STATUS", "status"},
                 {"QUEUE_DISPATCHTYPE", "dispatch"},   {"QUEUE_PRIORITY", "priority"}};
     const struct host_queue *q = &h->queues[i];
-    json_t *o = json_pack("{so sI sI sI}", "name", text(q->name), "nodes", (json_int_t)q->nodes,
-                          "used", (json_int_t)q->used, "free", (json_int_t)host_free(h, i));
-    for (size_t k = 0; k < GW_COUNT(more); k++) {
-        const struct attr *a = host_attr(h, i, more[k].attr);
-        json_object_set_new(o, more[k].name,
-                            !a             ? json_null()
-                            : a->is_number ? number(a->number)
-                                           : text(a->text));
-    }
-    return o;
+    json_put_text(out, "name", q->name);
+    json_put_int(out, "nodes", (int64_t)q->nodes);
+    json_put_int(out, "used", (int64_t)q->used);
+    json_put_int(out, "free", (int64_t)host_free(h, i));
+    for (size_t k = 0; k < GW_COUNT(more); k++)
+        put_attr(out, more[k].name, host_attr(h, i, more[k].attr));
 }
 
-json_t *view_host(struct daemon *d, const struct host *h)
+/* All queues, or the places that match. */
+static void put_queues(struct buf *out, const struct host *h, const struct match_place *places,
+                       size_t n)
 {
-    json_t *attributes = json_object(), *queues = json_array();
-    for (struct attr *a = h->attrs; a; a = a->hh.next)
-        json_object_set_new(attributes, a->key, a->is_number ? number(a->number) : text(a->text));
-    uint64_t used = 0;
-    for (size_t i = 0; i < h->n_queues; i++) {
-        used += h->queues[i].used;
-        json_array_append_new(queues, view_queue(h, i));
+    json_begin(out, "queues", '[');
+    for (size_t i = 0; i < (places ? n : h->n_queues); i++) {
+        if (places && places[i].host != h)
+            continue;
+        json_begin(out, NULL, '{');
+        put_queue(out, h, places ? places[i].queue : i);
+        if (places) {
+            json_put_real(out, "rank", places[i].rank);
+            json_put_int(out, "slots", (int64_t)host_free(h, places[i].queue));
+        }
+        json_end(out, '}');
     }
+    json_end(out, ']');
+}
+
+/* An attribute's name is the driver's: a JSON text, not one of ours. */
+static void put_attributes(struct buf *out, const struct host *h)
+{
+    struct buf key = BUF_INIT;
+    json_begin(out, "attributes", '{');
+    for (struct attr *a = h->attrs; a; a = a->hh.next) {
+        buf_reset(&key);
+        json_put_text(&key, NULL, a->key);
+        if (key.len < 2 || key.data[0] != '"')
+            continue; /* not UTF-8 */
+        key.data[key.len - 1] = '\0';
+        put_attr(out, key.data + 1, a);
+    }
+    json_end(out, '}');
+    buf_clear(&key);
+}
+
+void view_host(const struct daemon *d, const struct host *h, const struct match_place *places,
+               size_t n, struct buf *out)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < h->n_queues; i++)
+        used += h->queues[i].used;
     bool is_drained = state_site_is_drained(engine_state(d->engine), h->name);
-    return json_pack(
-        "{sI so so so so ss so so sI sI so sb}", "id", (json_int_t)h->id, "name", text(h->name),
-        "im", text(h->im), "tm", text(h->tm), "em", text(h->em), "state",
-        is_drained ? "drained"
-        : h->is_up ? "up"
-                   : "unknown",
-        "reason", view_reason(h->reason.code, h->reason.blame, h->reason.text), "attributes",
-        attributes, "used_slots", (json_int_t)used, "running_jobs", (json_int_t)h->running,
-        "queues", queues, "needs_credential", (int)engine_needs_credential(d->engine, h));
+    json_begin(out, NULL, '{');
+    json_put_uint(out, "id", h->id);
+    json_put_text(out, "name", h->name);
+    json_put_text(out, "im", h->im);
+    json_put_text(out, "tm", h->tm);
+    json_put_text(out, "em", h->em);
+    json_put_text(out, "state", is_drained ? "drained" : h->is_up ? "up" : "unknown");
+    view_reason(out, "reason", h->reason.code, h->reason.blame, h->reason.text);
+    put_attributes(out, h);
+    json_put_uint(out, "used_slots", used);
+    json_put_uint(out, "running_jobs", h->running);
+    put_queues(out, h, places, n);
+    json_put_bool(out, "needs_credential", engine_needs_credential(d->engine, h));
+    json_end(out, '}');
 }
 
 /* Owners with unfinished jobs: a user may use several credentials. */
 struct owner_count {
     const struct principal *owner;
-    json_int_t waiting, running;
+    uint64_t waiting, running;
     struct owner_count *next;
 };
 
@@ -378,15 +670,14 @@ static struct owner_count *owner_find(struct owner_count **list, const struct pr
     return o;
 }
 
-json_t *view_users(struct daemon *d)
+void view_users(const struct daemon *d, struct buf *out)
 {
     struct owner_count *owners = NULL, *o, *tmp;
-    json_t *list = json_array();
     size_t it = 0;
     for (struct job *j; (j = state_next_job(engine_state(d->engine), &it));) {
         o = owner_find(&owners, &j->spec->owner);
         if (!j->is_rest_ended)
-            o->waiting += (json_int_t)(j->tasks - j->fresh);
+            o->waiting += j->tasks - j->fresh;
         size_t task_it = 0;
         for (struct task *t; (t = job_next_task(j, &task_it));) {
             bool is_waiting = t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING;
@@ -394,59 +685,89 @@ json_t *view_users(struct daemon *d)
             o->running += !is_waiting && !phase_is_final(t->phase);
         }
     }
+    json_begin(out, "users", '[');
     LL_FOREACH_SAFE(owners, o, tmp)
     {
-        json_array_append_new(list, json_pack("{so sI sI sI so}", "user", text(o->owner->user),
-                                              "uid", (json_int_t)o->owner->uid, "waiting",
-                                              o->waiting, "running", o->running, "credential",
-                                              view_credential(d, o->owner->credential)));
+        json_begin(out, NULL, '{');
+        json_put_text(out, "user", o->owner->user);
+        json_put_uint(out, "uid", o->owner->uid);
+        json_put_uint(out, "waiting", o->waiting);
+        json_put_uint(out, "running", o->running);
+        put_credential(out, d, o->owner->credential);
+        json_end(out, '}');
         free(o);
     }
-    return list;
+    json_end(out, ']');
 }
 
-static json_t *field_value(const struct event *ev, const struct event_field *f)
-{
-    const char *at = (const char *)ev + f->offset;
-    if (f->type == EVENT_S)
-        return text(*(const char *const *)at);
-    if (f->type == EVENT_I)
-        return json_integer(*(const json_int_t *)(const void *)at);
-    return json_integer((json_int_t) * (const uint64_t *)(const void *)at);
-}
-
-/* Words instead of numbers where a reader would have to look them up. */
-static void put_words(json_t *o, const struct event *ev)
+/* Words instead of numbers where a reader would have to look them up. False: not a field for
+ * words. */
+static bool put_words(struct buf *out, const struct event *ev, const char *name)
 {
     static const char *const outcomes[] = {"", "done", "failed", "requeue"};
-    if (json_object_get(o, "wish") && ev->wish < WISH_COUNT)
-        json_object_set_new(o, "wish", json_string(wish_name((enum wish)ev->wish)));
-    if (json_object_get(o, "outcome") && ev->outcome < GW_COUNT(outcomes))
-        json_object_set_new(o, "outcome", json_string(outcomes[ev->outcome]));
-    if (json_object_get(o, "blame")) {
-        json_object_del(o, "blame");
-        json_object_del(o, "text");
-        json_object_set_new(o, "reason", view_reason(ev->reason, (enum blame)ev->blame, ev->text));
+    if (strcmp(name, "wish") == 0 && ev->wish < WISH_COUNT) {
+        json_put_text(out, name, wish_name((enum wish)ev->wish));
+    } else if (strcmp(name, "outcome") == 0 && ev->outcome < GW_COUNT(outcomes)) {
+        json_put_text(out, name, outcomes[ev->outcome]);
+    } else if (strcmp(name, "reason") == 0) { /* and blame and text, which it always comes with */
+        view_reason(out, name, ev->reason, (enum blame)ev->blame, ev->text);
+    } else if (strcmp(name, "task") == 0 && ev->task == TASK_ALL) {
+        json_put_null(out, name);
+    } else if (strcmp(name, "task") == 0) {
+        json_put_uint(out, name, ev->task);
+        json_put_uint(out, "id", ev->job + ev->task);
+    } else {
+        return false;
     }
-    if (json_object_get(o, "task") && ev->task == TASK_ALL)
-        json_object_set_new(o, "task", json_null());
-    else if (json_object_get(o, "task"))
-        json_object_set_new(o, "id", json_integer((json_int_t)(ev->job + ev->task)));
+    return true;
 }
 
-json_t *view_event(const struct event *ev)
+static void put_field(struct buf *out, const struct event *ev, const struct event_field *f)
 {
-    const struct event_kind_info *info = event_kind_info((unsigned)ev->kind);
+    const char *at = (const char *)ev + f->offset;
+    if (put_words(out, ev, f->name))
+        return;
+    switch (f->type) {
+    case EVENT_S:
+        json_put_text(out, f->name, *(const char *const *)at);
+        break;
+    case EVENT_I:
+        json_put_int(out, f->name, *(const int64_t *)(const void *)at);
+        break;
+    case EVENT_U:
+        json_put_uint(out, f->name, *(const uint64_t *)(const void *)at);
+        break;
+    }
+}
+
+/* Fields that no watcher is shown: what a submission's text is, and what stands in others. */
+static uint64_t hidden_fields(void)
+{
+    static const char *const names[] = {"source", "key", "blame", "text"};
+    static uint64_t mask;
     size_t n;
     const struct event_field *fields = event_fields(&n);
-    json_t *o = json_pack("{sI sf ss}", "seq", (json_int_t)ev->seq, "at", (double)ev->at_us / 1e6,
-                          "kind", info->name);
-    for (size_t i = 0; i < n; i++) {
-        bool is_private =
-            strcmp(fields[i].name, "source") == 0 || strcmp(fields[i].name, "key") == 0;
-        if (info->fields & UINT64_C(1) << (fields[i].id - 1) && !is_private)
-            json_object_set_new(o, fields[i].name, field_value(ev, &fields[i]));
-    }
-    put_words(o, ev);
-    return o;
+    if (mask)
+        return mask;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < GW_COUNT(names); k++)
+            if (strcmp(fields[i].name, names[k]) == 0)
+                mask |= UINT64_C(1) << (fields[i].id - 1);
+    return mask;
+}
+
+void view_event(const struct event *ev, struct buf *out)
+{
+    const struct event_kind_info *info = event_kind_info((unsigned)ev->kind);
+    uint64_t shown = info->fields & ~hidden_fields();
+    size_t n;
+    const struct event_field *fields = event_fields(&n);
+    json_begin(out, "event", '{');
+    json_put_uint(out, "seq", ev->seq);
+    json_put_seconds(out, "at", ev->at_us);
+    json_put_text(out, "kind", info->name);
+    for (size_t i = 0; i < n; i++)
+        if (shown & UINT64_C(1) << (fields[i].id - 1))
+            put_field(out, ev, &fields[i]);
+    json_end(out, '}');
 }

@@ -150,6 +150,12 @@ bool state_site_is_drained(const struct state *s, const char *host)
     return site && site->is_drained;
 }
 
+size_t state_seek_job(const struct state *s, uint64_t id)
+{
+    long i = slot_of(s, id);
+    return i < 0 ? 0 : (size_t)i;
+}
+
 struct job *state_next_job(const struct state *s, size_t *it)
 {
     while (*it < s->n_jobs) {

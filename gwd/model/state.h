@@ -103,7 +103,9 @@ int64_t state_wake(struct state *s, int64_t now_us);
 /* A slot out of the list of those that changed; false when it is empty. */
 bool state_take_changed(struct state *s, uint32_t *ret_slot);
 
-/* Over all jobs by id: start with *it = 0; NULL at the end. */
+/* Over all jobs by id: start with *it = 0, or, for those with a task beyond `id`, with
+ * state_seek_job; NULL at the end. */
+size_t state_seek_job(const struct state *s, uint64_t id);
 struct job *state_next_job(const struct state *s, size_t *it);
 
 /* A user's number, 0: he never had a job; and over his jobs by id, as above. A scan of four bytes a

@@ -249,6 +249,8 @@ static void a_long_listing_comes_in_portions(void **state)
         {FAKE_SEND,
          "{\"id\":@jobs,\"ok\":true,\"seq\":41,\"more\":true,\"jobs\":[" DONE(3) "," DONE(7) "]}"},
         {FAKE_EXPECT, "jobs"},
+        {FAKE_SEND, "{\"id\":@jobs,\"ok\":true,\"seq\":43,\"more\":true,\"next\":8,\"jobs\":[]}"},
+        {FAKE_EXPECT, "jobs"},
         {FAKE_SEND, "{\"id\":@jobs,\"ok\":true,\"seq\":44,\"more\":false,\"jobs\":[" DONE(9) "]}"},
         {FAKE_EXPECT, "jobs"},
         {FAKE_SEND, "{\"id\":@jobs,\"ok\":true,\"more\":true,\"jobs\":[" DONE(0) "]}"},
@@ -266,6 +268,7 @@ static void a_long_listing_comes_in_portions(void **state)
     assert_int_equal(json_array_size(jobs), 3);
     assert_int_equal(seq, 41);
     assert_int_equal(gw_int(fake_request(f, 1), "after", -1), 7);
+    assert_int_equal(gw_int(fake_request(f, 2), "after", -1), 8);
     assert_string_equal(gw_text(fake_request(f, 1), "user", ""), "ann");
     json_decref(jobs);
     assert_int_equal(gw_jobs(gw, filter, &jobs, &seq, &err), -GW_EPROTO);
