@@ -5,7 +5,7 @@
 #include "client/gw.h"
 #include "lib/buf.h"
 
-enum { LINE_MAX_BYTES = 16 << 20, BACKLOG_MAX_BYTES = 64 << 20 };
+enum { LINE_MAX_BYTES = 16 << 20, BACKLOG_MAX_BYTES = 64 << 20, SEND_AT_BYTES = 32768 };
 
 /* A line that came before anyone asked for it. */
 struct line {
@@ -19,9 +19,14 @@ struct gw {
     char *socket;
     int fd; /* -1: lost */
     struct buf in;
-    size_t scanned; /* bytes of `in` known to hold no newline */
+    size_t taken;   /* bytes of `in` that were read already */
+    size_t scanned; /* those after them that are known to hold no newline */
+    struct buf out; /* requests that wait to be sent */
+    bool is_greeted;
     json_t *hello;
     char *instance; /* of the first greeting */
+    char key[40];   /* submission keys begin so; "" before the first */
+    uint64_t n_keys;
     int64_t last_id, timeout_ms;
     struct line *first, **last;
     size_t backlog; /* bytes of the lines kept */
@@ -36,8 +41,24 @@ int64_t client_deadline(int64_t timeout_ms); /* INT64_MAX for -1 */
 int connection_read(struct gw *gw, int64_t deadline_ms, json_t **ret, size_t *ret_size,
                     struct gw_err *err);
 
-/* Send all, reading meanwhile so that neither side waits for the other. */
-int connection_write(struct gw *gw, const struct buf *out, struct gw_err *err);
+/* The same without reading it as JSON: the line, without its newline, is valid until the next
+ * call. */
+int connection_read_text(struct gw *gw, int64_t deadline_ms, const char **ret, size_t *ret_len,
+                         struct gw_err *err);
+int connection_parse(struct gw *gw, const char *text, size_t len, json_t **ret, struct gw_err *err);
+
+/* Send gw->out, reading meanwhile so that neither side waits for the other. Whoever reads sends it
+ * before he waits. */
+int connection_flush(struct gw *gw, struct gw_err *err);
+
+/* Read the greeting, if it has not been. */
+int connection_greet(struct gw *gw, struct gw_err *err);
+
+/* An end of a request's line that is in gw->out from `from` on: `fields` are its members so far. */
+int64_t request_end(struct gw *gw, size_t from, const char *op, struct gw_err *err);
+
+/* The answer line `id`, or a negative code. */
+int answer_check(struct gw *gw, json_t *line, json_t **ret_answer, struct gw_err *err);
 
 /* Close the socket and forget what was open on it. */
 void connection_drop(struct gw *gw);

@@ -51,7 +51,9 @@ void connection_drop(struct gw *gw)
         close(gw->fd);
     gw->fd = -1;
     buf_reset(&gw->in);
-    gw->scanned = 0;
+    buf_reset(&gw->out);
+    gw->taken = gw->scanned = 0;
+    gw->is_greeted = false;
     for (struct line *l = gw->first, *next; l; l = next) {
         next = l->next;
         json_decref(l->object);
@@ -72,8 +74,10 @@ static int lost(struct gw *gw, int errnum, struct gw_err *err)
 /* Take what is there; 1 when something came, 0 when nothing did. */
 static int receive(struct gw *gw, struct gw_err *err)
 {
+    buf_drop(&gw->in, gw->taken);
+    gw->taken = 0;
     buf_reserve(&gw->in, CHUNK_BYTES);
-    ssize_t n = recv(gw->fd, gw->in.data + gw->in.len, CHUNK_BYTES, MSG_DONTWAIT);
+    ssize_t n = recv(gw->fd, gw->in.data + gw->in.len, gw->in.cap - gw->in.len - 1, MSG_DONTWAIT);
     if (n > 0) {
         gw->in.len += (size_t)n;
         gw->in.data[gw->in.len] = '\0';
@@ -85,46 +89,42 @@ static int receive(struct gw *gw, struct gw_err *err)
 }
 
 /* The first whole line of `in`: 1, 0 when there is none yet. */
-static int take_line(struct gw *gw, json_t **ret, size_t *ret_size, struct gw_err *err)
+static int take_line(struct gw *gw, const char **ret, size_t *ret_len, struct gw_err *err)
 {
-    if (gw->in.len == gw->scanned)
+    size_t left = gw->in.len - gw->taken;
+    if (left == gw->scanned)
         return 0;
-    char *end = memchr(gw->in.data + gw->scanned, '\n', gw->in.len - gw->scanned);
-    size_t len = end ? (size_t)(end - gw->in.data) : gw->in.len;
+    const char *begin = gw->in.data + gw->taken;
+    const char *end = memchr(begin + gw->scanned, '\n', left - gw->scanned);
+    size_t len = end ? (size_t)(end - begin) : left;
     if (len >= LINE_MAX_BYTES) {
         connection_drop(gw);
         return gw_err_set(err, GW_EPROTO, "gwd at %s sent a line of more than %d bytes", gw->socket,
                           LINE_MAX_BYTES);
     }
     if (!end) {
-        gw->scanned = gw->in.len;
+        gw->scanned = left;
         return 0;
     }
-    json_error_t why;
-    json_t *object = json_loadb(gw->in.data, len, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_object(object)) {
-        json_decref(object);
-        connection_drop(gw);
-        return gw_err_set(err, GW_EPROTO, "gwd at %s sent a line that is no JSON object",
-                          gw->socket);
-    }
-    buf_drop(&gw->in, len + 1);
+    gw->taken += len + 1;
     gw->scanned = 0;
-    *ret = object;
-    *ret_size = len + 1;
+    *ret = begin;
+    *ret_len = len;
     return 1;
 }
 
-int connection_read(struct gw *gw, int64_t deadline_ms, json_t **ret, size_t *ret_size,
-                    struct gw_err *err)
+int connection_read_text(struct gw *gw, int64_t deadline_ms, const char **ret, size_t *ret_len,
+                         struct gw_err *err)
 {
     if (gw->fd < 0)
         return lost(gw, 0, err);
     for (;;) {
-        int r = take_line(gw, ret, ret_size, err);
+        int r = take_line(gw, ret, ret_len, err);
         if (r != 0)
             return r;
         short revents;
+        if (gw->out.len && (r = connection_flush(gw, err)) < 0)
+            return r;
         r = wait_fd(gw->fd, POLLIN, deadline_ms, &revents);
         if (r < 0)
             return lost(gw, errno, err);
@@ -136,14 +136,66 @@ int connection_read(struct gw *gw, int64_t deadline_ms, json_t **ret, size_t *re
     }
 }
 
-int connection_write(struct gw *gw, const struct buf *out, struct gw_err *err)
+int connection_parse(struct gw *gw, const char *text, size_t len, json_t **ret, struct gw_err *err)
+{
+    json_error_t why;
+    json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        connection_drop(gw);
+        return gw_err_set(err, GW_EPROTO, "gwd at %s sent a line that is no JSON object",
+                          gw->socket);
+    }
+    *ret = object;
+    return 0;
+}
+
+int connection_read(struct gw *gw, int64_t deadline_ms, json_t **ret, size_t *ret_size,
+                    struct gw_err *err)
+{
+    const char *text;
+    size_t len = 0;
+    int r = connection_read_text(gw, deadline_ms, &text, &len, err);
+    if (r <= 0)
+        return r;
+    *ret_size = len + 1;
+    r = connection_parse(gw, text, len, ret, err);
+    return r < 0 ? r : 1;
+}
+
+/* The daemon does not take what it is sent: what it said last tells why, if it said anything. */
+static int last_words(struct gw *gw, int errnum, struct gw_err *err)
+{
+    const char *text;
+    size_t len;
+    json_t *line = NULL;
+    gw->out.len = 0;
+    while (gw->fd >= 0 && !line) {
+        int r = take_line(gw, &text, &len, NULL);
+        if (r == 0)
+            r = receive(gw, NULL);
+        else if (r > 0)
+            line = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+        if (r <= 0)
+            break;
+        if (!line_is_refusal(line) || !gw_is_null(line, "id")) {
+            json_decref(line);
+            line = NULL;
+        }
+    }
+    int r = line ? refusal_take(gw, line, err) : lost(gw, errnum, err);
+    json_decref(line);
+    connection_drop(gw);
+    return r;
+}
+
+static int send_all(struct gw *gw, struct gw_err *err)
 {
     size_t sent = 0;
     int64_t deadline = client_deadline(gw->timeout_ms);
-    if (gw->fd < 0)
-        return lost(gw, 0, err);
-    while (sent < out->len) {
-        ssize_t n = send(gw->fd, out->data + sent, out->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < gw->out.len) {
+        ssize_t n =
+            send(gw->fd, gw->out.data + sent, gw->out.len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             sent += (size_t)n;
             continue;
@@ -151,7 +203,7 @@ int connection_write(struct gw *gw, const struct buf *out, struct gw_err *err)
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN)
-            return lost(gw, errno, err);
+            return last_words(gw, errno, err);
         short revents = 0;
         int r = wait_fd(gw->fd, POLLIN | POLLOUT, deadline, &revents);
         if (r == 0) {
@@ -159,13 +211,23 @@ int connection_write(struct gw *gw, const struct buf *out, struct gw_err *err)
             return gw_err_set(err, GW_ETIMEDOUT, "gwd at %s does not read what it is sent",
                               gw->socket);
         }
-        bool is_too_much = gw->in.len > BACKLOG_MAX_BYTES;
+        bool is_too_much = gw->in.len - gw->taken > BACKLOG_MAX_BYTES;
         if (r < 0 || is_too_much)
             return lost(gw, r < 0 ? errno : EMSGSIZE, err);
         if ((revents & POLLIN) && (r = receive(gw, err)) < 0)
             return r;
     }
     return 0;
+}
+
+int connection_flush(struct gw *gw, struct gw_err *err)
+{
+    if (gw->fd < 0)
+        return lost(gw, 0, err);
+    int r = send_all(gw, err);
+    if (r == 0)
+        buf_reset(&gw->out);
+    return r;
 }
 
 char *gw_default_socket(void)
@@ -207,10 +269,12 @@ static int open_socket(struct gw *gw, struct gw_err *err)
     return 0;
 }
 
-static int read_hello(struct gw *gw, struct gw_err *err)
+int connection_greet(struct gw *gw, struct gw_err *err)
 {
     json_t *hello;
     size_t size;
+    if (gw->is_greeted)
+        return 0;
     int r = connection_read(gw, client_deadline(HELLO_TIMEOUT_MS), &hello, &size, err);
     if (r == 0) {
         connection_drop(gw);
@@ -227,9 +291,13 @@ static int read_hello(struct gw *gw, struct gw_err *err)
     }
     json_decref(gw->hello);
     gw->hello = hello;
+    if (!gw->instance)
+        gw->instance = xstrdup(gw_text(hello, "instance", ""));
     int64_t protocol = gw_int(hello, "protocol", -1);
-    if (protocol == GW_PROTOCOL_VERSION)
+    if (protocol == GW_PROTOCOL_VERSION) {
+        gw->is_greeted = true;
         return 0;
+    }
     connection_drop(gw);
     return gw_err_set(err, GW_EPROTO,
                       "gwd at %s speaks version %lld of the protocol; this program speaks %d",
@@ -239,24 +307,37 @@ static int read_hello(struct gw *gw, struct gw_err *err)
 static int connect_once(struct gw *gw, struct gw_err *err)
 {
     int r = open_socket(gw, err);
-    return r < 0 ? r : read_hello(gw, err);
+    return r < 0 ? r : connection_greet(gw, err);
 }
 
-int gw_connect(const char *socket, struct gw **ret, struct gw_err *err)
+int gw_open(const char *socket, struct gw **ret, struct gw_err *err)
 {
     struct gw *gw = xcalloc(1, sizeof *gw);
     gw->socket = socket ? xstrdup(socket) : gw_default_socket();
     gw->fd = -1;
     gw->last = &gw->first;
     gw->timeout_ms = GW_ANSWER_TIMEOUT_MS;
-    int r = connect_once(gw, err);
+    int r = open_socket(gw, err);
     if (r < 0) {
         gw_close(gw);
         return r;
     }
-    gw->instance = xstrdup(gw_text(gw->hello, "instance", ""));
     *ret = gw;
     return 0;
+}
+
+int gw_connect(const char *socket, struct gw **ret, struct gw_err *err)
+{
+    struct gw *gw;
+    int r = gw_open(socket, &gw, err);
+    if (r < 0)
+        return r;
+    r = connection_greet(gw, err);
+    if (r < 0)
+        gw_close(gw);
+    else
+        *ret = gw;
+    return r;
 }
 
 int gw_reconnect(struct gw *gw, int64_t patience_ms, struct gw_err *err)
@@ -275,7 +356,7 @@ int gw_reconnect(struct gw *gw, int64_t patience_ms, struct gw_err *err)
             pause_ms = PAUSE_MAX_MS;
         poll(NULL, 0, (int)(pause_ms < left ? pause_ms : left));
     }
-    if (strcmp(gw->instance, gw_text(gw->hello, "instance", "")) == 0)
+    if (!gw->instance || strcmp(gw->instance, gw_text(gw->hello, "instance", "")) == 0)
         return 0;
     connection_drop(gw);
     return gw_err_set(err, GW_ESTATE,
@@ -289,6 +370,7 @@ void gw_close(struct gw *gw)
         return;
     connection_drop(gw);
     buf_clear(&gw->in);
+    buf_clear(&gw->out);
     json_decref(gw->hello);
     json_decref(gw->refusal);
     free(gw->instance);

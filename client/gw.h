@@ -28,6 +28,9 @@ char *gw_default_socket(void);
 
 /* Connect and read the greeting. `socket` NULL: the default one. */
 int gw_connect(const char *socket, struct gw **ret, struct gw_err *err);
+/* The same without waiting for the greeting, which is read with the first answer: requests may be
+ * sent at once. What gw_connect() would have found then comes as that answer's error. */
+int gw_open(const char *socket, struct gw **ret, struct gw_err *err);
 void gw_close(struct gw *gw); /* NULL is fine */
 
 /* Connect again after a loss, trying for at most `patience_ms` with growing pauses (0: once). Open
@@ -36,7 +39,8 @@ void gw_close(struct gw *gw); /* NULL is fine */
 int gw_reconnect(struct gw *gw, int64_t patience_ms, struct gw_err *err);
 
 const char *gw_socket(const struct gw *gw);
-const json_t *gw_hello(const struct gw *gw);       /* borrowed, until the next gw_reconnect */
+/* Borrowed, until the next gw_reconnect; after gw_open NULL until the first answer. */
+const json_t *gw_hello(const struct gw *gw);
 void gw_set_timeout_ms(struct gw *gw, int64_t ms); /* for answers; GW_ANSWER_TIMEOUT_MS at first */
 
 /* --- requests --- */
@@ -70,6 +74,18 @@ int gw_next(struct gw *gw, int64_t id, int64_t timeout_ms, json_t **ret_line, st
 int gw_jobs(struct gw *gw, const json_t *filter, json_t **ret_jobs, int64_t *ret_seq,
             struct gw_err *err);
 
+/* The same a page at a time, so that a listing of any length takes little memory. on_page is given
+ * the jobs of an answer as an array or, with is_text, as JSON text: the array's elements with
+ * commas between, as gwd wrote them; "" if there are none. Both are lent. Negative (then err is to
+ * be set) ends the call and is returned. */
+struct gw_listing {
+    const json_t *filter;
+    bool is_text;
+    int (*on_page)(void *ctx, const json_t *jobs, const char *text, size_t len, struct gw_err *err);
+    void *ctx;
+};
+int gw_list(struct gw *gw, const struct gw_listing *l, int64_t *ret_seq, struct gw_err *err);
+
 /* --- submit --- */
 
 struct gw_submission {
@@ -99,6 +115,17 @@ struct gw_submitted {
  * too, err has the key. */
 int gw_submit(struct gw *gw, const struct gw_submission *s, int64_t patience_ms,
               struct gw_submitted *ret, struct gw_err *err);
+
+/* A new submission key. */
+void gw_new_key(struct gw *gw, char key[64]);
+
+/* Submissions without waiting for each: gw_submit_send() gives the request's id and may keep what
+ * it sends until an answer is waited for; answers are best taken in the order of the ids. `key` has
+ * to be given: after a loss (of which nobody knows what was taken: gw_reconnect), each that has no
+ * answer yet is sent again with its key. A refused one leaves the others alone. Keep some hundred
+ * open at most. */
+int64_t gw_submit_send(struct gw *gw, const struct gw_submission *s, struct gw_err *err);
+int gw_submit_answer(struct gw *gw, int64_t id, struct gw_submitted *ret, struct gw_err *err);
 
 /* --- wishes --- */
 

@@ -6,25 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+int64_t request_end(struct gw *gw, size_t from, const char *op, struct gw_err *err)
+{
+    buf_putc(&gw->out, '\n');
+    size_t len = gw->out.len - from;
+    if (len <= LINE_MAX_BYTES)
+        return ++gw->last_id;
+    buf_cut(&gw->out, from);
+    return gw_err_set(err, GW_EINVAL, "%s: the request has %zu bytes; at most %d are allowed", op,
+                      len, LINE_MAX_BYTES);
+}
+
 int64_t gw_start(struct gw *gw, const char *op, json_t *fields, struct gw_err *err)
 {
-    struct buf out = BUF_INIT;
-    int64_t id = ++gw->last_id;
-    json_object_set_new(fields, "id", json_integer(id));
+    size_t from = gw->out.len;
+    json_object_set_new(fields, "id", json_integer(gw->last_id + 1));
     json_object_set_new(fields, "op", json_string(op));
     char *text = json_dumps(fields, JSON_COMPACT);
     json_decref(fields);
     if (!text)
         return gw_err_set(err, GW_EINVAL, "%s: a value is not UTF-8", op);
-    buf_puts(&out, text);
-    buf_putc(&out, '\n');
+    buf_puts(&gw->out, text);
     free(text);
-    int64_t r =
-        out.len > LINE_MAX_BYTES
-            ? gw_err_set(err, GW_EINVAL, "%s: the request has %zu bytes; at most %d are allowed",
-                         op, out.len, LINE_MAX_BYTES)
-            : connection_write(gw, &out, err);
-    buf_clear(&out);
+    int64_t id = request_end(gw, from, op, err);
+    int r = id < 0 ? 0 : connection_flush(gw, err);
     return r < 0 ? r : id;
 }
 
@@ -67,8 +72,11 @@ static int next_line(struct gw *gw, int64_t id, int64_t deadline_ms, json_t **re
 {
     json_t *line = take_kept(gw, id);
     size_t size;
+    int r = line ? 0 : connection_greet(gw, err);
+    if (r < 0)
+        return r;
     while (!line) {
-        int r = connection_read(gw, deadline_ms, &line, &size, err);
+        r = connection_read(gw, deadline_ms, &line, &size, err);
         if (r <= 0)
             return r;
         if (gw_int(line, "id", 0) == id)
@@ -120,10 +128,13 @@ int gw_answer(struct gw *gw, int64_t id, json_t **ret_answer, struct gw_err *err
                           "gwd at %s did not answer within %lld s: the outcome is unknown",
                           gw->socket, (long long)(gw->timeout_ms + 999) / 1000);
     }
-    if (r < 0)
-        return r;
+    return r < 0 ? r : answer_check(gw, line, ret_answer, err);
+}
+
+int answer_check(struct gw *gw, json_t *line, json_t **ret_answer, struct gw_err *err)
+{
     if (!json_is_true(json_object_get(line, "ok"))) {
-        r = refusal_take(gw, line, err);
+        int r = refusal_take(gw, line, err);
         json_decref(line);
         return r;
     }

@@ -29,7 +29,7 @@ enum {
     OUTPUT_FULL_BYTES = 2 << 20, /* what can wait does, until the client has read */
     OUTPUT_MAX_BYTES = 64 << 20, /* waiting for one client: it is cut off */
     EVENTS_MAX_BYTES = 16 << 20, /* the same, of one that watches */
-    EVENTS_MAX_STUCK_MS = 30000, /* it has not read anything for so long */
+    EVENTS_MAX_STUCK_MS = 10000, /* it has not read anything for so long */
     USER_NAME_AGE_MS = 60000,
     CONNECTIONS_MAX = 4096,
     CONNECTIONS_USER_MAX = 1024,

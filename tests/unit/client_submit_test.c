@@ -34,7 +34,7 @@ static void a_submission_sends_what_was_asked_and_no_more(void **state)
     json_t *r = fake_request(f, 0);
     assert_string_equal(gw_text(r, "template", ""), one.template);
     assert_string_equal(gw_text(r, "key", ""), sub.key);
-    assert_int_equal(strlen(sub.key), 36);
+    assert_true(strlen(sub.key) > 32); /* random, and counted */
     assert_true(gw_is_null(r, "tasks") && gw_is_null(r, "array") && gw_is_null(r, "priority") &&
                 gw_is_null(r, "depends"));
     json_decref(sub.warnings);
