@@ -68,3 +68,86 @@ bench_submit() {
     "$BUILD/bench/clients" submit "$GW_SOCKET" "$few" 1 "$GWD_PID"
     bench_end
 }
+
+bench_gwsubmit() {
+    bare_template 'REQUIREMENTS = HOSTNAME = "none"'
+    null_grid || return
+    "$BUILD/bench/clients" spawn-submit "$GW_SOCKET" "$few" 1 bare.jt
+    "$BUILD/bench/clients" spawn-submit "$GW_SOCKET" "$few" 8 bare.jt
+    bench_end
+}
+
+bench_array() {
+    bare_template
+    null_grid "TASKS_PER_ARRAY = 1000000" || return
+    "$BUILD/bench/array" "$GW_SOCKET" "$million" bare.jt
+    bench_end
+}
+
+bench_e2e() {
+    bare_template
+    null_grid || return
+    "$BUILD/bench/e2e" null "$GW_SOCKET" "$many" "$GWD_PID"
+    bench_end
+}
+
+bench_fork() {
+    bare_template
+    this_machine 16 || return
+    "$BUILD/bench/e2e" fork "$GW_SOCKET" "$few" "$GWD_PID"
+    bench_end
+}
+
+bench_one() {
+    bare_template
+    this_machine 4 || return
+    "$BUILD/bench/e2e" one "$GW_SOCKET" 200 "$GWD_PID"
+    bench_end
+}
+
+bench_staged() {
+    "$T_ROOT/bench/staged" "$few"
+}
+
+bench_sched() {
+    "$BUILD/bench/sched" "$million"
+}
+
+bench_store() {
+    "$BUILD/bench/store" .
+}
+
+# N jobs that stay pending, by the user who asks.
+pending_jobs() {
+    "$BUILD/bench/clients" submit "$GW_SOCKET" "$1" 500 "$GWD_PID" >/dev/null
+}
+
+bench_gwps() {
+    bare_template 'REQUIREMENTS = HOSTNAME = "none"'
+    null_grid || return
+    pending_jobs 10000
+    "$BUILD/bench/time" gwps.10000 "$runs" "$BUILD/bin/gwps"
+    "$BUILD/bench/time" gwps.json "$runs" "$BUILD/bin/gwps" --json
+    [ "$(id -u)" -ne 0 ] || gwps_of_another
+    bench_end
+}
+
+# Somebody else's million beside the ten thousand: a daemon takes jobs of its own user and of root.
+gwps_of_another() {
+    :
+}
+
+bench_watch() {
+    bare_template
+    null_grid || return
+    "$BUILD/bench/clients" watch "$GW_SOCKET" 1000 "$few" bare.jt
+    bench_end
+}
+
+# Retention is short, so that most of the hour runs at its full level.
+bench_soak() {
+    bare_template
+    null_grid "JOB_RETENTION = 2m" "ARCHIVE_RETENTION = 5m" "KEEP_EVENTS = 20000" || return
+    "$BUILD/bench/soak" "$GW_SOCKET" "$GWD_PID" "$GWD_DIR" 200 "$soak_s" bare.jt
+    bench_end
+}
