@@ -37,7 +37,10 @@ struct daemon {
     /* turn.c: outputs take turns, so that effects may give new inputs */
     struct output outputs[2];
     unsigned current;
-    bool is_performing;
+    uint64_t n_answers;          /* lines of drivers since counted_us */
+    int64_t counted_us, turn_us; /* mono; turn_us: the end of the last turn */
+    bool is_busy;
+    uv_idle_t no_wait;
     uv_prepare_t before_poll;
     uv_check_t after_poll;
     uv_timer_t engine_timer;
@@ -70,7 +73,7 @@ int64_t clock_mono_us(void); /* CLOCK_BOOTTIME */
 void turn_init(struct daemon *d);
 void turn_input(struct daemon *d,
                 struct input *in); /* sets the clocks; effects come at the end of the turn */
-void turn_end(struct daemon *d);
+void turn_end(struct daemon *d);   /* now, until nothing is left to be put on disk or done */
 void turn_close(struct daemon *d);
 
 /* driver.c */
@@ -81,6 +84,7 @@ void drivers_free(struct daemon *d); /* after the loop has ended */
 void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb,
                     struct task_ref ref, uint64_t number, char *const args[3]);
 void driver_release(struct daemon *d, struct task_ref ref);
+void drivers_flush(struct daemon *d); /* what the turn asked of them leaves, a write for each */
 unsigned driver_features(const struct daemon *d, enum driver_kind kind,
                          const char *name); /* 0 when down */
 json_t *drivers_json(const struct daemon *d);

@@ -21,24 +21,26 @@ enum {
     BAD_LINES_MAX = 1000, /* in BAD_LINES_WINDOW_S */
     BAD_LINES_WINDOW_S = 10,
     OUTPUT_MAX = 64 << 20,
+    READ_BYTES = 65536,
     SHORT_HANDLE_MAX = 99999,
     STOP_TIMEOUT_MS = 3000,
 };
 
 enum driver_state { DRIVER_STARTING, DRIVER_UP, DRIVER_DOWN, DRIVER_STOPPED };
 
+/* A request that was sent and has to be answered. */
+struct pending {
+    const char *verb;
+    int64_t sent_us;
+    struct pending *prev, *next; /* of its driver, the oldest first */
+    struct pending *of_handle;   /* the next one of the same handle */
+};
+
 struct handle {
     uint64_t number;
     struct task_ref ref;
+    struct pending *pending;
     UT_hash_handle hh, hh_ref;
-};
-
-/* A request that was sent and has to be answered. */
-struct pending {
-    char verb[16];
-    uint64_t handle;
-    int64_t sent_us;
-    struct pending *prev, *next;
 };
 
 struct driver_process {
@@ -50,10 +52,13 @@ struct driver_process {
     int open_handles;  /* libuv handles of this run not yet closed */
     uv_timer_t timer;  /* INIT answer, back-off, end */
     unsigned features;
-    struct buf line;
+    struct buf line;  /* the beginning of one whose end has not come */
+    struct buf words; /* requests of this turn */
+    char *read_buffer;
     uint64_t next_handle;
     struct handle *by_number, *by_ref;
-    struct pending *pending;
+    struct handle nobody;    /* what no job's handle stands in */
+    struct pending *pending; /* of all handles */
     unsigned starts_failed;
     uint64_t bad_lines;
     int64_t bad_since_us, bad_logged_us;
@@ -70,20 +75,31 @@ static const char *label(const struct driver_process *p, char buf[64])
 }
 #define LABEL(p) label(p, (char[64]){0})
 
-static void handles_clear(struct driver_process *p)
+static void pending_drop_all(struct driver_process *p, struct handle *h)
 {
-    struct handle *h, *tmp;
-    HASH_ITER (hh, p->by_number, h, tmp) {
-        HASH_DEL(p->by_number, h);
-        HASH_DELETE(hh_ref, p->by_ref, h);
-        free(h);
-    }
-    struct pending *q, *q_tmp;
-    DL_FOREACH_SAFE(p->pending, q, q_tmp)
+    struct pending *q, *tmp;
+    LL_FOREACH_SAFE2(h->pending, q, tmp, of_handle)
     {
         DL_DELETE(p->pending, q);
         free(q);
     }
+    h->pending = NULL;
+}
+
+static void handle_free(struct driver_process *p, struct handle *h)
+{
+    pending_drop_all(p, h);
+    HASH_DEL(p->by_number, h);
+    HASH_DELETE(hh_ref, p->by_ref, h);
+    free(h);
+}
+
+static void handles_clear(struct driver_process *p)
+{
+    struct handle *h, *tmp;
+    HASH_ITER (hh, p->by_number, h, tmp)
+        handle_free(p, h);
+    pending_drop_all(p, &p->nobody);
     p->next_handle = 1;
 }
 
@@ -94,7 +110,8 @@ static struct handle *handle_of(struct driver_process *p, struct task_ref ref)
     if (h)
         return h;
     h = xcalloc(1, sizeof *h);
-    h->number = p->next_handle++;
+    /* The handle of a host is its number. */
+    h->number = p->settings->kind == DRIVER_IM ? ref.task : p->next_handle++;
     h->ref = ref;
     HASH_ADD(hh, p->by_number, number, sizeof h->number, h);
     HASH_ADD(hh_ref, p->by_ref, ref, sizeof h->ref, h);
@@ -162,6 +179,7 @@ static void driver_down(struct driver_process *p, const char *why)
     else
         uv_close((uv_handle_t *)&p->process, on_closed);
     buf_reset(&p->line);
+    buf_reset(&p->words);
     handles_clear(p);
     if (p->daemon->is_stopping)
         stop_when_all_ended(p->daemon);
@@ -227,17 +245,27 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
     free(staging);
 }
 
-static void settle(struct driver_process *p, const char *verb, uint64_t handle)
+static void expect(struct driver_process *p, struct handle *h, const char *verb)
 {
-    struct pending *q, *tmp;
-    DL_FOREACH_SAFE(p->pending, q, tmp)
-    {
-        if (q->handle == handle && strcmp(q->verb, verb) == 0) {
-            DL_DELETE(p->pending, q);
-            free(q);
-            return;
-        }
-    }
+    struct pending *q = xcalloc(1, sizeof *q);
+    *q = (struct pending){.verb = verb, .sent_us = clock_mono_us(), .of_handle = h->pending};
+    h->pending = q;
+    DL_APPEND(p->pending, q);
+}
+
+/* The oldest with that verb; a handle has few. */
+static void settle(struct driver_process *p, struct handle *h, const char *verb)
+{
+    struct pending **oldest = NULL;
+    for (struct pending **q = &h->pending; *q; q = &(*q)->of_handle)
+        if (strcmp((*q)->verb, verb) == 0)
+            oldest = q;
+    if (!oldest)
+        return;
+    struct pending *done = *oldest;
+    *oldest = done->of_handle;
+    DL_DELETE(p->pending, done);
+    free(done);
 }
 
 static bool verb_is_known(enum driver_kind kind, const char *verb)
@@ -255,7 +283,7 @@ static bool verb_is_known(enum driver_kind kind, const char *verb)
     return false;
 }
 
-static void answer(struct driver_process *p, const struct driver_line *l, const char *line)
+static void answer(struct driver_process *p, const struct driver_line *l)
 {
     struct input in = {.kind = IN_ANSWER,
                        .answer = {.kind = p->settings->kind,
@@ -267,19 +295,19 @@ static void answer(struct driver_process *p, const struct driver_line *l, const 
     char *end;
     uint64_t number = strtoull(l->handle, &end, 10);
     bool has_handle = *l->handle != '-' && !*end;
-    settle(p, l->verb, has_handle ? number : 0);
+    struct handle *h = NULL;
+    if (has_handle)
+        HASH_FIND(hh, p->by_number, &number, sizeof number, h);
+    settle(p, h ? h : &p->nobody, l->verb);
     if (p->settings->kind == DRIVER_IM) {
         in.answer.number = number;
         turn_input(p->daemon, &in);
         return;
     }
-    struct handle *h = NULL;
-    if (has_handle)
-        HASH_FIND(hh, p->by_number, &number, sizeof number, h);
     if (!h) {
         /* The end of a POLL of all, or something about an attempt that is over. */
         if (has_handle && number >= p->next_handle)
-            bad_line(p, "no such job handle was given", line);
+            bad_line(p, "no such job handle was given", l->handle);
         return;
     }
     in.answer.ref = h->ref;
@@ -293,36 +321,41 @@ static void take_line(struct driver_process *p, char *line)
 {
     struct driver_line l;
     struct gw_err err;
-    char *copy = xstrdup(line);
+    p->daemon->n_answers++;
     if (driver_line_decode(p->settings->kind, line, &l, &err) < 0)
-        bad_line(p, err.text, copy);
+        bad_line(p, err.text, line); /* what of it stands before the first blank */
     else if (strcmp(l.verb, "INIT") == 0)
         init_answer(p, &l);
     else if (!verb_is_known(p->settings->kind, l.verb))
-        bad_line(p, "no such verb", copy);
+        bad_line(p, "no such verb", l.verb);
     else if (p->state == DRIVER_UP && strcmp(l.verb, "FINALIZE") != 0)
-        answer(p, &l, copy);
-    free(copy);
+        answer(p, &l);
 }
 
-static void take_bytes(struct driver_process *p, const char *data, size_t len)
+/* Lines are cut up where they are; only one that comes in pieces is put together elsewhere. */
+static void take_bytes(struct driver_process *p, char *data, size_t len)
 {
     while (len && p->state != DRIVER_DOWN && p->state != DRIVER_STOPPED) {
-        const char *newline = memchr(data, '\n', len);
+        char *newline = memchr(data, '\n', len), *line = data;
         size_t n = newline ? (size_t)(newline - data) : len;
         if (p->line.len + n >= DRIVER_LINE_MAX) {
             driver_down(p, "it sent a line that is too long");
             return;
         }
-        buf_put(&p->line, data, n);
+        if (!newline || p->line.len) {
+            buf_put(&p->line, data, n);
+            line = p->line.data;
+        }
         if (!newline)
             return;
+        *newline = '\0';
         data += n + 1;
         len -= n + 1;
-        char *line = buf_take(&p->line);
+        bool is_put_together = line == p->line.data;
         if (*line)
             take_line(p, line);
-        free(line);
+        if (is_put_together)
+            buf_reset(&p->line);
     }
 }
 
@@ -333,13 +366,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         take_bytes(p, buf->base, (size_t)n);
     else if (n < 0)
         driver_down(p, "it closed its output");
-    free(buf->base);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    (void)handle;
-    *buf = uv_buf_init(xmalloc(suggested), (unsigned)suggested);
+    struct driver_process *p = handle->data;
+    (void)suggested;
+    if (!p->read_buffer)
+        p->read_buffer = xmalloc(READ_BYTES);
+    *buf = uv_buf_init(p->read_buffer, READ_BYTES);
 }
 
 /* --- what we say --- */
@@ -357,27 +392,44 @@ static void on_written(uv_write_t *request, int status)
     free(w);
 }
 
-static void say(struct driver_process *p, struct buf *text)
+/* What the driver does not take at once is kept. */
+static void say(struct driver_process *p)
 {
+    struct buf *text = &p->words;
+    uv_buf_t all = uv_buf_init(text->data, (unsigned)text->len);
+    uv_stream_t *to = (uv_stream_t *)&p->in;
+    int taken = text->len ? uv_try_write(to, &all, 1) : 0;
+    if (taken > 0)
+        buf_drop(text, (size_t)taken);
+    if (!text->len || (taken < 0 && taken != UV_EAGAIN)) { /* its end tells of a broken pipe */
+        buf_reset(text);
+        return;
+    }
     struct write_request *w = xcalloc(1, sizeof *w);
-    uv_buf_t part = uv_buf_init(NULL, (unsigned)text->len);
-    w->data = part.base = buf_take(text);
-    if (uv_write(&w->request, (uv_stream_t *)&p->in, &part, 1, on_written) < 0) {
+    uv_buf_t rest = uv_buf_init(NULL, (unsigned)text->len);
+    w->data = rest.base = buf_take(text);
+    if (uv_write(&w->request, to, &rest, 1, on_written) < 0) {
         free(w->data);
         free(w);
         return;
     }
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&p->in) > OUTPUT_MAX)
+    if (uv_stream_get_write_queue_size(to) > OUTPUT_MAX)
         driver_down(p, "it does not read what it is told");
+}
+
+void drivers_flush(struct daemon *d)
+{
+    for (struct driver_process *p = d->drivers; p; p = p->next)
+        if (p->words.len)
+            say(p);
 }
 
 static void say_init(struct driver_process *p)
 {
-    struct buf text = BUF_INIT;
-    buf_puts(&text, "INIT 100000 ");
-    driver_line_offer(p->settings->kind, &text);
-    buf_puts(&text, p->settings->kind == DRIVER_TM ? " - - -\n" : " -\n");
-    say(p, &text);
+    buf_puts(&p->words, "INIT 100000 ");
+    driver_line_offer(p->settings->kind, &p->words);
+    buf_puts(&p->words, p->settings->kind == DRIVER_TM ? " - - -\n" : " -\n");
+    say(p);
 }
 
 static void driver_start(struct driver_process *p)
@@ -447,32 +499,27 @@ void driver_request(struct daemon *d, enum driver_kind kind, const char *name, c
     struct driver_process *p = find(d, kind, name);
     if (!p || p->state != DRIVER_UP)
         return; /* the engine hears that it is down, and asks again when it is up */
-    bool has_task = kind != DRIVER_IM && (ref.job || ref.attempt);
-    uint64_t handle = has_task ? handle_of(p, ref)->number : kind == DRIVER_IM ? number : 0;
-    bool is_numbered = has_task || (kind == DRIVER_IM && strcmp(verb, "MONITOR") == 0);
-    if (has_task && handle > SHORT_HANDLE_MAX && !(p->features & FEATURE_HANDLES)) {
+    bool is_host = kind == DRIVER_IM && strcmp(verb, "MONITOR") == 0;
+    bool has_handle = is_host || (kind != DRIVER_IM && (ref.job || ref.attempt));
+    struct handle *h = !has_handle ? &p->nobody
+                       : is_host   ? handle_of(p, (struct task_ref){.task = number})
+                                   : handle_of(p, ref);
+    if (has_handle && !is_host && h->number > SHORT_HANDLE_MAX &&
+        !(p->features & FEATURE_HANDLES)) {
         driver_down(p, "its job handles are used up; starting it anew");
         return;
     }
     char text[32] = "-";
-    if (is_numbered)
-        snprintf(text, sizeof text, "%" PRIu64, handle);
-    struct buf line = BUF_INIT;
+    if (has_handle)
+        snprintf(text, sizeof text, "%" PRIu64, h->number);
     struct gw_err err;
-    if (driver_line_encode(kind, verb, text, number, args, p->features & FEATURE_PCT, &line, &err) <
-        0) {
-        buf_clear(&line);
+    if (driver_line_encode(kind, verb, text, number, args, p->features & FEATURE_PCT, &p->words,
+                           &err) < 0) {
         refuse(p, verb, ref, number, err.text);
         return;
     }
-    if (strcmp(verb, "CP") != 0) {
-        struct pending *q = xcalloc(1, sizeof *q);
-        snprintf(q->verb, sizeof q->verb, "%s", verb);
-        q->handle = is_numbered ? handle : 0;
-        q->sent_us = clock_mono_us();
-        DL_APPEND(p->pending, q);
-    }
-    say(p, &line);
+    if (strcmp(verb, "CP") != 0)
+        expect(p, h, verb);
 }
 
 void driver_release(struct daemon *d, struct task_ref ref)
@@ -480,11 +527,8 @@ void driver_release(struct daemon *d, struct task_ref ref)
     for (struct driver_process *p = d->drivers; p; p = p->next) {
         struct handle *h;
         HASH_FIND(hh_ref, p->by_ref, &ref, sizeof ref, h);
-        if (!h)
-            continue;
-        HASH_DEL(p->by_number, h);
-        HASH_DELETE(hh_ref, p->by_ref, h);
-        free(h);
+        if (h)
+            handle_free(p, h);
     }
 }
 
@@ -533,10 +577,9 @@ void drivers_stop(struct daemon *d)
             uv_timer_stop(&p->timer);
             continue;
         }
-        struct buf text = BUF_INIT;
-        buf_puts(&text,
+        buf_puts(&p->words,
                  p->settings->kind == DRIVER_TM ? "FINALIZE - - - - -\n" : "FINALIZE - - -\n");
-        say(p, &text);
+        say(p);
         uv_timer_start(&p->timer, on_stop_late, STOP_TIMEOUT_MS, 0);
     }
     stop_when_all_ended(d);
@@ -549,6 +592,8 @@ void drivers_free(struct daemon *d)
         d->drivers = p->next;
         handles_clear(p);
         buf_clear(&p->line);
+        buf_clear(&p->words);
+        free(p->read_buffer);
         free(p->why);
         free(p);
     }

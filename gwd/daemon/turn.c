@@ -1,6 +1,6 @@
-/* The turn: inputs are stepped as they arrive; before and after each poll of the loop what they
- * gave is put on disk with one sync, and then done. No reply and no effect before its cause is on
- * disk. */
+/* The turn: inputs are stepped as they arrive; once in each round of the loop, after its poll, what
+ * they gave is put on disk with one sync, and then done. No reply and no effect before its cause is
+ * on disk. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/effects.h"
 #include "gwd/daemon/settings.h"
@@ -10,6 +10,12 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum {
+    GATHER_US = 2000,        /* between two turns while drivers say more than */
+    GATHER_ANSWERS_S = 3000, /* so many lines a second, */
+    GATHER_LOOK_US = 10000,  /* as counted over so long */
+};
 
 static int64_t clock_us(clockid_t id)
 {
@@ -95,15 +101,17 @@ static void arm(struct daemon *d)
                    rest_us > 0 ? (uint64_t)(rest_us + 999) / 1000 : 0, 0);
 }
 
-void turn_end(struct daemon *d)
+static bool turn_is_due(const struct daemon *d)
 {
-    if (d->is_performing)
-        return;
-    d->is_performing = true;
-    for (;;) {
-        struct output *out = &d->outputs[d->current];
-        if (out->n_events == 0 && out->n_effects == 0)
-            break;
+    const struct output *out = &d->outputs[d->current];
+    return out->n_events || out->n_effects;
+}
+
+/* What the effects give as inputs waits for the next turn, with what else has come by then. */
+static void turn(struct daemon *d)
+{
+    struct output *out = &d->outputs[d->current];
+    if (turn_is_due(d)) {
         append(d, out);
         d->current ^= 1;
         watch_turn(d, out);
@@ -112,21 +120,58 @@ void turn_end(struct daemon *d)
             effect_perform(d, &out->effects[i]);
         }
         output_reset(out);
+        d->turn_us = clock_mono_us();
     }
+    drivers_flush(d);
     server_flush(d);
     checkpoint_when_due(d);
-    arm(d);
-    d->is_performing = false;
 }
 
+void turn_end(struct daemon *d)
+{
+    do
+        turn(d);
+    while (turn_is_due(d));
+}
+
+/* When drivers say much, waiting for a moment makes one turn of what would be many, each with its
+ * own sync and its own waking of everybody. A lone job is not kept waiting: its drivers say little.
+ */
+static void gather(struct daemon *d)
+{
+    int64_t now_us = clock_mono_us(), since_us = now_us - d->counted_us;
+    if (since_us >= GATHER_LOOK_US) {
+        d->is_busy = d->n_answers * 1000000 >= GATHER_ANSWERS_S * (uint64_t)since_us;
+        d->n_answers = 0;
+        d->counted_us = now_us;
+    }
+    int64_t rest_us = d->turn_us + GATHER_US - now_us;
+    if (d->is_busy && rest_us > 0)
+        nanosleep(&(struct timespec){.tv_nsec = (long)rest_us * 1000}, NULL);
+}
+
+static void on_idle(uv_idle_t *handle)
+{
+    (void)handle;
+}
+
+/* A poll that has something to do after it does not wait. */
 static void on_prepare(uv_prepare_t *handle)
 {
-    turn_end(handle->data);
+    struct daemon *d = handle->data;
+    drivers_flush(d);
+    server_flush(d);
+    arm(d);
+    if (turn_is_due(d))
+        uv_idle_start(&d->no_wait, on_idle);
+    else
+        uv_idle_stop(&d->no_wait);
+    gather(d);
 }
 
 static void on_check(uv_check_t *handle)
 {
-    turn_end(handle->data);
+    turn(handle->data);
 }
 
 void turn_init(struct daemon *d)
@@ -134,6 +179,7 @@ void turn_init(struct daemon *d)
     uv_timer_init(d->loop, &d->engine_timer);
     uv_prepare_init(d->loop, &d->before_poll);
     uv_check_init(d->loop, &d->after_poll);
+    uv_idle_init(d->loop, &d->no_wait);
     d->engine_timer.data = d->before_poll.data = d->after_poll.data = d;
     uv_prepare_start(&d->before_poll, on_prepare);
     uv_check_start(&d->after_poll, on_check);
