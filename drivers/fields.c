@@ -1,36 +1,10 @@
 #include "drivers/fields.h"
 
 #include "lib/mem.h"
+#include "wire/pct.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static int hex(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)((at - digits) % 16) : -1;
-}
-
-/* In place: what is decoded is never longer. */
-static int decode(char *text, struct gw_err *err)
-{
-    char *to = text;
-    for (const char *p = text; *p; p++) {
-        if (*p != '%') {
-            *to++ = *p;
-            continue;
-        }
-        int high = hex(p[1]), low = high < 0 ? -1 : hex(p[2]);
-        if (low < 0 || (high == 0 && low == 0))
-            return gw_err_set(err, GW_EPROTO,
-                              "\"%.3s\" is not a percent-encoded byte (%%01 to %%FF)", p);
-        *to++ = (char)(high * 16 + low);
-        p += 2;
-    }
-    *to = '\0';
-    return 0;
-}
 
 static int check_bytes(const char *line, size_t len, struct gw_err *err)
 {
@@ -76,7 +50,7 @@ int fields_split(const char *line, size_t len, size_t expected, bool has_pct, st
     struct fields f = {.text = xmemdup0(line, len)};
     r = cut(&f, expected, err);
     for (size_t i = 1; r == 0 && has_pct && i < f.n; i++)
-        r = decode((char *)f.field[i], err);
+        r = pct_decode((char *)f.field[i], err);
     if (r == 0 && f.n > 1 && strlen(f.field[1]) > HANDLE_MAX && strcmp(f.field[0], "INIT") != 0)
         r = gw_err_set(err, GW_EPROTO, "the handle \"%.30s...\" is longer than %d bytes",
                        f.field[1], HANDLE_MAX);

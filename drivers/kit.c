@@ -52,6 +52,7 @@ static const struct {
     {KIT_BARE, "bare"},
     {KIT_INLINE, "inline"},
     {KIT_POLL_ALL, "poll-all"},
+    {KIT_SMALL, "small"},
 };
 
 static void on_stdin(void *ctx, int fd, short revents);

@@ -30,6 +30,7 @@ enum kit_feature {
     KIT_BARE = 1 << 11,
     KIT_INLINE = 1 << 12,
     KIT_POLL_ALL = 1 << 13,
+    KIT_SMALL = 1 << 14,
 };
 
 struct kit;

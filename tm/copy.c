@@ -80,7 +80,8 @@ static int copy_until(struct copy *c, off_t end, bool *ret_is_short)
             return 0;
         }
         /* Written out on the way, so that the sync at the end is short and a cancel is quick. */
-        sync_file_range(c->to, c->at, n, SYNC_FILE_RANGE_WRITE);
+        if (end > CHUNK)
+            sync_file_range(c->to, c->at, n, SYNC_FILE_RANGE_WRITE);
         c->at += n;
     }
     return 0;
@@ -140,8 +141,8 @@ mode_t copy_mode(mode_t mode, bool is_executable)
     return mode & ~(own_umask & 0077);
 }
 
-static int copy_open(const struct place *to, struct copy *c, const struct stat *st, mode_t mode,
-                     struct gw_err *err)
+static int copy_open(const struct place *to, struct copy *c, const struct stat *st,
+                     struct part *ret, struct gw_err *err)
 {
     struct part part;
     int r = part_open(to, &part, err);
@@ -149,16 +150,19 @@ static int copy_open(const struct place *to, struct copy *c, const struct stat *
         return r;
     c->to = part.fd;
     r = copy_content(c, st);
-    if (r == 0)
-        return part_finish(&part, mode, err);
+    if (r == 0) {
+        *ret = part;
+        return 0;
+    }
     part_discard(&part);
     if (r == -ECANCELED)
         return gw_err_set(err, GW_ESTATE, "cancelled");
     return gw_err_sys(err, -r, "copying to %s", to->path);
 }
 
-int copy_file(const struct place *from, const struct place *to, bool is_executable,
-              const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err)
+int copy_prepare(const struct place *from, const struct place *to, bool is_executable,
+                 const atomic_bool *is_cancelled, bool *ret_is_source, struct part *ret,
+                 mode_t *ret_mode, struct gw_err *err)
 {
     struct stat st;
     struct copy c = {.is_cancelled = is_cancelled, .is_source = true};
@@ -168,10 +172,21 @@ int copy_file(const struct place *from, const struct place *to, bool is_executab
         return c.from;
     }
     c.is_source = false;
-    int r = copy_open(to, &c, &st, copy_mode(st.st_mode, is_executable), err);
+    int r = copy_open(to, &c, &st, ret, err);
     close(c.from);
     *ret_is_source = c.is_source;
+    if (r == 0)
+        *ret_mode = copy_mode(st.st_mode, is_executable);
     return r;
+}
+
+int copy_file(const struct place *from, const struct place *to, bool is_executable,
+              const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err)
+{
+    struct part part;
+    mode_t mode;
+    int r = copy_prepare(from, to, is_executable, is_cancelled, ret_is_source, &part, &mode, err);
+    return r < 0 ? r : part_finish(&part, mode, err);
 }
 
 int copy_tail(int fd, int to_fd, off_t offset, size_t max, size_t *ret_n)

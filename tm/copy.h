@@ -17,6 +17,13 @@ void copy_init(void);
 int copy_file(const struct place *from, const struct place *to, bool is_executable,
               const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err);
 
+/* All of that but the sync and the rename: what has come is in *ret, for part_publish with
+ * *ret_mode. */
+struct part;
+int copy_prepare(const struct place *from, const struct place *to, bool is_executable,
+                 const atomic_bool *is_cancelled, bool *ret_is_source, struct part *ret,
+                 mode_t *ret_mode, struct gw_err *err);
+
 /* The mode of a copy of a file of this mode. */
 mode_t copy_mode(mode_t mode, bool is_executable);
 

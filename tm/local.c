@@ -5,17 +5,33 @@
 
 #include <string.h>
 
-enum { COPY_THREADS = 4, QUICK_THREADS = 2 };
+enum {
+    COPY_THREADS = 4,
+    SMALL_THREADS = 2,
+    BATCH_MAX = 64, /* requests that share a sync; each may have four descriptors open */
+};
 
 struct local {
     struct transfers transfers;  /* first */
-    struct pool *copies, *quick; /* a copy of an image must not hold up what takes no time */
+    struct pool *copies, *small; /* a copy of an image must not hold up what takes no time */
 };
 
 static void begin(struct request *r)
 {
     struct local *l = (struct local *)r->transfers;
-    pool_add(strcmp(r->verb, "CP") == 0 ? l->copies : l->quick, &r->task);
+    r->is_settled_later = true;
+    pool_add(l->small, &r->task);
+}
+
+static void worked(struct request *r)
+{
+    struct local *l = (struct local *)r->transfers;
+    if (!r->is_large) {
+        request_done(r);
+        return;
+    }
+    r->is_large = r->is_settled_later = false;
+    pool_add(l->copies, &r->task);
 }
 
 static void stop(struct kit *k, void *ctx)
@@ -23,10 +39,11 @@ static void stop(struct kit *k, void *ctx)
     (void)k;
     struct local *l = ctx;
     request_cancel_all(&l->transfers, NULL);
-    /* What is not cancelled is short; nothing waits any more, so the pools come to their end. */
+    /* What is not cancelled is short; nothing waits any more, so the pools come to their end: first
+     * the one that gives to the other. */
+    pool_destroy(l->small);
     pool_destroy(l->copies);
-    pool_destroy(l->quick);
-    l->copies = l->quick = NULL;
+    l->copies = l->small = NULL;
     tail_close(&l->transfers);
 }
 
@@ -35,11 +52,13 @@ int main(void)
     struct local l = {.transfers = {.request_size = sizeof(struct request),
                                     .begin = begin,
                                     .work = work_of,
+                                    .done = worked,
                                     .inotify = -1}};
     const struct kit_driver driver = {
         .name = "tm_local",
         .kind = KIT_TM,
-        .features = KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL,
+        .features =
+            KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL | KIT_SMALL,
         .verbs = request_verbs,
         .n_verbs = REQUEST_VERBS,
         .stop = stop,
@@ -48,7 +67,7 @@ int main(void)
     copy_init();
     struct kit *k = l.transfers.kit = kit_create(&driver);
     l.copies = pool_create(kit_loop(k), COPY_THREADS);
-    l.quick = pool_create(kit_loop(k), QUICK_THREADS);
+    l.small = pool_create_batches(kit_loop(k), SMALL_THREADS, BATCH_MAX, work_settle);
     tail_open(&l.transfers);
     int code = kit_run(k);
     if (l.copies)

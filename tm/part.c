@@ -97,15 +97,26 @@ void part_discard(struct part *p)
     clear(p);
 }
 
-int part_finish(struct part *p, mode_t mode, struct gw_err *err)
+int part_publish(struct part *p, mode_t mode, struct gw_err *err)
 {
     const struct place *to = p->to;
-    if (fchmod(p->fd, mode) < 0 || fsync(p->fd) < 0 ||
-        renameat(to->dirfd, p->name, to->dirfd, to->name) < 0) {
+    if (fchmod(p->fd, mode) < 0 || renameat(to->dirfd, p->name, to->dirfd, to->name) < 0) {
         int r = gw_err_sys(err, errno, "copying to %s", to->path);
         part_discard(p);
         return r;
     }
     clear(p);
-    return place_sync(to, err);
+    return 0;
+}
+
+int part_finish(struct part *p, mode_t mode, struct gw_err *err)
+{
+    const struct place *to = p->to;
+    if (fsync(p->fd) < 0) {
+        int r = gw_err_sys(err, errno, "copying to %s", to->path);
+        part_discard(p);
+        return r;
+    }
+    int r = part_publish(p, mode, err);
+    return r < 0 ? r : place_sync(to, err);
 }

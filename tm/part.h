@@ -17,8 +17,10 @@ struct part {
 /* -GW_EINVAL where the destination is something else than a regular file. */
 int part_open(const struct place *to, struct part *ret, struct gw_err *err);
 
-/* Both end it. */
+/* Each of the three ends it. part_publish gives it its name and leaves the disk to the caller, who
+ * syncs before and after; part_finish does all. */
 int part_finish(struct part *p, mode_t mode, struct gw_err *err);
+int part_publish(struct part *p, mode_t mode, struct gw_err *err);
 void part_discard(struct part *p);
 
 /* The name of temporary N of a destination. Release with free(). */

@@ -109,11 +109,11 @@ static int sync_dir(int dir)
     return r;
 }
 
-static int make_dir(int dir, const char *name, enum place_zone zone)
+static int make_dir(int dir, const char *name, enum place_zone zone, enum place_parents parents)
 {
     if (mkdirat(dir, name, zone == ZONE_JOB ? 0700 : 0777) < 0)
         return errno == EEXIST ? 0 : -errno;
-    return sync_dir(dir);
+    return parents == PARENTS_MADE ? sync_dir(dir) : 0;
 }
 
 static int describe(int dir, const char *name, int e, const char *path, struct gw_err *err)
@@ -127,13 +127,13 @@ static int describe(int dir, const char *name, int e, const char *path, struct g
     return gw_err_sys(err, e, "%s", path);
 }
 
-static int descend(int *dir, const char *name, enum place_zone *zone, bool makes, const char *path,
-                   struct gw_err *err)
+static int descend(int *dir, const char *name, enum place_zone *zone, enum place_parents parents,
+                   const char *path, struct gw_err *err)
 {
     enum place_zone next = next_zone(*zone, name);
     int fd = open_dir(*dir, name, *zone, next);
-    if (fd < 0 && errno == ENOENT && makes) {
-        int r = make_dir(*dir, name, next);
+    if (fd < 0 && errno == ENOENT && parents != PARENTS_THERE) {
+        int r = make_dir(*dir, name, next, parents);
         if (r < 0)
             return gw_err_sys(err, -r, "making a directory for %s", path);
         fd = open_dir(*dir, name, *zone, next);
@@ -146,7 +146,7 @@ static int descend(int *dir, const char *name, enum place_zone *zone, bool makes
     return 0;
 }
 
-int place_open(const char *path, bool makes_parents, struct place *ret, struct gw_err *err)
+int place_open(const char *path, enum place_parents parents, struct place *ret, struct gw_err *err)
 {
     enum place_zone zone = ZONE_OUTSIDE;
     int r = 0, dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -155,7 +155,7 @@ int place_open(const char *path, bool makes_parents, struct place *ret, struct g
     char *copy = xstrdup(path), *name = copy + 1, *slash;
     while (r == 0 && (slash = strchr(name, '/'))) {
         *slash = '\0';
-        r = descend(&dir, name, &zone, makes_parents, path, err);
+        r = descend(&dir, name, &zone, parents, path, err);
         name = slash + 1;
     }
     if (r == 0)

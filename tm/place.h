@@ -26,10 +26,15 @@ struct place {
  */
 int place_path(const char *url, char **ret_path, struct gw_err *err);
 
-/* Open the parent of `path` (from place_path). Parents that are missing are made, and made durable,
- * if asked for: those of a job for the account alone. -GW_ENOENT, -GW_EPERM, -GW_EINVAL (a symbolic
- * link in a job directory), ... */
-int place_open(const char *path, bool makes_parents, struct place *ret, struct gw_err *err);
+enum place_parents {
+    PARENTS_THERE,  /* one that is missing is -GW_ENOENT */
+    PARENTS_MADE,   /* those that are missing are made, and made durable */
+    PARENTS_UNSYNC, /* made; the caller brings them to disk */
+};
+
+/* Open the parent of `path` (from place_path). Parents of a job are made for the account alone.
+ * -GW_ENOENT, -GW_EPERM, -GW_EINVAL (a symbolic link in a job directory), ... */
+int place_open(const char *path, enum place_parents parents, struct place *ret, struct gw_err *err);
 void place_close(struct place *p);
 
 /* fstatat and openat of the last name; a symbolic link is followed outside job directories only.

@@ -18,7 +18,8 @@
 struct pool {
     struct loop *loop;
     pthread_t *threads;
-    unsigned n_threads, threads_max;
+    unsigned n_threads, threads_max, batch_max;
+    pool_settle *settle;   /* may be NULL */
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t has_work, is_changed;
     unsigned n_idle, n_open; /* threads; tasks that are not done */
@@ -26,6 +27,17 @@ struct pool {
     bool is_over;
     int wake; /* eventfd: something is finished */
 };
+
+static struct pool_task *take(struct pool *p)
+{
+    struct pool_task *batch = NULL;
+    for (unsigned n = 0; p->waiting && n < p->batch_max; n++) {
+        struct pool_task *t = p->waiting;
+        DL_DELETE(p->waiting, t);
+        DL_APPEND(batch, t);
+    }
+    return batch;
+}
 
 static void *thread(void *ctx)
 {
@@ -36,14 +48,17 @@ static void *thread(void *ctx)
         while (!p->waiting && !p->is_over)
             pthread_cond_wait(&p->has_work, &p->mutex);
         p->n_idle--;
-        struct pool_task *t = p->waiting;
-        if (!t)
+        if (!p->waiting)
             break;
-        DL_DELETE(p->waiting, t);
+        struct pool_task *batch = take(p);
         pthread_mutex_unlock(&p->mutex);
-        t->work(t);
+        struct pool_task *t;
+        DL_FOREACH (batch, t)
+            t->work(t);
+        if (p->settle)
+            p->settle(batch);
         pthread_mutex_lock(&p->mutex);
-        DL_APPEND(p->finished, t);
+        DL_CONCAT(p->finished, batch);
         pthread_cond_signal(&p->is_changed);
         uint64_t one = 1;
         (void)!write(p->wake, &one, sizeof one);
@@ -85,10 +100,18 @@ static bool start_thread(struct pool *p)
 
 struct pool *pool_create(struct loop *l, unsigned threads_max)
 {
+    return pool_create_batches(l, threads_max, 1, NULL);
+}
+
+struct pool *pool_create_batches(struct loop *l, unsigned threads_max, unsigned batch_max,
+                                 pool_settle *settle)
+{
     struct pool *p = xcalloc(1, sizeof *p);
     pthread_condattr_t attr;
     p->loop = l;
     p->threads_max = threads_max;
+    p->batch_max = batch_max;
+    p->settle = settle;
     p->threads = xcalloc(threads_max, sizeof *p->threads);
     p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&p->mutex, NULL);

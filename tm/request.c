@@ -38,10 +38,11 @@ static void answer(const struct request *r)
 {
     struct kit *k = r->transfers->kit;
     const char *text = r->text[0] ? r->text : "-";
+    bool is_get = !r->reason && strcmp(r->verb, "GET") == 0;
     if (r->reason)
         kit_fail(k, r->verb, r->handle, r->number, r->reason, "%s", text);
     else
-        kit_succeed(k, r->verb, r->handle, r->number, "%s", text);
+        kit_succeed(k, r->verb, r->handle, r->number, "%s", is_get ? r->content : text);
 }
 
 void request_finish(struct request *r)
@@ -61,6 +62,7 @@ void request_finish(struct request *r)
     free(r->number);
     free(r->from);
     free(r->to);
+    free(r->content);
     free(r);
 }
 
@@ -112,7 +114,7 @@ static bool is_taken(struct kit *k, struct transfers *t, const struct fields *f)
     return !why;
 }
 
-/* MKDIR, RMDIR, EXISTS, STAT: <verb> <jid> <n> - <url> - */
+/* MKDIR, RMDIR, EXISTS, STAT, GET: <verb> <jid> <n> - <url> - */
 static void one_url(struct kit *k, const struct fields *f, void *ctx)
 {
     struct transfers *t = ctx;
@@ -128,6 +130,20 @@ static void cp(struct kit *k, const struct fields *f, void *ctx)
     struct request *r = request_add(t, f);
     r->is_executable = strcmp(f->field[3], "X") == 0;
     r->to = xstrdup(f->field[5]);
+    t->begin(r);
+}
+
+/* PUT <jid> <n> X|- <url> <content> */
+static void put(struct kit *k, const struct fields *f, void *ctx)
+{
+    struct transfers *t = ctx;
+    if (!is_taken(k, t, f))
+        return;
+    struct request *r = request_add(t, f);
+    r->is_executable = strcmp(f->field[3], "X") == 0;
+    r->to = r->from;
+    r->from = NULL;
+    r->content = xstrdup(f->field[5]);
     t->begin(r);
 }
 
@@ -184,8 +200,9 @@ static void end(struct kit *k, const struct fields *f, void *ctx)
 }
 
 const struct kit_verb request_verbs[REQUEST_VERBS] = {
-    {"START", 0, start},   {"MKDIR", 0, one_url},
-    {"RMDIR", 0, one_url}, {"EXISTS", 0, one_url},
-    {"CP", 0, cp},         {"STAT", KIT_STAT, one_url},
-    {"END", 0, end},       {"TAIL", KIT_TAIL, tail},
+    {"START", 0, start},     {"MKDIR", 0, one_url},
+    {"RMDIR", 0, one_url},   {"EXISTS", 0, one_url},
+    {"CP", 0, cp},           {"STAT", KIT_STAT, one_url},
+    {"END", 0, end},         {"TAIL", KIT_TAIL, tail},
+    {"PUT", KIT_SMALL, put}, {"GET", KIT_SMALL, one_url},
 };

@@ -19,9 +19,10 @@ struct request {
     struct request *prev, *next; /* of the driver's list */
     char verb[8];
     char handle[HANDLE_MAX + 1];
-    char *number; /* transfer number, or "-" */
-    char *from;   /* the URL */
-    char *to;     /* CP: the other URL; TAIL: the local path; else NULL */
+    char *number;  /* transfer number, or "-" */
+    char *from;    /* the URL */
+    char *to;      /* CP, PUT: the destination's URL; TAIL: the local path; else NULL */
+    char *content; /* PUT: of the file; GET's result */
     bool is_executable;
     uint64_t offset; /* TAIL */
     atomic_bool is_cancelled;
@@ -30,6 +31,11 @@ struct request {
     const char *reason; /* of a failure, a row of docs/PROTOCOL section 5; NULL: success */
     bool is_absent;     /* the failure is that something on the way does not exist */
     char text[GW_ERR_TEXT_MAX];
+
+    /* CP and PUT where the pool settles many at once (work_settle). */
+    bool is_settled_later;
+    bool is_large;           /* set by the work, which has done nothing: too large for that */
+    struct landing *landing; /* what is to be brought to disk; NULL: nothing */
 
     /* TAIL, between two works. */
     uint64_t first_offset;
@@ -58,7 +64,7 @@ struct transfers {
 };
 
 /* What a driver's kit is told to serve, with struct transfers as context. */
-enum { REQUEST_VERBS = 8 };
+enum { REQUEST_VERBS = 10 };
 extern const struct kit_verb request_verbs[REQUEST_VERBS];
 
 void request_done(struct request *r);                             /* answer, or wait on (TAIL) */
@@ -74,6 +80,8 @@ void tail_close(struct transfers *t);
 
 /* The work on file: URLs, by the request's verb. */
 void work_of(struct request *r);
+/* Bring what works have made to disk with one sync for all, and give it its names. */
+void work_settle(struct pool_task *requests);
 void work_fail(struct request *r, const char *reason, const struct gw_err *err);
 
 /* The file: URLs of a copy as places; false: the request has failed. A target's parents are made;

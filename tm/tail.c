@@ -118,7 +118,7 @@ static void begin_waiting(struct request *r)
         r->repeat = loop_timer_add(kit_loop(r->transfers->kit), REPEAT_MS, on_repeat, r);
         return;
     }
-    if (place_path(r->from, &path, NULL) == 0 && place_open(path, false, &p, NULL) == 0) {
+    if (place_path(r->from, &path, NULL) == 0 && place_open(path, PARENTS_THERE, &p, NULL) == 0) {
         is_news = watch_place(r, &p);
         place_close(&p);
     }

@@ -1,9 +1,12 @@
 /* The verbs on file: URLs, as they run in a thread: URLs to places, places to the
  * operation, errors to the reasons of docs/PROTOCOL section 5. */
+#include "lib/file.h"
 #include "lib/mem.h"
 #include "tm/copy.h"
+#include "tm/landing.h"
 #include "tm/request.h"
 #include "tm/tree.h"
+#include "wire/pct.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TAIL_MAX = 1 << 20 };
+enum {
+    TAIL_MAX = 1 << 20,
+    SMALL_MAX = 1 << 20, /* copies that share a sync */
+    GET_MAX = 16384,     /* bytes: three times as many fit into a line */
+};
 
 void work_fail(struct request *r, const char *reason, const struct gw_err *err)
 {
@@ -65,15 +72,15 @@ bool work_open_source(struct request *r, struct place *ret)
         work_fail(r, "bad-url:job", &err);
         return false;
     }
-    code = place_open(path, false, ret, &err);
+    code = place_open(path, PARENTS_THERE, ret, &err);
     if (code < 0)
         work_fail(r, work_source_reason(code, path), &err);
     free(path);
     return code == 0;
 }
 
-static bool open_target(struct request *r, const char *url, bool is_jobs_choice, bool makes_parents,
-                        struct place *ret)
+static bool open_target(struct request *r, const char *url, bool is_jobs_choice,
+                        enum place_parents parents, struct place *ret)
 {
     char *path = NULL;
     struct gw_err err;
@@ -82,7 +89,7 @@ static bool open_target(struct request *r, const char *url, bool is_jobs_choice,
         work_fail(r, "bad-url:job", &err);
         return false;
     }
-    code = place_open(path, makes_parents, ret, &err);
+    code = place_open(path, parents, ret, &err);
     if (code < 0)
         work_fail(r, work_target_reason(code, is_jobs_choice), &err);
     free(path);
@@ -94,7 +101,7 @@ static void do_mkdir(struct request *r)
     struct place p;
     struct gw_err err;
     struct stat st;
-    if (!open_target(r, r->from, false, true, &p))
+    if (!open_target(r, r->from, false, PARENTS_MADE, &p))
         return;
     int code = 0;
     if (mkdirat(p.dirfd, p.name, p.zone == ZONE_JOB ? 0700 : 0777) == 0)
@@ -172,7 +179,7 @@ static bool follow(struct request *r, struct place *p)
         code = gw_err_sys(&err, errno, "following %s", p->path);
     place_close(p);
     if (code == 0)
-        code = place_open(real, false, p, &err);
+        code = place_open(real, PARENTS_THERE, p, &err);
     free(real);
     if (code < 0)
         work_fail(r, work_target_reason(code, true), &err);
@@ -181,20 +188,56 @@ static bool follow(struct request *r, struct place *p)
 
 bool work_open_target(struct request *r, bool is_output, struct place *ret)
 {
-    return open_target(r, r->to, is_output && !work_is_in_job(r->to), true, ret) && follow(r, ret);
+    return open_target(r, r->to, is_output && !work_is_in_job(r->to),
+                       r->is_settled_later ? PARENTS_UNSYNC : PARENTS_MADE, ret) &&
+           follow(r, ret);
 }
 
-static void copy(struct request *r, const struct place *from, const struct place *to,
-                 bool is_output)
+static void fail_copy(struct request *r, const struct place *from, const struct place *to,
+                      bool is_output, bool is_source, int code, const struct gw_err *err)
+{
+    work_fail(r,
+              is_source ? work_source_reason(code, from->path)
+                        : work_target_reason(code, is_output && to->zone == ZONE_OUTSIDE),
+              err);
+}
+
+/* Takes `to` over. */
+static void copy_later(struct request *r, const struct place *from, struct place *to,
+                       bool is_output)
 {
     struct gw_err err;
     bool is_source = false;
+    struct landing *l = landing_create(to, is_output);
+    int code = copy_prepare(from, &l->to, r->is_executable, &r->is_cancelled, &is_source, &l->part,
+                            &l->mode, &err);
+    if (code < 0) {
+        fail_copy(r, from, &l->to, is_output, is_source, code, &err);
+        landing_destroy(l);
+    } else {
+        r->landing = l;
+    }
+}
+
+static void copy(struct request *r, const struct place *from, struct place *to, bool is_output)
+{
+    struct gw_err err;
+    bool is_source = false;
+    if (r->is_settled_later) {
+        copy_later(r, from, to, is_output);
+        return;
+    }
     int code = copy_file(from, to, r->is_executable, &r->is_cancelled, &is_source, &err);
     if (code < 0)
-        work_fail(r,
-                  is_source ? work_source_reason(code, from->path)
-                            : work_target_reason(code, is_output && to->zone == ZONE_OUTSIDE),
-                  &err);
+        fail_copy(r, from, to, is_output, is_source, code, &err);
+    place_close(to);
+}
+
+/* Not a regular file: its copy says so. */
+static bool is_large(const struct place *p)
+{
+    struct stat st;
+    return place_stat(p, &st, NULL) == 0 && (st.st_size > SMALL_MAX || !S_ISREG(st.st_mode));
 }
 
 static void do_cp(struct request *r)
@@ -207,11 +250,65 @@ static void do_cp(struct request *r)
     if (!work_open_source(r, &from))
         return;
     bool is_output = from.zone != ZONE_OUTSIDE;
-    if (work_open_target(r, is_output, &to)) {
+    if (r->is_settled_later && is_large(&from))
+        r->is_large = true;
+    else if (work_open_target(r, is_output, &to))
         copy(r, &from, &to, is_output);
-        place_close(&to);
-    }
     place_close(&from);
+}
+
+/* Where nobody reads before it is told: no temporary. */
+static int put(const struct place *p, const char *content, bool is_executable, struct gw_err *err)
+{
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    int fd = openat(p->dirfd, p->name, flags, is_executable ? 0700 : 0600);
+    int e = fd < 0 ? -errno : file_write_all(fd, content, strlen(content));
+    if (fd >= 0 && close(fd) < 0 && e == 0)
+        e = -errno;
+    return e < 0 ? gw_err_sys(err, -e, "writing %s", p->path) : 0;
+}
+
+static void do_put(struct request *r)
+{
+    struct place p;
+    struct gw_err err;
+    if (!open_target(r, r->to, false, PARENTS_UNSYNC, &p))
+        return;
+    int code = put(&p, r->content, r->is_executable, &err);
+    if (code < 0) {
+        work_fail(r, work_target_reason(code, false), &err);
+        place_close(&p);
+    } else {
+        r->landing = landing_create(&p, false);
+    }
+}
+
+static void do_get(struct request *r)
+{
+    struct place p;
+    struct stat st;
+    struct gw_err err;
+    char text[GET_MAX + 1];
+    if (!work_open_source(r, &p))
+        return;
+    int fd = place_open_file(&p, &st, &err);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+    if (fd < 0)
+        work_fail(r, work_source_reason(fd, p.path), &err);
+    else if (n < 0)
+        work_fail(r, "io:site", (gw_err_sys(&err, errno, "reading %s", p.path), &err));
+    else if (n > GET_MAX || memchr(text, '\0', (size_t)n))
+        work_fail(r, "refused:job",
+                  (gw_err_set(&err, GW_EINVAL, "%s is not a small text", p.path), &err));
+    else {
+        struct buf out = BUF_INIT;
+        text[n] = '\0';
+        pct_encode(&out, text);
+        r->content = n ? buf_take(&out) : xstrdup("-");
+    }
+    if (fd >= 0)
+        close(fd);
+    place_close(&p);
 }
 
 static void tail_to(struct request *r, int fd, const struct stat *st)
@@ -254,8 +351,8 @@ void work_of(struct request *r)
         const char *verb;
         void (*work)(struct request *r);
     } rows[] = {
-        {"MKDIR", do_mkdir}, {"RMDIR", do_rmdir}, {"EXISTS", do_exists},
-        {"STAT", do_stat},   {"CP", do_cp},       {"TAIL", do_tail},
+        {"MKDIR", do_mkdir}, {"RMDIR", do_rmdir}, {"EXISTS", do_exists}, {"STAT", do_stat},
+        {"CP", do_cp},       {"TAIL", do_tail},   {"PUT", do_put},       {"GET", do_get},
     };
     for (size_t i = 0; i < GW_COUNT(rows); i++)
         if (strcmp(rows[i].verb, r->verb) == 0)

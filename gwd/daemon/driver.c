@@ -270,10 +270,10 @@ static void settle(struct driver_process *p, struct handle *h, const char *verb)
 
 static bool verb_is_known(enum driver_kind kind, const char *verb)
 {
-    static const char *const verbs[DRIVER_KINDS][12] = {
+    static const char *const verbs[DRIVER_KINDS][14] = {
         [DRIVER_IM] = {"DISCOVER", "MONITOR", "FINALIZE"},
-        [DRIVER_TM] = {"START", "MKDIR", "RMDIR", "EXISTS", "CP", "END", "STAT", "TAIL",
-                       "CREDENTIAL", "PROGRESS", "FINALIZE"},
+        [DRIVER_TM] = {"START", "MKDIR", "RMDIR", "EXISTS", "CP", "END", "STAT", "TAIL", "PUT",
+                       "GET", "CREDENTIAL", "PROGRESS", "FINALIZE"},
         [DRIVER_EM] = {"SUBMIT", "COMMIT", "POLL", "CANCEL", "RECOVER", "CALLBACK", "CREDENTIAL",
                        "FINALIZE"},
     };

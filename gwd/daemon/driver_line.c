@@ -2,6 +2,7 @@
 
 #include "lib/mem.h"
 #include "lib/num.h"
+#include "wire/pct.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static const struct {
     {"credential", FEATURE_CREDENTIAL, 1 << DRIVER_TM | 1 << DRIVER_EM},
     {"bare", FEATURE_BARE, 1 << DRIVER_EM},
     {"inline", FEATURE_INLINE, 1 << DRIVER_EM},
+    {"small", FEATURE_SMALL, 1 << DRIVER_TM},
 };
 
 const char *driver_kind_name(enum driver_kind kind)
@@ -68,17 +70,16 @@ static int put_field(struct buf *out, const char *field, bool has_pct, struct gw
         buf_putc(out, '-');
         return 0;
     }
-    for (const unsigned char *p = (const unsigned char *)field; *p; p++) {
-        bool is_special = *p <= ' ' || *p == 0x7f;
-        if (!is_special && !(has_pct && *p == '%'))
-            buf_putc(out, (char)*p);
-        else if (has_pct)
-            buf_printf(out, "%%%02X", *p);
-        else
+    if (has_pct) {
+        pct_encode(out, field);
+        return 0;
+    }
+    for (const unsigned char *p = (const unsigned char *)field; *p; p++)
+        if (*p <= ' ' || *p == 0x7f)
             return gw_err_set(
                 err, GW_EINVAL,
                 "\"%s\" has a blank or control character, which this driver cannot take", field);
-    }
+    buf_puts(out, field);
     return 0;
 }
 
@@ -86,8 +87,10 @@ int driver_line_encode(enum driver_kind kind, const char *verb, const char *hand
                        char *const args[3], bool has_pct, struct buf *out, struct gw_err *err)
 {
     size_t start = out->len, n_args = kind == DRIVER_TM ? 3 : 2;
-    bool has_number =
-        strcmp(verb, "CP") == 0 || strcmp(verb, "STAT") == 0 || strcmp(verb, "TAIL") == 0;
+    static const char *const numbered[] = {"CP", "STAT", "TAIL", "PUT", "GET"};
+    bool has_number = false;
+    for (size_t i = 0; i < GW_COUNT(numbered); i++)
+        has_number = has_number || strcmp(verb, numbered[i]) == 0;
     int r = 0;
     buf_printf(out, "%s %s", verb, handle);
     if (kind == DRIVER_TM && has_number)

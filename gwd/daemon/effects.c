@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/num.h"
+#include "wire/pct.h"
 #include "wire/status.h"
 
 #include <fcntl.h>
@@ -81,7 +82,10 @@ static void read_status(struct daemon *d, const struct effect *f)
     struct status_file file = {0};
     struct buf text = BUF_INIT;
     struct gw_err err = {0};
-    int r = file_read(f->path, STATUS_FILE_MAX, &text, &err);
+    int r =
+        f->path ? file_read(f->path, STATUS_FILE_MAX, &text, &err) : pct_decode(f->args[0], &err);
+    if (r == 0 && !f->path)
+        buf_puts(&text, f->args[0]);
     if (r == 0)
         r = status_decode(buf_str(&text), text.len, "GWSTATUS", &file, &err);
     if (r == 0)

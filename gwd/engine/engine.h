@@ -32,6 +32,7 @@ enum driver_feature {
     FEATURE_PROGRESS = 1 << 11,
     FEATURE_BARE = 1 << 12,
     FEATURE_INLINE = 1 << 13,
+    FEATURE_SMALL = 1 << 14,
 };
 
 /* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c). */
@@ -136,7 +137,8 @@ enum effect_kind {
     EFFECT_SEND,        /* a request to a driver */
     EFFECT_RELEASE,     /* no driver will be asked about `ref` any more */
     EFFECT_WRITE_FILE,  /* path, data, mode */
-    EFFECT_READ_STATUS, /* read path, verify it against text (the token), give IN_STATUS for ref */
+    EFFECT_READ_STATUS, /* read path, or take what GET gave (args[0]), verify it against text (the
+                           token), give IN_STATUS for ref */
     EFFECT_WRITE_LEASE, /* path; text: the body of a lease file */
     EFFECT_REMOVE,      /* a tree of the spool */
     EFFECT_CREDENTIAL,  /* look at the credential `path`: IN_CREDENTIAL, and whenever it changes */

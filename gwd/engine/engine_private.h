@@ -43,6 +43,7 @@ enum step {
 
 struct copy {
     char *from, *to;
+    char *content; /* in place of `from`: a small file that we have made, for PUT */
     bool is_executable;
     bool is_optional; /* a missing source is no failure */
     bool is_open, is_done;
@@ -170,7 +171,10 @@ void host_count(struct host *h, const struct job *j, const struct attempt *a,
                 int sign); /* slots and memory */
 void copies_clear(struct copies *c);
 void copies_add(struct copies *c, char *from, char *to, bool is_executable,
-                bool is_optional);                                    /* takes the names */
+                bool is_optional); /* takes the names */
+/* The same for a file with that content. */
+void copies_put(struct copies *c, char *content, char *to, bool is_executable);
+bool tm_is_small(const struct engine *e, const struct flight *f);     /* PUT and GET may be used */
 void copies_send(struct engine *e, struct flight *f, enum step step); /* those not done */
 bool copies_answer(struct flight *f, const struct input *in); /* true: that was the last one open */
 void copies_progress(struct flight *f, const struct input *in);
@@ -233,8 +237,9 @@ void staging_inputs(struct engine *e,
                     struct flight *f); /* into f->copies: everything the prolog copies */
 void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only);
 
-/* jobfiles.c: the contents of the files that staging_inputs copies, and the job description */
-void jobfiles_write(struct engine *e, struct flight *f);
+/* jobfiles.c: the files that we make for an attempt, and the job description */
+/* job.ctl, job.env and what else we make, into f->copies. */
+void jobfiles_stage(struct engine *e, struct flight *f);
 /* The last field of SUBMIT and RECOVER: the description where `d` takes it inline, else the path of
  * the file, which is written. malloc'ed. */
 char *jobfiles_description(struct engine *e, struct flight *f, const struct driver *d);

@@ -4,6 +4,9 @@
  *   START, CP status, [read it], CP outputs and streams, RESULTS_ACCEPTED, RMDIR, END,
  * ATTEMPT_ENDED
  *
+ * With the feature `small` GET takes the place of the first CP, and of START and END no answer is
+ * waited for.
+ *
  * Interrupted before RESULTS_ACCEPTED it is begun anew, after it only the cleaning is. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
@@ -12,16 +15,17 @@
 #include <string.h>
 
 /* Send the request of a step, for the first time or again. */
-static void ask(struct engine *e, struct flight *f, enum step step)
+static bool ask(struct engine *e, struct flight *f, enum step step)
 {
-    if (step != EPI_RMDIR) {
-        tm_send(e, f, step, step == EPI_START ? "START" : "END", 0, NULL, NULL, NULL);
-        return;
-    }
+    if (step != EPI_RMDIR)
+        return tm_send(e, f, step, step == EPI_START ? "START" : "END", 0, NULL, NULL, NULL);
     char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
-    tm_send(e, f, EPI_RMDIR, "RMDIR", 0, NULL, url, NULL);
+    bool is_sent = tm_send(e, f, EPI_RMDIR, "RMDIR", 0, NULL, url, NULL);
     free(url);
+    return is_sent;
 }
+
+static void started(struct engine *e, struct flight *f);
 
 void epilog_begin(struct engine *e, struct flight *f)
 {
@@ -39,27 +43,43 @@ void epilog_begin(struct engine *e, struct flight *f)
         abort_begin(e, f);
         return;
     }
-    ask(e, f, EPI_START);
+    if (ask(e, f, EPI_START) && tm_is_small(e, f))
+        started(e, f);
 }
 
 static void fetch_status(struct engine *e, struct flight *f)
 {
     char *from = engine_job_url(e, f->job, f->task, flight_attempt(f), "status");
-    char *path = staging_spool(e, f, "status");
-    char *to = xasprintf("file://%s", path);
     f->lone_copy = f->next_number++;
-    tm_send(e, f, EPI_STATUS, "CP", f->lone_copy, NULL, from, to);
+    if (tm_is_small(e, f)) {
+        tm_send(e, f, EPI_STATUS, "GET", f->lone_copy, NULL, from, NULL);
+    } else {
+        char *path = staging_spool(e, f, "status"), *to = xasprintf("file://%s", path);
+        f->has_spool = true;
+        tm_send(e, f, EPI_STATUS, "CP", f->lone_copy, NULL, from, to);
+        free(path);
+        free(to);
+    }
     free(from);
-    free(path);
-    free(to);
 }
 
-static void read_status(struct engine *e, struct flight *f)
+static void started(struct engine *e, struct flight *f)
+{
+    f->tries = 0;
+    if (flight_attempt(f)->is_accepted)
+        ask(e, f, EPI_RMDIR);
+    else
+        fetch_status(e, f);
+}
+
+/* `content`: what GET gave; NULL: it was copied into the spool. */
+static void read_status(struct engine *e, struct flight *f, const char *content)
 {
     f->step = EPI_READ;
     struct effect *effect = effect_add(e, EFFECT_READ_STATUS);
     effect->ref = f->ref;
-    effect->path = staging_spool(e, f, "status");
+    effect->path = content ? NULL : staging_spool(e, f, "status");
+    effect->args[0] = xstrdup(content);
     effect->text = staging_token(e, f);
 }
 
@@ -159,6 +179,21 @@ static void fetched(struct engine *e, struct flight *f)
     ask(e, f, EPI_RMDIR);
 }
 
+static void end(struct engine *e, struct flight *f)
+{
+    if (flight_attempt(f)->is_accepted)
+        flight_end(e, f, OUTCOME_DONE);
+    else
+        flight_give_up(e, f);
+}
+
+/* Nothing is asked after END, so its answer may be missed. */
+static void say_end(struct engine *e, struct flight *f)
+{
+    if (ask(e, f, EPI_END) && tm_is_small(e, f))
+        end(e, f);
+}
+
 static void failed(struct engine *e, struct flight *f, const char *text)
 {
     struct reason r = {0};
@@ -177,7 +212,7 @@ static void failed(struct engine *e, struct flight *f, const char *text)
         flight_wait(e, f, backoff_us(e, f->tries), f->step, &r);
     } else if (f->step == EPI_RMDIR) {
         /* The results are safe; what is left behind is told. */
-        ask(e, f, EPI_END);
+        say_end(e, f);
     } else {
         flight_fail(f, r.code, r.blame, r.text);
         ask(e, f, EPI_RMDIR);
@@ -185,18 +220,10 @@ static void failed(struct engine *e, struct flight *f, const char *text)
     reason_clear(&r);
 }
 
-static void end(struct engine *e, struct flight *f)
-{
-    if (flight_attempt(f)->is_accepted)
-        flight_end(e, f, OUTCOME_DONE);
-    else
-        flight_give_up(e, f);
-}
-
 void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
 {
     const char *verb = in->answer.verb;
-    bool is_ok = in->answer.is_success;
+    bool is_ok = in->answer.is_success, is_get;
     switch ((int)f->step) {
     case EPI_START:
         if (strcmp(verb, "START") != 0)
@@ -205,18 +232,15 @@ void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
             failed(e, f, in->answer.text);
             return;
         }
-        f->tries = 0;
-        if (flight_attempt(f)->is_accepted)
-            ask(e, f, EPI_RMDIR);
-        else
-            fetch_status(e, f);
+        started(e, f);
         return;
     case EPI_STATUS:
-        if (strcmp(verb, "CP") != 0 || in->answer.number != f->lone_copy)
+        is_get = strcmp(verb, "GET") == 0;
+        if ((strcmp(verb, "CP") != 0 && !is_get) || in->answer.number != f->lone_copy)
             return;
         if (is_ok) {
             heard(e, f);
-            read_status(e, f);
+            read_status(e, f, is_get ? in->answer.text : NULL);
         } else {
             failed(e, f, in->answer.text);
         }
@@ -229,7 +253,7 @@ void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
         if (strcmp(verb, "RMDIR") != 0)
             return;
         if (is_ok)
-            ask(e, f, EPI_END);
+            say_end(e, f);
         else
             failed(e, f, in->answer.text);
         return;

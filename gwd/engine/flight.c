@@ -194,7 +194,7 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     emit(e, &ev);
     struct effect *release = effect_add(e, EFFECT_RELEASE);
     release->ref = f->ref;
-    if (f->has_spool || !flight_is_bare(f))
+    if (f->has_spool)
         effect_add(e, EFFECT_REMOVE)->path = staging_spool(e, f, "");
     if (outcome != OUTCOME_REQUEUE) {
         struct effect *archive = effect_add(e, EFFECT_ARCHIVE);
@@ -226,6 +226,7 @@ void copies_clear(struct copies *c)
     for (size_t i = 0; i < c->n; i++) {
         free(c->items[i].from);
         free(c->items[i].to);
+        free(c->items[i].content);
     }
     free(c->items);
     *c = (struct copies){0};
@@ -238,6 +239,19 @@ void copies_add(struct copies *c, char *from, char *to, bool is_executable, bool
         .from = from, .to = to, .is_executable = is_executable, .is_optional = is_optional};
 }
 
+void copies_put(struct copies *c, char *content, char *to, bool is_executable)
+{
+    copies_add(c, NULL, to, is_executable, false);
+    c->items[c->n - 1].content = content;
+}
+
+bool tm_is_small(const struct engine *e, const struct flight *f)
+{
+    const unsigned needed = FEATURE_SMALL | FEATURE_PCT | FEATURE_ATOMIC;
+    const struct driver *d = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
+    return d && (d->features & needed) == needed;
+}
+
 void copies_send(struct engine *e, struct flight *f, enum step step)
 {
     f->copies.n_open = 0;
@@ -246,7 +260,9 @@ void copies_send(struct engine *e, struct flight *f, enum step step)
         if (c->is_done)
             continue;
         c->number = f->next_number++;
-        if (!tm_send(e, f, step, "CP", c->number, c->is_executable ? "X" : NULL, c->from, c->to))
+        if (!tm_send(e, f, step, c->content ? "PUT" : "CP", c->number,
+                     c->is_executable ? "X" : NULL, c->content ? c->to : c->from,
+                     c->content ? c->content : c->to))
             return;
         c->is_open = true;
         f->copies.n_open++;

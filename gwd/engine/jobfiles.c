@@ -281,21 +281,36 @@ char *jobfiles_description(struct engine *e, struct flight *f, const struct driv
     return staging_spool(e, f, "job.rsl");
 }
 
-void jobfiles_write(struct engine *e, struct flight *f)
+/* A small one goes in the request where the driver takes that, else by the spool. */
+static void stage(struct engine *e, struct flight *f, const char *name, bool is_executable,
+                  struct buf *b)
+{
+    char *to = engine_job_url(e, f->job, f->task, flight_attempt(f), name);
+    if (tm_is_small(e, f) && b->len <= INLINE_MAX) {
+        copies_put(&f->copies, buf_take(b), to, is_executable);
+        return;
+    }
+    f->has_spool = true;
+    char *path = staging_spool(e, f, name);
+    copies_add(&f->copies, xasprintf("file://%s", path), to, is_executable, false);
+    write_file(e, path, b, 0600);
+}
+
+void jobfiles_stage(struct engine *e, struct flight *f)
 {
     const struct {
         const char *name;
         void (*put)(struct engine *e, struct flight *f, struct buf *b);
-        bool is_wanted;
-    } files[] = {{"job.ctl", put_ctl, true},
-                 {"job.env", put_env, true},
-                 {"wrapper", put_wrapper_line, jobfiles_has_program(e, f)},
-                 {"vm.conf", put_vm, f->job->spec->t->vm_image}};
+        bool is_wanted, is_executable;
+    } files[] = {{".wrapper", put_wrapper_line, jobfiles_has_program(e, f), true},
+                 {"job.ctl", put_ctl, true, false},
+                 {"job.env", put_env, true, false},
+                 {"vm.conf", put_vm, f->job->spec->t->vm_image, false}};
     for (size_t i = 0; i < GW_COUNT(files); i++) {
+        struct buf b = BUF_INIT;
         if (!files[i].is_wanted)
             continue;
-        struct buf b = BUF_INIT;
         files[i].put(e, f, &b);
-        write_file(e, staging_spool(e, f, files[i].name), &b, 0600);
+        stage(e, f, files[i].name, files[i].is_executable, &b);
     }
 }

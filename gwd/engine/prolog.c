@@ -3,6 +3,10 @@
  *
  *   START, [RMDIR], MKDIR, [STAT image, EXISTS entry, CP image], CP all files, END
  *
+ * A driver with the feature `small` gets what does not depend on an answer at once, and makes the
+ * directory by itself: START, [RMDIR, ...], PUT and CP all files; then END, which is not waited
+ * for.
+ *
  * A prolog that was interrupted by anything is begun anew: until ATTEMPT_STAGED nothing has run. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
@@ -18,7 +22,7 @@ static char *cache_url(const struct flight *f)
 }
 
 /* Send the request of a step, for the first time or again. */
-static void ask(struct engine *e, struct flight *f, enum step step)
+static bool ask(struct engine *e, struct flight *f, enum step step)
 {
     const char *verb = step == PRO_START ? "START" : "END";
     char *url = NULL;
@@ -32,9 +36,12 @@ static void ask(struct engine *e, struct flight *f, enum step step)
         verb = "EXISTS";
         url = cache_url(f);
     }
-    tm_send(e, f, step, verb, 0, NULL, url, NULL);
+    bool is_sent = tm_send(e, f, step, verb, 0, NULL, url, NULL);
     free(url);
+    return is_sent;
 }
+
+static void stage_image(struct engine *e, struct flight *f);
 
 void prolog_begin(struct engine *e, struct flight *f)
 {
@@ -42,12 +49,15 @@ void prolog_begin(struct engine *e, struct flight *f)
     free(f->image_key);
     f->image_key = NULL;
     f->tries = 0;
-    ask(e, f, PRO_START);
+    bool goes_on = ask(e, f, PRO_START) && tm_is_small(e, f);
+    if (goes_on && f->is_redo)
+        ask(e, f, PRO_RMDIR);
+    else if (goes_on)
+        stage_image(e, f);
 }
 
 static void copy_files(struct engine *e, struct flight *f)
 {
-    jobfiles_write(e, f);
     copies_clear(&f->copies);
     staging_inputs(e, f);
     f->tries = 0;
@@ -156,13 +166,21 @@ static void know_image(struct engine *e, struct flight *f, const struct input *i
     ask(e, f, PRO_EXISTS);
 }
 
+static void staged(struct engine *e, struct flight *f)
+{
+    emit_attempt(e, f, EV_ATTEMPT_STAGED);
+    lease_want(e, f->job->spec->t->lease_s);
+    wrapper_begin(e, f);
+}
+
 static void copied(struct engine *e, struct flight *f, const struct input *in)
 {
     if (!copies_answer(f, in))
         return;
     if (!f->failure.code) {
         f->tries = 0;
-        ask(e, f, PRO_END);
+        if (ask(e, f, PRO_END) && tm_is_small(e, f))
+            staged(e, f);
     } else if (credential_park(e, f, &f->failure)) {
         reason_clear(&f->failure);
     } else if (flight_may_retry(f, &f->failure)) {
@@ -172,13 +190,6 @@ static void copied(struct engine *e, struct flight *f, const struct input *in)
     } else {
         abort_begin(e, f);
     }
-}
-
-static void staged(struct engine *e, struct flight *f)
-{
-    emit_attempt(e, f, EV_ATTEMPT_STAGED);
-    lease_want(e, f->job->spec->t->lease_s);
-    wrapper_begin(e, f);
 }
 
 void prolog_answer(struct engine *e, struct flight *f, const struct input *in)
@@ -192,7 +203,8 @@ void prolog_answer(struct engine *e, struct flight *f, const struct input *in)
     size_t i = 0;
     while (i < GW_COUNT(expected) && expected[i].step != f->step)
         i++;
-    if (i == GW_COUNT(expected) || strcmp(in->answer.verb, expected[i].verb) != 0)
+    bool is_put = f->step == PRO_COPY && strcmp(in->answer.verb, "PUT") == 0;
+    if (i == GW_COUNT(expected) || (strcmp(in->answer.verb, expected[i].verb) != 0 && !is_put))
         return;
     if (f->step == PRO_COPY) {
         copied(e, f, in);
@@ -216,7 +228,10 @@ void prolog_answer(struct engine *e, struct flight *f, const struct input *in)
         ask(e, f, f->is_redo ? PRO_RMDIR : PRO_MKDIR);
         break;
     case PRO_RMDIR:
-        ask(e, f, PRO_MKDIR);
+        if (tm_is_small(e, f))
+            stage_image(e, f);
+        else
+            ask(e, f, PRO_MKDIR);
         break;
     case PRO_MKDIR:
         f->tries = 0;

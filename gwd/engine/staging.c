@@ -154,13 +154,6 @@ static void add_input(struct engine *e, struct flight *f, char *from, const char
                is_executable, false);
 }
 
-static void add_spooled(struct engine *e, struct flight *f, const char *name)
-{
-    char *path = staging_spool(e, f, name);
-    add_input(e, f, xasprintf("file://%s", path), name, false);
-    free(path);
-}
-
 static void add_user_file(struct engine *e, struct flight *f, const char *from, const char *to,
                           bool is_executable)
 {
@@ -186,18 +179,12 @@ void staging_inputs(struct engine *e, struct flight *f)
 {
     const struct template *t = f->job->spec->t;
     const struct attempt *a = flight_attempt(f);
-    if (jobfiles_has_program(e, f)) {
-        char *path = staging_spool(e, f, "wrapper");
-        add_input(e, f, xasprintf("file://%s", path), ".wrapper", true);
-        free(path);
-    } else {
+    if (!jobfiles_has_program(e, f))
         add_input(e, f,
                   t->wrapper ? home_url(f->job, t->wrapper)
                              : xasprintf("file://%s", e->config->wrapper),
                   ".wrapper", true);
-    }
-    add_spooled(e, f, "job.ctl");
-    add_spooled(e, f, "job.env");
+    jobfiles_stage(e, f);
     if (staging_is_staged(t->executable))
         add_user_file(e, f, t->executable, NULL, true);
     for (size_t i = 0; i < t->n_inputs; i++)
@@ -207,7 +194,6 @@ void staging_inputs(struct engine *e, struct flight *f)
         add_user_file(e, f, t->stdin_file, "stdin.execution", false);
     if (!t->vm_image)
         return;
-    add_spooled(e, f, "vm.conf");
     if (!a->gwvm || !*a->gwvm)
         add_input(e, f, xasprintf("file://%s", e->config->gwvm), "gwvm", true);
     if (f->image_key && !*f->image_key)

@@ -317,7 +317,7 @@ em_under_gridway() {
 
 tm() {
     driver "$1" "$LIBEXEC/gw_tm_local"
-    say "$1" "INIT 500 gw1:pct,handles,blame,stat,atomic,tail - - -"
+    say "$1" "INIT 500 gw1:pct,handles,blame,stat,atomic,tail,small - - -"
     hear "$1" "INIT - - SUCCESS - gw1:"
 }
 
@@ -355,6 +355,40 @@ tm_copies() {
     say tm "END 1 - - - -"
     told "END is answered" tm "END 1 - SUCCESS"
     t_equal "no temporary is left" "" "$(find "$T_DIR" -name '.gw_part_*')"
+}
+
+tm_takes_small_files() {
+    local url=file://$T_DIR
+    say tm "START 8 - - - -" "PUT 8 0 - $url/site/.gw_8/job.env export%20A='b%2525'%0A" \
+        "PUT 8 1 X $url/site/.gw_8/run %23!/bin/sh%0A"
+    told "a file comes in its request" tm "PUT 8 0 SUCCESS"
+    told "also one that is a program" tm "PUT 8 1 SUCCESS"
+    t_equal "its directory is made, the account's alone" 700 "$(stat -c %a "$T_DIR/site/.gw_8")"
+    t_equal "its content is what was encoded" "600 export A='b%25'" "$(stat -c %a "$T_DIR/site/.gw_8/job.env") $(cat "$T_DIR/site/.gw_8/job.env")"
+    t_equal "the program can be run" "700" "$(stat -c %a "$T_DIR/site/.gw_8/run")"
+    mkdir "$T_DIR/site/.gw_8/dir"
+    ln -s "$T_DIR/a b" "$T_DIR/site/.gw_8/link"
+    : >"$T_DIR/site/.gw_8/empty"
+    head -c 16384 /dev/zero | tr '\0' x >"$T_DIR/site/.gw_8/full"
+    head -c 16385 /dev/zero | tr '\0' x >"$T_DIR/site/.gw_8/larger"
+    printf 'a\0b' >"$T_DIR/site/.gw_8/nul"
+    say tm "GET 8 4 - $url/site/.gw_8/job.env -" "GET 8 5 - $url/site/.gw_8/none -" "GET 8 6 - $url/site/.gw_8/dir -" \
+        "GET 8 7 - $url/site/.gw_8/link -" "GET 8 8 - $url/site/.gw_8/larger -" "GET 8 9 - $url/site/.gw_8/nul -" \
+        "GET 8 10 - $url/site/.gw_8/empty -" "GET 8 11 - $url/site/.gw_8/full -" "PUT 8 12 - $url/site/.gw_8/link stolen" \
+        "PUT 8 13 - $url/site/.gw_8/dir x"
+    told "a file comes in its answer" tm "GET 8 4 SUCCESS export%20A='b%2525'%0A$"
+    told "one that is not there is missing" tm "GET 8 5 FAILURE no-output:job "
+    told "a directory is none" tm "GET 8 6 FAILURE no-output:job "
+    told "a symbolic link is refused" tm "GET 8 7 FAILURE no-output:job .*symbolic link"
+    told "what is not small is refused" tm "GET 8 8 FAILURE refused:job "
+    told "and what is not text" tm "GET 8 9 FAILURE refused:job "
+    told "an empty one is -" tm "GET 8 10 SUCCESS -$"
+    told "one as large as may be comes whole" tm "GET 8 11 SUCCESS x{16384}$"
+    told "nothing is put through a symbolic link" tm "PUT 8 12 FAILURE "
+    told "a directory is not overwritten" tm "PUT 8 13 FAILURE "
+    t_equal "what it leads to is as it was" content "$(cat "$T_DIR/a b")"
+    say tm "END 8 - - - -"
+    hear tm "END 8 - SUCCESS"
 }
 
 # A payload that was told which files are fetched.
@@ -511,6 +545,7 @@ em_kills_orphans
 em_under_gridway
 im_reports
 tm_copies
+tm_takes_small_files
 tm_is_not_led_astray
 tm_tails
 em_cancel_end

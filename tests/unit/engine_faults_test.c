@@ -9,27 +9,31 @@ static const char leased[] =
 static const char vm[] = "EXECUTABLE = run.sh\nOUTPUT_FILES = result\nVM_IMAGE = "
                          "/images/debian.qcow2\nVM_MEMORY = 256\n";
 
-/* What is run: some tasks of a job, under an execution driver with some features. */
+/* What is run: some tasks of a job, under an execution and a transfer driver with some features. */
 struct scene {
     const char *source;
     uint64_t tasks;
-    unsigned features;
+    unsigned features, tm_features;
 };
 
 enum {
+    SMALL = FEATURES_ALL | FEATURE_SMALL,
     NOT_IDEMPOTENT = FEATURES_ALL & ~FEATURE_IDEMPOTENT,
     TWO_STEP = NOT_IDEMPOTENT | FEATURE_COMMIT
 };
 
 static const struct scene scenes[] = {
-    {plain, 1, FEATURES_ALL}, {plain, 1, NOT_IDEMPOTENT}, {plain, 1, TWO_STEP},
-    {leased, 1, TWO_STEP},    {vm, 3, NOT_IDEMPOTENT},
+    {plain, 1, FEATURES_ALL, FEATURES_ALL}, {plain, 1, NOT_IDEMPOTENT, FEATURES_ALL},
+    {plain, 1, TWO_STEP, FEATURES_ALL},     {leased, 1, TWO_STEP, FEATURES_ALL},
+    {vm, 3, NOT_IDEMPOTENT, FEATURES_ALL},  {plain, 1, NOT_IDEMPOTENT, SMALL},
+    {leased, 1, TWO_STEP, SMALL},           {vm, 3, NOT_IDEMPOTENT, SMALL},
 };
 
 static struct world *begin(const struct scene *s)
 {
     struct world *w = world_create();
     w->features[DRIVER_EM] = s->features;
+    w->features[DRIVER_TM] = s->tm_features;
     w->exit_code = 5;
     world_start(w);
     world_listen(w);
@@ -180,7 +184,7 @@ static void a_driver_killed_at_any_request_is_asked_again_and_nothing_is_done_tw
 static void under_a_driver_that_cannot_find_an_attempt_none_is_started_twice(void **state)
 {
     (void)state;
-    static const struct scene scene = {plain, 1, 0};
+    static const struct scene scene = {plain, 1, 0, FEATURES_ALL};
     uint64_t n_effects, n_events, n_unknown = 0;
     measure(&scene, &n_effects, &n_events);
     for (uint64_t k = 1; k <= 2 * n_effects; k++) {

@@ -82,6 +82,50 @@ static void a_plain_job_goes_its_way(void **state)
     world_destroy(w);
 }
 
+/* What needs no answer of what was asked before is not held back for it. */
+static void small_files_go_in_the_requests(void **state)
+{
+    (void)state;
+    struct world *w = world_create();
+    w->features[DRIVER_TM] = FEATURES_ALL | FEATURE_SMALL;
+    world_start(w);
+    world_listen(w);
+    w->exit_code = 7;
+    uint64_t id = world_submit(w, job);
+    assert_string_equal(buf_str(&w->trace), "START CP PUT PUT CP CP");
+    world_pass(w, 5);
+    check_done(w, id, 1);
+    assert_string_equal(buf_str(&w->trace), "START CP PUT PUT CP CP END SUBMIT "
+                                            "START GET CP CP CP RMDIR END");
+    assert_int_equal(world_task(w, id)->attempts[0].exit_code, 7);
+    assert_true(world_has(w, "file:///home/ann/result"));
+    assert_int_equal(world_count(w, "/spool/1.0.1/job.ctl", NULL), 0);
+    check_clean(w);
+    world_destroy(w);
+}
+
+static void the_wrapper_is_not_copied_where_the_host_has_the_program(void **state)
+{
+    (void)state;
+    struct world *w = world_create();
+    w->features[DRIVER_TM] = FEATURES_ALL | FEATURE_SMALL;
+    char *sample = xasprintf("%s WRAPPER=\"/opt/gwd/gw_wrapper\"", w->samples[0]);
+    w->samples[0] = sample;
+    w->is_endless = true;
+    world_start(w);
+    world_listen(w);
+    world_submit(w, job);
+    world_pass(w, 5);
+    assert_string_equal(world_file(w, "file:///site/.gw_i.1.1.0.1/.wrapper")->text,
+                        "#!/opt/gwd/gw_wrapper\n");
+    w->is_endless = false;
+    world_pass(w, 5);
+    check_done(w, 1, 1);
+    check_clean(w);
+    world_destroy(w);
+    free(sample);
+}
+
 static void a_vm_job_stages_image_and_gwvm_and_lists_its_vm(void **state)
 {
     (void)state;
@@ -1137,6 +1181,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_job_goes_its_way),
+        cmocka_unit_test(small_files_go_in_the_requests),
+        cmocka_unit_test(the_wrapper_is_not_copied_where_the_host_has_the_program),
         cmocka_unit_test(a_vm_job_stages_image_and_gwvm_and_lists_its_vm),
         cmocka_unit_test(a_task_is_matched_only_while_slots_are_free),
         cmocka_unit_test(each_failure_is_tried_again_or_not_by_its_blame),

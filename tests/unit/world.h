@@ -15,7 +15,8 @@
 #include <cmocka.h>
 
 #define FEATURES_ALL                                                                               \
-    (~0u & ~(unsigned)FEATURE_COMMIT & ~(unsigned)FEATURE_CREDENTIAL & ~(unsigned)FEATURE_INLINE)
+    (~0u & ~(unsigned)FEATURE_COMMIT & ~(unsigned)FEATURE_CREDENTIAL & ~(unsigned)FEATURE_INLINE & \
+     ~(unsigned)FEATURE_SMALL)
 
 /* What a driver answers in place of doing it. An empty text: nothing at all is answered. */
 struct fault {
@@ -312,6 +313,25 @@ static inline void em_request(struct world *w, const struct effect *f)
     }
 }
 
+/* A file and the directory that it is in. */
+static inline void tm_put(struct world *w, const struct effect *f)
+{
+    const char *to = f->args[1], *content = f->args[2];
+    char *dir = xstrndup(to, (size_t)(strrchr(to, '/') + 1 - to));
+    if (!world_has(w, dir))
+        world_write(w, dir, "");
+    world_write(w, to, content);
+    world_tell(w, DRIVER_TM, "PUT", f->ref, f->number, true, "-");
+    free(dir);
+}
+
+static inline void tm_get(struct world *w, const struct effect *f)
+{
+    bool is_there = world_has(w, f->args[1]);
+    world_tell(w, DRIVER_TM, "GET", f->ref, f->number, is_there,
+               is_there ? world_file(w, f->args[1])->text : "no-output:job it is not there");
+}
+
 static inline void tm_copy(struct world *w, const struct effect *f)
 {
     const char *from = f->args[1], *to = f->args[2];
@@ -342,6 +362,12 @@ static inline void tm_request(struct world *w, const struct effect *f)
     char *dir = f->args[1] ? xasprintf("%s/", f->args[1]) : NULL;
     if (strcmp(f->verb, "CP") == 0) {
         tm_copy(w, f);
+        free(dir);
+        return;
+    }
+    if (strcmp(f->verb, "PUT") == 0 || strcmp(f->verb, "GET") == 0) {
+        assert_true(w->features[DRIVER_TM] & FEATURE_SMALL);
+        (*f->verb == 'P' ? tm_put : tm_get)(w, f);
         free(dir);
         return;
     }
@@ -409,12 +435,13 @@ static inline void world_send(struct world *w, const struct effect *f)
 
 static inline void world_status(struct world *w, const struct effect *f)
 {
-    char *url = xasprintf("file://%s", f->path);
+    char *url = f->path ? xasprintf("file://%s", f->path) : NULL;
+    const char *text = f->args[0];
+    if (url)
+        text = world_has(w, url) ? world_file(w, url)->text : NULL;
     struct answer *a = xcalloc(1, sizeof *a);
-    *a = (struct answer){
-        .verb = "status", .ref = f->ref, .is_status = true, .is_success = world_has(w, url)};
-    a->text =
-        xstrdup(a->is_success && strcmp(world_file(w, url)->text, f->text) == 0 ? f->text : "");
+    *a = (struct answer){.verb = "status", .ref = f->ref, .is_status = true, .is_success = text};
+    a->text = xstrdup(text && strcmp(text, f->text) == 0 ? f->text : "");
     DL_APPEND(w->answers, a);
     free(url);
 }
