@@ -75,8 +75,8 @@ static void turn(struct world *w, uint64_t checkpoint_every)
     double start = report_now_s();
     if (w->n_events && store_append(w->store, w->first_seq, w->n_events, &w->events, &err) < 0)
         die(&err);
-    if (checkpoint_every && store_journal_rows(w->store) >= checkpoint_every &&
-        store_checkpoint(w->store, &w->state, 100000, &err) < 0)
+    if (checkpoint_every &&
+        store_checkpoint_some(w->store, &w->state, checkpoint_every, 100000, &err) < 0)
         die(&err);
     w->latencies = xreallocarray(w->latencies, w->n_latencies + 1, sizeof *w->latencies);
     w->latencies[w->n_latencies++] = report_now_s() - start;

@@ -73,10 +73,9 @@ static void append(struct daemon *d, struct output *out)
 static void checkpoint_when_due(struct daemon *d)
 {
     struct gw_err err;
-    if (store_journal_rows(d->store) < settings_checkpoint_rows(d->settings))
-        return;
-    if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings),
-                         &err) < 0) {
+    if (store_checkpoint_some(d->store, engine_state(d->engine),
+                              settings_checkpoint_rows(d->settings),
+                              settings_keep_events(d->settings), &err) < 0) {
         log_error("%s; stopping", err.text);
         _exit(74);
     }

@@ -6,10 +6,8 @@
 
 #include <stdlib.h>
 
-typedef void (*emit_fn)(void *ctx, const struct event *ev);
-
 static void dump_attempt(const struct job *j, const struct task *t, const struct attempt *a,
-                         emit_fn emit, void *ctx)
+                         checkpoint_emit *emit, void *ctx)
 {
     struct event ev = {.kind = EV_CK_ATTEMPT,
                        .job = j->id,
@@ -42,7 +40,7 @@ static void dump_attempt(const struct job *j, const struct task *t, const struct
 }
 
 static void dump_vms(const struct job *j, const struct task *t, const struct attempt *a,
-                     emit_fn emit, void *ctx)
+                     checkpoint_emit *emit, void *ctx)
 {
     for (size_t i = 0; i < a->n_vms; i++) {
         struct event ev = {.kind = EV_VM_CHANGED,
@@ -57,7 +55,8 @@ static void dump_vms(const struct job *j, const struct task *t, const struct att
     }
 }
 
-static void dump_task(const struct job *j, const struct task *t, emit_fn emit, void *ctx)
+void checkpoint_dump_task(const struct job *j, const struct task *t, checkpoint_emit *emit,
+                          void *ctx)
 {
     struct event ev = {.kind = EV_CK_TASK,
                        .job = j->id,
@@ -69,6 +68,7 @@ static void dump_task(const struct job *j, const struct task *t, emit_fn emit, v
                        .text = t->reason.text,
                        .not_before_us = t->not_before_us,
                        .ended_us = t->ended_us,
+                       .row_seq = t->seq,
                        /* EV_REQUESTED below counts the one that is under way. */
                        .number = t->request_number - (t->request != REQUEST_NONE)};
     emit(ctx, &ev);
@@ -78,7 +78,8 @@ static void dump_task(const struct job *j, const struct task *t, emit_fn emit, v
 
 /* What ordinary events say as well as special ones would: written after the attempts they speak of.
  */
-static void dump_rest(const struct job *j, const struct task *t, emit_fn emit, void *ctx)
+void checkpoint_dump_rest(const struct job *j, const struct task *t, checkpoint_emit *emit,
+                          void *ctx)
 {
     for (size_t i = 0; i < t->n_attempts; i++)
         dump_vms(j, t, &t->attempts[i], emit, ctx);
@@ -92,7 +93,7 @@ static void dump_rest(const struct job *j, const struct task *t, emit_fn emit, v
     }
 }
 
-static void dump_job(const struct job *j, emit_fn emit, void *ctx)
+static void dump_job(const struct job *j, checkpoint_emit *emit, void *ctx)
 {
     const struct job_spec *spec = j->spec;
     struct event ev = {.kind = EV_CK_JOB,
@@ -118,24 +119,29 @@ static void dump_job(const struct job *j, emit_fn emit, void *ctx)
     emit(ctx, &ev);
     size_t it = 0;
     for (const struct task *t; (t = job_next_task(j, &it));)
-        dump_task(j, t, emit, ctx);
+        checkpoint_dump_task(j, t, emit, ctx);
 }
 
-static void dump_after(const struct state *s, emit_fn emit, void *ctx)
+void checkpoint_dump_sites(const struct state *s, checkpoint_emit *emit, void *ctx)
 {
-    size_t it = 0;
-    for (const struct job *j; (j = state_next_job(s, &it));) {
-        size_t task_it = 0;
-        for (const struct task *t; (t = job_next_task(j, &task_it));)
-            dump_rest(j, t, emit, ctx);
-    }
     for (const struct site_record *site = s->sites; site; site = site->hh.next) {
         struct event ev = {.kind = EV_SITE_DRAINED, .host = site->host, .flag = site->is_drained};
         emit(ctx, &ev);
     }
 }
 
-void state_dump(const struct state *s, void (*emit)(void *ctx, const struct event *ev), void *ctx)
+static void dump_after(const struct state *s, checkpoint_emit *emit, void *ctx)
+{
+    size_t it = 0;
+    for (const struct job *j; (j = state_next_job(s, &it));) {
+        size_t task_it = 0;
+        for (const struct task *t; (t = job_next_task(j, &task_it));)
+            checkpoint_dump_rest(j, t, emit, ctx);
+    }
+    checkpoint_dump_sites(s, emit, ctx);
+}
+
+void checkpoint_dump_head(const struct state *s, checkpoint_emit *emit, void *ctx)
 {
     struct event head = {.kind = EV_CK_STATE,
                          .instance = s->instance,
@@ -145,6 +151,11 @@ void state_dump(const struct state *s, void (*emit)(void *ctx, const struct even
                          .flag = s->is_paused,
                          .seq_next = s->seq};
     emit(ctx, &head);
+}
+
+void state_dump(const struct state *s, void (*emit)(void *ctx, const struct event *ev), void *ctx)
+{
+    checkpoint_dump_head(s, emit, ctx);
     size_t it = 0;
     for (const struct job *j; (j = state_next_job(s, &it));)
         dump_job(j, emit, ctx);
@@ -183,6 +194,7 @@ static int load_job(struct state *s, const struct event *ev, struct gw_err *err)
     if (r < 0)
         return r;
     s->next_job = ev->job + ev->tasks;
+    j->seq = ev->row_seq;
     state_add_job(s, j);
     if (ev->flag) {
         j->is_rest_ended = true;
@@ -208,6 +220,7 @@ static int load_task(struct state *s, const struct event *ev, struct gw_err *err
         reason_set(&t->reason, ev->reason, (enum blame)ev->blame, ev->text);
     t->ended_us = ev->ended_us;
     t->request_number = ev->number;
+    t->seq = ev->row_seq;
     return 0;
 }
 
@@ -224,7 +237,9 @@ static int load_attempt(struct state *s, const struct event *ev, struct gw_err *
     struct job *j = state_job(s, ev->job);
     struct task *t = j ? job_task(j, ev->task) : NULL;
     if (!t || ev->attempt != t->n_attempts + 1 || !ev->host || !ev->tm || !ev->em ||
-        !ev->stage_url || ev->blame > BLAME_US || ev->epoch == 0 || ev->epoch > s->epoch)
+        !ev->stage_url || ev->blame > BLAME_US || ev->epoch == 0 ||
+        (ev->epoch > s->epoch &&
+         !s->loading)) /* a row may know of the epoch before the state does */
         return refuse(err, "an attempt is impossible");
     if (t->n_attempts && !t->attempts[t->n_attempts - 1].ended_us)
         return refuse(err, "an attempt comes after one that has not ended");
@@ -259,6 +274,10 @@ int checkpoint_apply(struct state *s, const struct event *ev, struct gw_err *err
         return load_task(s, ev, err);
     case EV_CK_ATTEMPT:
         return load_attempt(s, ev, err);
+    case EV_CK_SPEC:
+        return rows_apply_spec(s, ev, err);
+    case EV_CK_ALL:
+        return rows_apply_all(s, ev, err);
     default:
         if (s->ck_next_job < s->next_job)
             return refuse(err, "a job has an id that was not given yet");

@@ -55,15 +55,17 @@ static const struct event_kind_info kinds[] = {
     [EV_DISPATCH_PAUSED] = {EV_DISPATCH_PAUSED, "dispatch-paused", F(flag)},
     [EV_CK_STATE] = {EV_CK_STATE, "ck-state",
                      F(instance) | F(epoch) | F(number) | F(array_number) | F(flag) | F(seq_next)},
-    [EV_CK_JOB] = {EV_CK_JOB, "ck-job", F_JOB | F(flag) | F(ended_us)},
+    [EV_CK_JOB] = {EV_CK_JOB, "ck-job", F_JOB | F(flag) | F(ended_us) | F(row_seq) | F(spec)},
     [EV_CK_TASK] = {EV_CK_TASK, "ck-task",
                     F_TASK | F(phase) | F(wish) | F_REASON | F(not_before_us) | F(ended_us) |
-                        F(number)},
+                        F(number) | F(row_seq)},
     [EV_CK_ATTEMPT] = {EV_CK_ATTEMPT, "ck-attempt",
                        F_ATTEMPT | F(epoch) | F_PLACE | F(contact) | F_REASON | F_RESULT | F(flag) |
                            F(started_us) | F(staged_us) | F(active_us) | F(exited_us) |
                            F(ended_us) | F(unknown_since_us)},
     [EV_CK_END] = {EV_CK_END, "ck-end", 0},
+    [EV_CK_SPEC] = {EV_CK_SPEC, "ck-spec", F(spec) | F(source) | F(file) | F(home) | F_PRINCIPAL},
+    [EV_CK_ALL] = {EV_CK_ALL, "ck-all", F(job) | F(wish) | F(flag) | F(ended_us) | F(row_seq)},
 };
 
 const struct event_kind_info *event_kind_info(unsigned kind)

@@ -41,6 +41,8 @@ enum event_kind {
     EV_CK_TASK = 66,
     EV_CK_ATTEMPT = 67,
     EV_CK_END = 68,
+    EV_CK_SPEC = 69, /* what equal submissions share: a row of its own (gwd/model/rows.h) */
+    EV_CK_ALL = 70,  /* what was wished of, or happened to, all tasks of an array */
 };
 
 #define TASK_ALL UINT64_MAX
@@ -100,7 +102,9 @@ enum event_kind {
     X(51, submitted_us, I)                                                                         \
     X(52, array_number, U) /* the next array id in a checkpoint */                                 \
     X(53, gwvm, S)         /* where the host has it, "" when it is staged */                       \
-    X(54, seq_next, U)
+    X(54, seq_next, U)                                                                             \
+    X(55, row_seq, U) /* a row is true up to this event */                                         \
+    X(56, spec, U)
 
 #define EVENT_MEMBER_U(member) uint64_t member;
 #define EVENT_MEMBER_I(member) int64_t member;

@@ -48,19 +48,36 @@ static bool parameters_fit(const struct event *ev)
            !__builtin_add_overflow(ev->array_start, last, &last);
 }
 
+static int spec_of_event(struct state *s, const struct event *ev, struct job_spec **ret,
+                         struct gw_err *err)
+{
+    if (ev->spec) {
+        struct job_spec *spec = rows_spec(s, ev->spec);
+        if (!spec)
+            return refuse(err, ev, "what it shares with equal jobs is missing");
+        spec->refs++;
+        *ret = spec;
+        return 0;
+    }
+    if (!ev->source || !ev->user || !ev->home || ev->home[0] != '/')
+        return refuse(err, ev, "a field is missing");
+    return jobspec_take(s, ev, ret, err);
+}
+
 int job_of_event(struct state *s, const struct event *ev, struct job **ret, struct gw_err *err)
 {
     if (ev->tasks == 0 || ev->tasks > UINT32_MAX || ev->job < s->next_job ||
-        ev->job > INT64_MAX - ev->tasks)
+        ev->job > INT64_MAX / 2 - ev->tasks || ev->array_id > INT64_MAX)
         return refuse(err, ev, "its range of ids is impossible");
     if (!parameters_fit(ev))
         return refuse(err, ev, "the parameters of its tasks are beyond counting");
-    if (!ev->source || !ev->user || !ev->home || ev->home[0] != '/' || ev->wish >= WISH_COUNT)
+    if (ev->wish >= WISH_COUNT)
         return refuse(err, ev, "a field is missing");
-    if (ev->key && state_job_by_key(s, ev->key))
+    /* A row may be of a job that is forgotten later in the journal, and its key be given again. */
+    if (ev->key && !s->loading && state_job_by_key(s, ev->key))
         return refuse(err, ev, "its submission key is known already");
     struct job_spec *spec;
-    int r = jobspec_take(s, ev, &spec, err);
+    int r = spec_of_event(s, ev, &spec, err);
     if (r < 0)
         return r;
     size_t key_size = ev->key ? strlen(ev->key) + 1 : 0;
@@ -93,8 +110,15 @@ static int apply_submitted(struct state *s, const struct event *ev, struct gw_er
     if (ev->array_id)
         s->next_array = ev->array_id + 1;
     state_add_job(s, j);
+    rows_changed(s, j, NULL, ev);
     state_requeue(s, j);
     return 0;
+}
+
+/* Has its row been written after the event? */
+static bool knows(const struct task *t, const struct event *ev)
+{
+    return ev->seq && ev->seq <= t->seq;
 }
 
 static int apply_wished(struct state *s, const struct event *ev, struct gw_err *err)
@@ -108,14 +132,19 @@ static int apply_wished(struct state *s, const struct event *ev, struct gw_err *
             return refuse(err, ev, "a task that was wished gone is not called back");
         struct task *t = state_touch(s, j, ev->task);
         state_set(s, j, t, t->phase, wish);
+        rows_changed(s, j, t, ev);
         return 0;
     }
+    rows_before_all(s, j);
     if (j->wish != WISH_GONE)
         j->wish = (uint8_t)wish;
     size_t it = 0;
     for (struct task *t; (t = job_next_task(j, &it));)
-        if (!phase_is_final(t->phase) && t->wish != WISH_GONE)
+        if (!phase_is_final(t->phase) && t->wish != WISH_GONE && !knows(t, ev)) {
             state_set(s, j, t, t->phase, wish);
+            rows_changed(s, j, t, ev);
+        }
+    rows_after_all(s, j, ev);
     state_requeue(s, j);
     return 0;
 }
@@ -156,6 +185,7 @@ static int apply_started(struct state *s, const struct event *ev, struct gw_err 
     state_delay(s, j, t, 0);
     reason_clear(&t->reason);
     state_set(s, j, t, PHASE_PROLOG, t->wish);
+    rows_changed(s, j, t, ev);
     return 0;
 }
 
@@ -219,7 +249,8 @@ static int apply_ended(struct state *s, struct job *j, struct task *t, struct at
     return 0;
 }
 
-static int apply_attempt(struct state *s, const struct event *ev, struct gw_err *err)
+static int change_attempt(struct state *s, const struct event *ev, struct job **ret_j,
+                          struct task **ret_t, struct gw_err *err)
 {
     enum phase phase = PHASE_COUNT;
     switch ((int)ev->kind) {
@@ -237,11 +268,11 @@ static int apply_attempt(struct state *s, const struct event *ev, struct gw_err 
     default:
         break;
     }
-    struct job *j;
-    struct task *t;
-    struct attempt *a = current(s, ev, phase, &j, &t);
+    struct attempt *a = current(s, ev, phase, ret_j, ret_t);
     if (!a)
         return refuse(err, ev, "no such attempt in that phase");
+    struct job *j = *ret_j;
+    struct task *t = *ret_t;
     switch ((int)ev->kind) {
     case EV_ATTEMPT_STAGED:
         a->staged_us = ev->at_us;
@@ -279,6 +310,16 @@ static int apply_attempt(struct state *s, const struct event *ev, struct gw_err 
     }
 }
 
+static int apply_attempt(struct state *s, const struct event *ev, struct gw_err *err)
+{
+    struct job *j;
+    struct task *t;
+    int r = change_attempt(s, ev, &j, &t, err);
+    if (r == 0)
+        rows_changed(s, j, t, ev);
+    return r;
+}
+
 static int apply_vm(struct state *s, const struct event *ev, struct gw_err *err)
 {
     struct job *j = state_job(s, ev->job);
@@ -298,6 +339,7 @@ static int apply_vm(struct state *s, const struct event *ev, struct gw_err *err)
     replace(&vm->uuid, ev->uuid);
     replace(&vm->node, ev->node);
     vm->state = (enum vm_state)ev->vm_state;
+    rows_changed(s, j, t, ev);
     return 0;
 }
 
@@ -313,11 +355,13 @@ static int apply_request(struct state *s, const struct event *ev, struct gw_err 
             return refuse(err, ev, "not the next request to a running task");
         t->request_number = ev->number;
         t->request = (enum request_kind)ev->request;
+        rows_changed(s, j, t, ev);
         return 0;
     }
     if (t->request == REQUEST_NONE || ev->number != t->request_number)
         return refuse(err, ev, "no such request is under way");
     t->request = REQUEST_NONE;
+    rows_changed(s, j, t, ev);
     return 0;
 }
 
@@ -327,6 +371,7 @@ static void end_task(struct state *s, struct job *j, struct task *t, const struc
     t->ended_us = ev->at_us;
     state_delay(s, j, t, 0);
     state_set(s, j, t, PHASE_FAILED, t->wish);
+    rows_changed(s, j, t, ev);
 }
 
 static int apply_task_ended(struct state *s, const struct event *ev, struct gw_err *err)
@@ -343,8 +388,9 @@ static int apply_task_ended(struct state *s, const struct event *ev, struct gw_e
     }
     size_t it = 0;
     for (struct task *t; (t = job_next_task(j, &it));)
-        if (t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING)
+        if ((t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING) && !knows(t, ev))
             end_task(s, j, t, ev);
+    rows_before_all(s, j);
     if (!j->is_rest_ended) {
         uint64_t rest = j->tasks - j->n_touched;
         j->is_rest_ended = true;
@@ -353,6 +399,7 @@ static int apply_task_ended(struct state *s, const struct event *ev, struct gw_e
         s->n_tasks[PHASE_FAILED] += rest;
         state_requeue(s, j);
     }
+    rows_after_all(s, j, ev);
     return 0;
 }
 
@@ -421,6 +468,8 @@ static int apply(struct state *s, const struct event *ev, struct gw_err *err)
     case EV_CK_TASK:
     case EV_CK_ATTEMPT:
     case EV_CK_END:
+    case EV_CK_SPEC:
+    case EV_CK_ALL:
         return checkpoint_apply(s, ev, err);
     }
     return gw_err_set(err, GW_ECORRUPT, "event kind %d is none", (int)ev->kind);

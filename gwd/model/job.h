@@ -66,6 +66,8 @@ struct job_spec {
     struct template *t;
     struct job_class *class;
     unsigned refs;
+    bool is_stored; /* has a row (gwd/model/rows.h) of the number `id` */
+    uint64_t id;
     uint64_t hash;         /* of all that distinguishes it */
     struct job_spec *next; /* of those that share a chain of state->specs */
 };
@@ -104,9 +106,11 @@ struct task {
     uint32_t index;
     enum phase phase;
     enum wish wish;
-    int64_t not_before_us; /* back-off: not matched earlier; 0: none */
-    bool is_waiting;       /* for that time: until state_wake() */
-    bool is_ready;         /* PENDING with wish RUN and not waiting: in job->ready */
+    bool is_marked, is_stored; /* its row is to be written; there is one */
+    uint64_t seq;              /* of an array: of the last event that changed it */
+    int64_t not_before_us;     /* back-off: not matched earlier; 0: none */
+    bool is_waiting;           /* for that time: until state_wake() */
+    bool is_ready;             /* PENDING with wish RUN and not waiting: in job->ready */
     int64_t ended_us;
     struct reason reason; /* of the end, or of the last requeue */
     struct attempt
@@ -125,6 +129,8 @@ struct task_table {
     uint32_t n, cap, n_slots;
 };
 
+struct job_versions; /* gwd/model/rows.c */
+
 /* There may be a million of these: what only some jobs have is elsewhere. */
 struct job {
     uint64_t id;
@@ -138,6 +144,8 @@ struct job {
     struct task *first; /* the only task with a struct while `table` is NULL: job_next_task() */
     struct task_table *table;               /* or NULL */
     struct job *queue_before, *queue_after; /* in class->queue while job_ready() */
+    uint64_t seq; /* of the last event that changed it; of an array's: all of its tasks at once */
+    struct job_versions *versions; /* or NULL */
     uint32_t tasks;
     uint32_t fresh;              /* tasks below have a struct */
     uint32_t n_touched, n_final; /* tasks with a struct; of these, DONE or FAILED */
@@ -146,8 +154,9 @@ struct job {
     bool is_rest_ended; /* those without a struct ended without ever having had one: killed while
                            pending */
     bool has_key;
-    uint8_t wish; /* enum wish: of the tasks without a struct */
-    char key[];   /* submission key, see job_key() */
+    bool is_marked, is_stored; /* its row is to be written; there is one */
+    uint8_t wish;              /* enum wish: of the tasks without a struct */
+    char key[];                /* submission key, see job_key() */
 };
 
 bool phase_is_final(enum phase phase);

@@ -203,6 +203,7 @@ int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
     }
     spec = xcalloc(1, sizeof *spec);
     *spec = (struct job_spec){.hash = hash,
+                              .id = s->next_spec++,
                               .user = state_take_user(s, ev->user),
                               .source = xstrdup(ev->source),
                               .file = xstrdup(ev->file),
@@ -226,6 +227,7 @@ void jobspec_release(struct state *s, struct job_spec *spec)
     if (--spec->refs)
         return;
     spec_remove(s, spec);
+    rows_forget_spec(s, spec);
     class_release(s, spec->class);
     template_destroy(spec->t);
     free(spec->owner.user);

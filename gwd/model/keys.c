@@ -43,15 +43,20 @@ void keys_add(struct state *s, struct job *j)
     if (4 * (s->keys.n + 1) > 3 * s->keys.n_slots)
         resize(s, s->keys.n_slots ? 2 * s->keys.n_slots : 64);
     size_t i = slot_of(s, j->key);
-    s->keys.n += s->keys.slots[i] == NULL;
+    if (s->keys.slots[i])
+        s->loading->n_doubles++;
+    else
+        s->keys.n++;
     s->keys.slots[i] = j;
 }
 
 void keys_remove(struct state *s, struct job *j)
 {
     size_t mask = s->keys.n_slots - 1, hole = slot_of(s, j->key);
-    if (s->keys.slots[hole] != j)
+    if (s->keys.slots[hole] != j) {
+        s->loading->n_doubles--;
         return;
+    }
     s->keys.slots[hole] = NULL;
     s->keys.n--;
     /* Those behind it that would no longer be found move up. */

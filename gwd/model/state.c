@@ -12,7 +12,7 @@
 
 void state_init(struct state *s)
 {
-    *s = (struct state){.next_job = 1, .next_array = 1};
+    *s = (struct state){.next_job = 1, .next_array = 1, .next_spec = 1};
 }
 
 static void attempt_clear(struct state *s, struct attempt *a)
@@ -58,6 +58,7 @@ static void job_destroy(struct state *s, struct job *j)
     job_drop_tasks(j);
     s->n_tasks[j->is_rest_ended ? PHASE_FAILED : PHASE_PENDING] -= j->tasks - j->n_touched;
     jobspec_release(s, j->spec);
+    free(j->versions);
     free(j);
 }
 
@@ -88,6 +89,7 @@ void state_clear(struct state *s)
     free(s->changed);
     free(s->wakes);
     free(s->instance);
+    rows_clear(s);
     *s = (struct state){0};
 }
 
@@ -238,6 +240,7 @@ void state_remove_job(struct state *s, struct job *j)
     s->jobs[slot] = NULL;
     s->job_user[slot] = 0;
     s->n_dead++;
+    rows_forget(s, j);
     job_destroy(s, j);
     if (s->n_dead > 64 && s->n_dead > s->n_jobs / 2)
         compact(s);

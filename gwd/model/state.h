@@ -36,6 +36,19 @@ struct wake {
     uint64_t job, task;
 };
 
+/* What has changed since its row was written, in the order of its first change: gwd/model/rows.h.
+ */
+struct row_list {
+    uint64_t *items;
+    size_t at, n, cap; /* items[at .. n-1] are there */
+};
+struct row_changes {
+    bool are_tracked;
+    uint64_t done, round; /* rows are complete up to this event; will be (0: no round) */
+    size_t n_round;       /* marked.items before this one belong to the round under way */
+    struct row_list marked, gone, gone_specs;
+};
+
 struct state {
     char *instance; /* UUID of this state; NULL in an empty state */
     uint64_t epoch;
@@ -76,6 +89,9 @@ struct state {
     struct attempt_place *places; /* hash by key */
     struct attempt_place *last_place;
     struct site_record *sites; /* hash by host */
+    uint64_t next_spec;
+    struct row_changes rows;
+    struct row_loading *loading; /* while rows are loaded: gwd/model/rows.c */
 };
 
 void state_init(struct state *s);

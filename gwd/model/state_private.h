@@ -42,6 +42,43 @@ uint32_t state_take_user(struct state *s, const char *name);
 struct attempt_place *place_take(struct state *s, const struct event *ev);
 void place_release(struct state *s, struct attempt_place *p);
 
+/* While a state is loaded from rows. */
+struct row_loading {
+    struct {
+        uint64_t id;
+        struct job_spec *spec;
+    } * specs; /* by id */
+    size_t n_specs;
+    uint64_t rows_end; /* jobs from here on have no row */
+    struct row_phantom {
+        uint64_t job;
+        UT_hash_handle hh;
+    } * phantoms;                  /* jobs with events and without a row, not yet forgotten */
+    size_t n_doubles;              /* keys of two jobs, of which one is forgotten later */
+    bool is_in_rows, is_replaying; /* in a row; in the events after them */
+};
+
+/* Note for the next checkpoint that an event has changed a job, or one task of it. */
+void rows_changed(struct state *s, struct job *j, struct task *t, const struct event *ev);
+/* The same for all tasks of an array at once: first what they had in common, then the change. */
+void rows_before_all(struct state *s, struct job *j);
+void rows_after_all(struct state *s, struct job *j, const struct event *ev);
+void rows_forget(struct state *s, const struct job *j); /* it leaves the state */
+void rows_forget_spec(struct state *s, const struct job_spec *spec);
+void rows_clear(struct state *s);
+struct job_spec *rows_spec(const struct state *s, uint64_t id); /* while loading; or NULL */
+int rows_apply_spec(struct state *s, const struct event *ev, struct gw_err *err);
+int rows_apply_all(struct state *s, const struct event *ev, struct gw_err *err);
+
+/* A task and its attempts as events (EV_CK_TASK ...) that make it again in a job without it. */
+typedef void checkpoint_emit(void *ctx, const struct event *ev);
+void checkpoint_dump_task(const struct job *j, const struct task *t, checkpoint_emit *emit,
+                          void *ctx);
+void checkpoint_dump_rest(const struct job *j, const struct task *t, checkpoint_emit *emit,
+                          void *ctx);
+void checkpoint_dump_head(const struct state *s, checkpoint_emit *emit, void *ctx);
+void checkpoint_dump_sites(const struct state *s, checkpoint_emit *emit, void *ctx);
+
 /* Jobs by submission key. */
 struct job *keys_find(const struct state *s, const char *key);
 void keys_add(struct state *s, struct job *j);

@@ -8,22 +8,23 @@ static int each_event(const void *data, size_t len, uint64_t seq, uint64_t n,
                       bool (*each)(void *ctx, struct event *ev), void *ctx, struct gw_err *err)
 {
     const char *p = data, *end = p + len;
+    struct event_arena arena = {0};
     uint64_t i = 0;
-    for (; p < end; i++) {
+    long used = 0;
+    bool goes_on = true;
+    for (; goes_on && p < end; i++) {
         struct event ev;
-        struct event_arena arena = {0};
-        long used = event_decode(p, (size_t)(end - p), &ev, &arena, err);
-        if (used < 0) {
-            event_arena_clear(&arena);
-            return (int)used;
-        }
+        used = event_decode(p, (size_t)(end - p), &ev, &arena, err);
+        if (used < 0)
+            break;
         ev.seq = seq ? seq + i : 0;
-        bool goes_on = each(ctx, &ev);
-        event_arena_clear(&arena);
-        if (!goes_on)
-            return 1;
+        goes_on = each(ctx, &ev);
+        event_arena_reset(&arena);
         p += used;
     }
+    event_arena_clear(&arena);
+    if (used < 0 || !goes_on)
+        return used < 0 ? (int)used : 1;
     if (seq && i != n)
         return gw_err_set(err, GW_ECORRUPT, "it has %" PRIu64 " events instead of %" PRIu64, i, n);
     return 0;
@@ -38,7 +39,7 @@ struct folding {
 static bool fold(void *ctx, struct event *ev)
 {
     struct folding *f = ctx;
-    f->result = state_apply(f->state, ev, f->err);
+    f->result = rows_replay(f->state, ev, f->err);
     return f->result == 0;
 }
 
@@ -113,20 +114,103 @@ static int check_parts(struct store *s, uint64_t n, struct gw_err *err)
     return r;
 }
 
-int store_load(struct store *s, struct state *state, struct gw_err *err)
+/* As the first format had it: the state whole, in parts. */
+static int load_parts(struct store *s, struct state *state, struct gw_err *err)
 {
     uint64_t n = 0;
     int r =
         load_rows(s, state, "SELECT part, 0, data FROM checkpoint WHERE part >= ? ORDER BY part", 0,
                   "checkpoint", &n, err);
+    return r < 0 ? r : check_parts(s, n, err);
+}
+
+typedef int load_one(struct state *state, uint64_t key, const void *data, size_t len,
+                     struct gw_err *err);
+
+static int load_head(struct state *state, uint64_t key, const void *data, size_t len,
+                     struct gw_err *err)
+{
+    (void)key;
+    return rows_load_head(state, data, len, err);
+}
+
+/* Each row that `sql` gives, which has to be as it was written. */
+static int load_each(struct store *s, struct state *state, const char *sql, const char *table,
+                     load_one *load, uint64_t *ret_n, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, sql, &q, err);
+    if (r < 0)
+        return r;
+    int step;
+    *ret_n = 0;
+    while (r == 0 && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        uint64_t key = (uint64_t)sqlite3_column_int64(q, 0);
+        const void *data = sqlite3_column_blob(q, 1);
+        long len = unseal(data, (size_t)sqlite3_column_bytes(q, 1), key);
+        r = len < 0 ? gw_err_set(err, GW_ECORRUPT, "its checksum does not fit")
+                    : load(state, key, data, (size_t)len, err);
+        if (r < 0)
+            gw_err_context(err, "checkpoint %s %" PRIu64, table, key);
+        ++*ret_n;
+    }
+    if (r == 0 && step != SQLITE_DONE)
+        r = sql_error(s->state, table, err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+static int check_count(const char *table, uint64_t n, uint64_t n_written, struct gw_err *err)
+{
+    if (n == n_written)
+        return 0;
+    return gw_err_set(err, GW_ECORRUPT,
+                      "the checkpoint has %" PRIu64 " rows in \"%s\" instead of %" PRIu64, n, table,
+                      n_written);
+}
+
+static int load_checkpoint(struct store *s, struct state *state, struct gw_err *err)
+{
+    uint64_t n_heads, n_rows = 0, n_specs = 0;
+    int r = ask_number(s, "SELECT value FROM meta WHERE key = 'rows'", &s->n_rows, err);
     if (r == 0)
-        r = check_parts(s, n, err);
+        r = ask_number(s, "SELECT value FROM meta WHERE key = 'specs'", &s->n_specs, err);
+    if (r == 0)
+        r = load_each(s, state, "SELECT 0, value FROM meta WHERE key = 'head'", "head", load_head,
+                      &n_heads, err);
+    if (r < 0)
+        return r;
+    s->has_head = n_heads > 0;
+    if (s->has_head) {
+        r = load_each(s, state, "SELECT id, data FROM spec ORDER BY id", "spec", rows_load_spec,
+                      &n_specs, err);
+        if (r == 0)
+            r = load_each(s, state, "SELECT key, data FROM row ORDER BY key", "row", rows_load,
+                          &n_rows, err);
+    }
+    if (r == 0)
+        r = check_count("spec", n_specs, s->n_specs, err);
+    if (r == 0)
+        r = check_count("row", n_rows, s->n_rows, err);
+    return r;
+}
+
+int store_load(struct store *s, struct state *state, struct gw_err *err)
+{
+    bool is_old = s->format == STORE_FORMAT_PARTS;
+    int r = is_old ? load_parts(s, state, err) : load_checkpoint(s, state, err);
     s->rows = 0;
     if (r == 0)
         r = load_rows(s, state, "SELECT seq, n, data FROM journal WHERE seq > ? ORDER BY seq",
                       state->seq, "journal", &s->rows, err);
     if (r == 0 && state->is_loading)
         r = gw_err_set(err, GW_ECORRUPT, "the checkpoint has no end");
+    if (r == 0)
+        r = rows_load_end(state, err);
+    if (r == 0 && !state->rows.are_tracked)
+        rows_track(state);
+    if (r == 0 && is_old)
+        r = checkpoint_convert(s, state, err);
     s->next_seq = state->seq + 1;
     return r < 0 ? gw_err_context(err, "%s/state.db", s->dir) : 0;
 }

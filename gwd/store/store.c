@@ -84,11 +84,24 @@ static int check_format(struct store *s, struct gw_err *err)
         return r;
     int format = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int(q, 0) : -1;
     sqlite3_finalize(q);
-    if (format != STORE_FORMAT)
+    if (format < STORE_FORMAT_PARTS || format > STORE_FORMAT)
         return gw_err_set(err, GW_ECORRUPT, "%s/state.db has format %d; this gwd knows format %d",
                           s->dir, format, STORE_FORMAT);
+    s->format = format;
     return 0;
 }
+
+static const char *const statements[STATEMENT_COUNT] = {
+    [APPEND] = "INSERT INTO journal(seq, n, data) VALUES(?, ?, ?)",
+    [PUT_ROW] = "INSERT OR REPLACE INTO row(key, data) VALUES(?, ?)",
+    [DROP_ROWS] =
+        "DELETE FROM row WHERE key IN (SELECT key FROM row WHERE key >= ? AND key < ? LIMIT ?)",
+    [PUT_SPEC] = "INSERT OR REPLACE INTO spec(id, data) VALUES(?, ?)",
+    [DROP_SPEC] = "DELETE FROM spec WHERE id = ?",
+    [PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?, ?)",
+    [OLDEST] = "SELECT seq, n, length(data) FROM journal ORDER BY seq LIMIT ?",
+    [PRUNE] = "DELETE FROM journal WHERE seq <= ?",
+};
 
 static int open_state(struct store *s, struct gw_err *err)
 {
@@ -102,18 +115,18 @@ static int open_state(struct store *s, struct gw_err *err)
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
             "BEGIN IMMEDIATE;"
             "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-            "CREATE TABLE IF NOT EXISTS checkpoint(part INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS row(key INTEGER PRIMARY KEY, data BLOB NOT NULL);"
             "CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY, n INTEGER NOT NULL,"
             " data BLOB NOT NULL);"
-            "INSERT OR IGNORE INTO meta VALUES('format', 1);"
+            "INSERT OR IGNORE INTO meta VALUES('format', 2);"
             "COMMIT;",
             path, err);
     free(path);
     if (r == 0)
         r = check_format(s, err);
-    if (r == 0)
-        r = sql_prepare(s->state, "INSERT INTO journal(seq, n, data) VALUES(?, ?, ?)", &s->append,
-                        err);
+    for (size_t i = 0; r == 0 && i < GW_COUNT(statements); i++)
+        r = sql_prepare(s->state, statements[i], &s->statements[i], err);
     return r;
 }
 
@@ -122,6 +135,7 @@ int store_open(const char *dir, struct store **ret, struct gw_err *err)
     struct store *s = xcalloc(1, sizeof *s);
     s->dir = xstrdup(dir);
     s->lock_fd = -1;
+    s->slice_us = SLICE_US;
     int r = lock(s, err);
     if (r == 0)
         r = open_state(s, err);
@@ -139,7 +153,9 @@ void store_close(struct store *s)
 {
     if (!s)
         return;
-    sqlite3_finalize(s->append);
+    for (size_t i = 0; i < GW_COUNT(s->statements); i++)
+        sqlite3_finalize(s->statements[i]);
+    buf_clear(&s->head);
     sqlite3_close(s->state);
     sqlite3_close(s->archive);
     if (s->lock_fd >= 0)
@@ -154,14 +170,14 @@ int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct b
     struct buf row = BUF_INIT;
     buf_put(&row, events->data, events->len);
     seal(&row, first_seq);
-    sqlite3_bind_int64(s->append, 1, (sqlite3_int64)first_seq);
-    sqlite3_bind_int64(s->append, 2, (sqlite3_int64)n);
-    sqlite3_bind_blob(s->append, 3, row.data, (int)row.len, SQLITE_STATIC);
-    int r = sqlite3_step(s->append) == SQLITE_DONE
+    sqlite3_bind_int64(s->statements[APPEND], 1, (sqlite3_int64)first_seq);
+    sqlite3_bind_int64(s->statements[APPEND], 2, (sqlite3_int64)n);
+    sqlite3_bind_blob(s->statements[APPEND], 3, row.data, (int)row.len, SQLITE_STATIC);
+    int r = sqlite3_step(s->statements[APPEND]) == SQLITE_DONE
                 ? 0
                 : sql_error(s->state, "appending to the journal", err);
-    sqlite3_reset(s->append);
-    sqlite3_clear_bindings(s->append);
+    sqlite3_reset(s->statements[APPEND]);
+    sqlite3_clear_bindings(s->statements[APPEND]);
     buf_clear(&row);
     if (r == 0) {
         s->rows++;

@@ -1,9 +1,10 @@
 /* The state on disk: one SQLite file with the journal and the last checkpoint, one with the archive
  * of what is finished, and the lock that lets one gwd use them.
  *
- *   state.db    meta(key, value)        format version, number of parts of the checkpoint
- *               checkpoint(part, data)  the state as events, in parts; written in one transaction
- *               journal(seq, n, data)   one row a turn: its events seq .. seq+n-1
+ *   state.db    journal(seq, n, data)   one row a turn: its events seq .. seq+n-1
+ *               row(key, data)          the checkpoint: jobs and tasks, see gwd/model/rows.h
+ *               spec(id, data)          what equal submissions share
+ *               meta(key, value)        format version; the checkpoint's head, how many rows it has
  *   archive.db  task(id, ...)           a row per finished task, with its attempts
  *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
  *
@@ -31,9 +32,14 @@ int store_load(struct store *s, struct state *state, struct gw_err *err);
 int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct buf *events,
                  struct gw_err *err);
 
-/* Write a checkpoint of the state and drop the journal before it, but for the last `keep` events.
- */
-int store_checkpoint(struct store *s, const struct state *state, uint64_t keep, struct gw_err *err);
+/* Write a checkpoint of all that changed since the last one and drop the journal before it, but for
+ * the last `keep` events. All events of the state are appended. */
+int store_checkpoint(struct store *s, struct state *state, uint64_t keep, struct gw_err *err);
+
+/* The same in slices of a millisecond or two, one a call, to be called after each turn: it begins
+ * when the journal has grown by `every` rows (turns), or ten times as many events. */
+int store_checkpoint_some(struct store *s, struct state *state, uint64_t every, uint64_t keep,
+                          struct gw_err *err);
 uint64_t store_journal_rows(const struct store *s); /* since the last checkpoint */
 
 /* The kept events from `from` on, oldest first; `each` returns false to stop. -GW_ENOENT:

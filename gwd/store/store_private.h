@@ -2,18 +2,43 @@
 #ifndef GWD_STORE_STORE_PRIVATE_H
 #define GWD_STORE_STORE_PRIVATE_H
 
+#include "gwd/model/rows.h"
 #include "gwd/store/store.h"
 
 #include <sqlite3.h>
 
-enum { STORE_FORMAT = 1 };
+enum { STORE_FORMAT = 2, STORE_FORMAT_PARTS = 1, SLICE_US = 1500 };
+
+enum statement {
+    APPEND,
+    PUT_ROW,
+    DROP_ROWS,
+    PUT_SPEC,
+    DROP_SPEC,
+    PUT_META,
+    OLDEST,
+    PRUNE,
+    STATEMENT_COUNT
+};
+
+/* What a checkpoint does next. */
+enum step { STEP_NONE, STEP_ROWS, STEP_PRUNE };
 
 struct store {
     char *dir;
     int lock_fd;
     sqlite3 *state, *archive;
-    sqlite3_stmt *append;
-    uint64_t rows;     /* of the journal since the last checkpoint */
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    int format;
+    bool has_head, has_to_convert;
+    uint64_t rows;          /* of the journal since the last checkpoint */
+    uint64_t rows_of_round; /* of these, what the one under way replaces */
+    enum step step;
+    struct buf head; /* of the round under way */
+    struct row drop; /* a range of rows that are being dropped: key .. end-1 */
+    uint64_t n_rows, n_specs;
+    uint64_t prune_to;
+    int64_t slice_us;  /* of the loop's time; looked at after each row */
     uint64_t next_seq; /* of the event to come; 0 before store_load */
 };
 
@@ -25,6 +50,10 @@ int sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret, struct gw_err 
 void seal(struct buf *b, uint64_t number);
 /* The length without the CRC, or -1 when it does not fit. */
 long unseal(const void *data, size_t len, uint64_t number);
+
+/* Write the checkpoint of a state that was read from a store of the first format, and make it one
+ * of this. */
+int checkpoint_convert(struct store *s, struct state *state, struct gw_err *err);
 
 int archive_open(struct store *s, struct gw_err *err);
 

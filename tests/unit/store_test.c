@@ -117,6 +117,21 @@ static void check_reopened(struct world *w)
     buf_clear(&after);
 }
 
+static void run_sql(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void run_sql(struct world *w, const char *fmt, ...)
+{
+    struct buf sql = BUF_INIT;
+    struct gw_err err = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&sql, fmt, ap);
+    va_end(ap);
+    if (sql_exec(w->store->state, buf_str(&sql), "test", &err) < 0)
+        fail_msg("%s", err.text);
+    buf_clear(&sql);
+}
+
 /* --- what is stored comes back --- */
 
 static void an_empty_directory_gives_an_empty_state(void **state)
@@ -149,7 +164,7 @@ static void turns_come_back_as_they_were_with_and_without_a_checkpoint(void **st
     }
 }
 
-static void a_checkpoint_of_many_parts_comes_back_whole(void **state)
+static void a_checkpoint_of_many_rows_comes_back_whole(void **state)
 {
     struct world *w = *state;
     open_store(w);
@@ -167,6 +182,57 @@ static void a_checkpoint_of_many_parts_comes_back_whole(void **state)
     buf_clear(&source);
     assert_int_equal(store_checkpoint(w->store, &w->state, 0, NULL), 0);
     check_reopened(w);
+}
+
+/* What the first format had: the state whole, in parts. */
+static void a_store_of_the_first_format_is_carried_over(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    create(w);
+    for (int i = 0; i < 5; i++)
+        submit_turn(w);
+    struct buf part = dump_of(&w->state);
+    seal(&part, 0);
+    run_sql(w,
+            "CREATE TABLE checkpoint(part INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+            "DROP TABLE row; DROP TABLE spec; DELETE FROM journal;"
+            "UPDATE meta SET value = 1 WHERE key = 'format'; INSERT INTO meta VALUES('parts', 1)");
+    sqlite3_stmt *q;
+    assert_int_equal(sql_prepare(w->store->state, "INSERT INTO checkpoint VALUES(0, ?)", &q, NULL),
+                     0);
+    sqlite3_bind_blob(q, 1, part.data, (int)part.len, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(q), SQLITE_DONE);
+    sqlite3_finalize(q);
+    buf_clear(&part);
+    /* What came after the checkpoint. */
+    for (int i = 0; i < 3; i++)
+        submit_turn(w);
+    check_reopened(w);
+    assert_int_equal(w->store->format, 1);
+    check_reopened(w);
+    assert_int_equal(w->store->format, STORE_FORMAT);
+    submit_turn(w);
+    check_reopened(w);
+}
+
+/* Rows of what changed, some at a time, with turns between them and a crash after any. */
+static void a_checkpoint_in_slices_comes_back_after_each_of_them(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    create(w);
+    assert_int_equal(store_checkpoint_some(w->store, &w->state, 10, 5, NULL), 0);
+    assert_true(w->store->has_head);
+    unsigned n_in_round = 0;
+    for (int i = 0; i < 100; i++) {
+        submit_turn(w);
+        w->store->slice_us = 0; /* a row at a time */
+        assert_int_equal(store_checkpoint_some(w->store, &w->state, 10, 5, NULL), 0);
+        n_in_round += w->store->step != STEP_NONE;
+        check_reopened(w);
+    }
+    assert_true(n_in_round > 50);
 }
 
 struct seen {
@@ -289,30 +355,15 @@ static void a_store_of_a_later_version_is_refused(void **state)
     struct gw_err err = {0};
     open_store(w);
     assert_int_equal(
-        sql_exec(w->store->state, "UPDATE meta SET value = 2 WHERE key = 'format'", "test", NULL),
+        sql_exec(w->store->state, "UPDATE meta SET value = 3 WHERE key = 'format'", "test", NULL),
         0);
     store_close(w->store);
     w->store = NULL;
     assert_int_equal(store_open(w->dir, &s, &err), -GW_ECORRUPT);
-    assert_non_null(strstr(err.text, "format 2"));
+    assert_non_null(strstr(err.text, "format 3"));
 }
 
 /* --- damage --- */
-
-static void run_sql(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void run_sql(struct world *w, const char *fmt, ...)
-{
-    struct buf sql = BUF_INIT;
-    struct gw_err err = {0};
-    va_list ap;
-    va_start(ap, fmt);
-    buf_vprintf(&sql, fmt, ap);
-    va_end(ap);
-    if (sql_exec(w->store->state, buf_str(&sql), "test", &err) < 0)
-        fail_msg("%s", err.text);
-    buf_clear(&sql);
-}
 
 static void check_refused(struct world *w, const char *names)
 {
@@ -364,11 +415,21 @@ static void a_flipped_byte_anywhere_is_refused_with_the_name_of_its_row(void **s
         }
     assert_int_equal(load(w, NULL), 0);
     assert_int_equal(store_checkpoint(w->store, &w->state, 0, NULL), 0);
-    for (long at = 0; at < blob_length(w, "checkpoint", "part", 0); at++) {
-        flip(w, "checkpoint", 0, at);
-        check_refused(w, "checkpoint row 0:");
-        flip(w, "checkpoint", 0, at);
-    }
+    static const struct {
+        const char *table, *key;
+        uint64_t number;
+    } rows[] = {{"row", "key", 2}, {"row", "key", 3}, {"row", "key", 10}, {"spec", "id", 1}};
+    for (size_t i = 0; i < GW_COUNT(rows); i++)
+        for (long at = 0; at < blob_length(w, rows[i].table, rows[i].key, rows[i].number); at++) {
+            char *name = xasprintf("checkpoint %s %" PRIu64 ":", rows[i].table, rows[i].number);
+            flip(w, rows[i].table, rows[i].number, at);
+            check_refused(w, name);
+            flip(w, rows[i].table, rows[i].number, at);
+            free(name);
+        }
+    run_sql(w, "BEGIN; UPDATE meta SET value = value || x'00' WHERE key = 'head'");
+    check_refused(w, "checkpoint head");
+    run_sql(w, "ROLLBACK");
     assert_int_equal(load(w, NULL), 0);
 }
 
@@ -415,10 +476,15 @@ static void a_checkpoint_that_is_not_whole_is_refused(void **state)
     buf_clear(&source);
     assert_int_equal(store_checkpoint(w->store, &w->state, 0, NULL), 0);
     static const char *const damages[] = {
-        "DELETE FROM checkpoint WHERE part = 0",
-        "DELETE FROM checkpoint WHERE part = 1",
-        "DELETE FROM checkpoint WHERE part = (SELECT max(part) FROM checkpoint)",
-        "DELETE FROM checkpoint",
+        "DELETE FROM row WHERE key = 2",
+        "DELETE FROM row WHERE key = 20",
+        "DELETE FROM row WHERE key = (SELECT max(key) FROM row)",
+        "DELETE FROM row",
+        "DELETE FROM spec WHERE id = 7",
+        "DELETE FROM meta WHERE key = 'head'",
+        "DELETE FROM meta WHERE key = 'rows'",
+        "UPDATE row SET key = 62 WHERE key = 60",
+        "INSERT INTO row VALUES(1, x'00')",
     };
     for (size_t i = 0; i < GW_COUNT(damages); i++) {
         run_sql(w, "BEGIN; %s", damages[i]);
@@ -552,7 +618,7 @@ static void a_checkpoint_that_cannot_be_written_leaves_the_one_before(void **sta
     assert_int_equal(store_checkpoint(w->store, &w->state, 0, NULL), 0);
     submit_turn(w);
     uint64_t rows = store_journal_rows(w->store);
-    run_sql(w, "CREATE TEMP TRIGGER no BEFORE INSERT ON main.checkpoint BEGIN SELECT RAISE(ABORT, "
+    run_sql(w, "CREATE TEMP TRIGGER no BEFORE INSERT ON main.row BEGIN SELECT RAISE(ABORT, "
                "'no'); END");
     assert_true(store_checkpoint(w->store, &w->state, 0, &err) < 0);
     assert_true(err.text[0]);
@@ -591,7 +657,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_directory_gives_an_empty_state),
         TEST(turns_come_back_as_they_were_with_and_without_a_checkpoint),
-        TEST(a_checkpoint_of_many_parts_comes_back_whole),
+        TEST(a_checkpoint_of_many_rows_comes_back_whole),
+        TEST(a_store_of_the_first_format_is_carried_over),
+        TEST(a_checkpoint_in_slices_comes_back_after_each_of_them),
         TEST(a_watcher_reads_from_any_event_that_is_kept),
         TEST(events_that_are_no_longer_kept_are_told_with_the_oldest),
         TEST(a_second_daemon_is_refused_and_told_the_pid_of_the_first),
