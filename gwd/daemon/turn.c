@@ -70,6 +70,7 @@ static void append(struct daemon *d, struct output *out)
     crash_point("sync");
 }
 
+/* Before the effects: they may give inputs, and then the state is ahead of the disk. */
 static void checkpoint_when_due(struct daemon *d)
 {
     struct gw_err err;
@@ -112,6 +113,7 @@ static void turn(struct daemon *d)
     struct output *out = &d->outputs[d->current];
     if (turn_is_due(d)) {
         append(d, out);
+        checkpoint_when_due(d);
         d->current ^= 1;
         watch_turn(d, out);
         for (size_t i = 0; i < out->n_effects; i++) {
@@ -123,7 +125,6 @@ static void turn(struct daemon *d)
     }
     drivers_flush(d);
     server_flush(d);
-    checkpoint_when_due(d);
 }
 
 void turn_end(struct daemon *d)

@@ -3,6 +3,7 @@
  * it takes from the end, and the journal that would replace it is still there. */
 #include "gwd/store/store_private.h"
 
+#include <assert.h>
 #include <time.h>
 
 enum {
@@ -229,6 +230,7 @@ static int write_all(struct store *s, struct state *state, uint64_t keep, struct
 
 int store_checkpoint(struct store *s, struct state *state, uint64_t keep, struct gw_err *err)
 {
+    assert(state->seq + 1 == s->next_seq);
     if (!state->rows.are_tracked)
         rows_track(state);
     int r = s->step == STEP_NONE ? 0 : write_all(s, state, keep, err); /* one that is under way */
@@ -244,6 +246,7 @@ static bool is_due(const struct store *s, const struct state *state, uint64_t ev
 int store_checkpoint_some(struct store *s, struct state *state, uint64_t every, uint64_t keep,
                           struct gw_err *err)
 {
+    assert(state->seq + 1 == s->next_seq);
     if (s->step == STEP_NONE && !is_due(s, state, every))
         return 0;
     if (!s->has_head) /* nearly empty; what is loaded begins with a head */

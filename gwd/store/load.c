@@ -209,9 +209,9 @@ int store_load(struct store *s, struct state *state, struct gw_err *err)
         r = rows_load_end(state, err);
     if (r == 0 && !state->rows.are_tracked)
         rows_track(state);
+    s->next_seq = state->seq + 1;
     if (r == 0 && is_old)
         r = checkpoint_convert(s, state, err);
-    s->next_seq = state->seq + 1;
     return r < 0 ? gw_err_context(err, "%s/state.db", s->dir) : 0;
 }
 
