@@ -93,6 +93,7 @@ static const struct {
     {"down", "not up"},
     {"drained", "drained"},
     {"no_credential", "only for a valid credential"},
+    {"no_bare", "only for jobs with staging"},
     {"no_lrms", "without a batch system"},
     {"no_vm", "without a hypervisor"},
     {"requirements", "not fitting"},

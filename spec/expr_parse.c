@@ -500,6 +500,11 @@ const char *const *expr_names(const struct expr *e, size_t *ret_n)
     return (const char *const *)e->names;
 }
 
+size_t expr_cost(const struct expr *e)
+{
+    return e->n_steps + 8 * e->n_strings;
+}
+
 size_t expr_conjuncts(const struct expr *e, const struct expr_conjunct **ret)
 {
     if (ret)

@@ -146,25 +146,25 @@ struct show {
     struct buf *out;
 };
 
-static void put_requirements(struct buf *out, const struct job_class *c)
+static void put_requirements(struct buf *out, const struct job_class *c,
+                             const struct match_why *why)
 {
     const struct expr_conjunct *conjuncts = NULL;
     size_t n = expr_conjuncts(c->requirements, &conjuncts);
     json_begin(out, "requirements", '[');
-    for (size_t i = 0; i < n && i < c->why->n_conjuncts; i++) {
+    for (size_t i = 0; i < n && i < why->n_conjuncts; i++) {
         json_begin(out, NULL, '{');
         json_put_text_n(out, "condition", c->requirements_text + conjuncts[i].from,
                         conjuncts[i].length);
-        json_put_uint(out, "removed", c->why->unmatched[i]);
+        json_put_uint(out, "removed", why->unmatched[i]);
         json_end(out, '}');
     }
     json_end(out, ']');
 }
 
-/* Why a pending task waits: as the last scheduling pass saw it. */
-static void put_pass(const struct show *s, const struct job_class *c)
+/* Why a pending task waits, as far as the scheduler has seen it. */
+static void put_pass(const struct show *s, const struct job_class *c, const struct match_why *why)
 {
-    const struct match_why *why = c->why;
     const char *code = why->is_paused       ? "paused"
                        : why->is_user_limit ? "user-limit"
                        : why->hosts == 0    ? "no-host"
@@ -184,11 +184,12 @@ static void put_pass(const struct show *s, const struct job_class *c)
     json_put_uint(s->out, "down", why->down);
     json_put_uint(s->out, "drained", why->drained);
     json_put_uint(s->out, "no_credential", why->no_credential);
+    json_put_uint(s->out, "no_bare", why->no_bare);
     json_put_uint(s->out, "no_lrms", why->no_lrms);
     json_put_uint(s->out, "no_vm", why->no_vm);
     json_put_uint(s->out, "too_small", why->too_small);
     json_put_uint(s->out, "busy", why->busy);
-    put_requirements(s->out, c);
+    put_requirements(s->out, c, why);
     json_end(s->out, '}');
     json_end(s->out, '}');
     free(words);
@@ -197,6 +198,8 @@ static void put_pass(const struct show *s, const struct job_class *c)
 static void put_why(const struct show *s)
 {
     const struct task *t = s->task;
+    const struct job_class *c = s->j->spec->class;
+    const struct match_why *why;
     if (t && t->not_before_us > s->now_us) {
         json_begin(s->out, "reason", '{');
         json_put_text(s->out, "code", "back-off");
@@ -207,8 +210,8 @@ static void put_why(const struct show *s)
         json_put_text(s->out, "message", t->reason.text);
         json_end(s->out, '}');
         json_end(s->out, '}');
-    } else if (s->j->spec->class->why) {
-        put_pass(s, s->j->spec->class);
+    } else if ((why = engine_why(s->d->engine, c))) {
+        put_pass(s, c, why);
     } else {
         view_reason(s->out, "reason", "not-looked-at", BLAME_US, NULL);
     }

@@ -72,11 +72,10 @@ bool engine_needs_credential(const struct engine *e, const struct host *h)
     return driver_needs(e, DRIVER_TM, h->tm) || driver_needs(e, DRIVER_EM, h->em);
 }
 
-bool credential_serves(const struct engine *e, const struct job_class *c, const struct host *h)
+bool credential_is_good(const struct engine *e, const struct job_class *c)
 {
-    return !engine_needs_credential(e, h) ||
-           credential_state(find(e, c->credential), e->config->credential_life_us, e->now_us) ==
-               CREDENTIAL_GOOD;
+    return credential_state(find(e, c->credential), e->config->credential_life_us, e->now_us) ==
+           CREDENTIAL_GOOD;
 }
 
 void credential_want(struct engine *e, const struct job *j)
@@ -180,7 +179,7 @@ void credential_take(struct engine *e, const struct input *in)
     c->version = r->version;
     c->is_known = true;
     look_again(e, c);
-    e->wants_match = true;
+    sched_credentials_changed(e->sched);
     if (credential_state(c, 0, e->now_us) != CREDENTIAL_GOOD)
         return;
     struct flight *f, *tmp;

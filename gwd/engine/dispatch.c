@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a pass, about 3 ms; what is left goes on when the loop has looked up. */
+enum { PASS_BUDGET = 100000 };
+
 /* A VM's UUID comes from instance, job, task and rank, so that the memory image of an earlier
  * attempt still fits it. Version 8 (RFC 9562): our own derivation. */
 static void vm_uuid(const struct engine *e, const struct job *j, uint64_t task, uint64_t rank,
@@ -82,24 +85,27 @@ static void start_attempt(void *ctx, const struct match *m)
         emit(e, &vm);
     }
     struct flight *f = flight_create(e, m->job, job_task(m->job, m->task));
-    place_count(e, m->job, flight_attempt(f), 1);
+    place_count(e, f, 1);
     if (flight_is_bare(f))
         bare_begin(e, f);
     else
         prolog_begin(e, f);
 }
 
-static bool is_usable(const void *ctx, const struct host *h)
+static unsigned host_offers(const void *ctx, const struct host *h)
 {
     const struct engine *e = ctx;
     const struct driver *tm = driver_find(e, DRIVER_TM, h->tm),
                         *em = driver_find(e, DRIVER_EM, h->em);
-    return tm && tm->is_up && em && em->is_up;
+    unsigned offers = tm && tm->is_up && em && em->is_up ? OFFER_USABLE : 0;
+    if (em && em->features & FEATURE_BARE)
+        offers |= OFFER_BARE;
+    return engine_needs_credential(e, h) ? offers | OFFER_TO_OWNER : offers;
 }
 
-static bool has_credential(const void *ctx, const struct job_class *c, const struct host *h)
+static bool has_credential(const void *ctx, const struct job_class *c)
 {
-    return credential_serves(ctx, c, h);
+    return credential_is_good(ctx, c);
 }
 
 static uint64_t user_running(const void *ctx, uint64_t uid)
@@ -110,37 +116,41 @@ static uint64_t user_running(const void *ctx, uint64_t uid)
     return u ? u->running : 0;
 }
 
-struct match_pass dispatch_pass(struct engine *e)
+struct sched *dispatch_create(struct engine *e)
 {
-    return (struct match_pass){.state = &e->state,
-                               .hosts = e->hosts,
-                               .n_hosts = e->n_hosts,
-                               .limits = e->config->limits,
-                               .now_us = e->now_us,
-                               .user_running = user_running,
-                               .is_usable = is_usable,
-                               .has_credential = has_credential,
-                               .take = start_attempt,
-                               .ctx = e};
+    return sched_create(&(struct sched_env){.state = &e->state,
+                                            .host_offers = host_offers,
+                                            .has_credential = has_credential,
+                                            .user_running = user_running,
+                                            .take = start_attempt,
+                                            .ctx = e});
+}
+
+static void call_again(struct engine *e, int64_t delay_us)
+{
+    if (e->mono_us + delay_us >= e->match_us)
+        return;
+    e->match_us = e->mono_us + delay_us;
+    timers_add(&e->timers, (struct timer){.at_us = e->match_us, .kind = TIMER_MATCH});
 }
 
 void dispatch(struct engine *e)
 {
-    if (!e->wants_match)
-        return;
-    struct match_pass pass = dispatch_pass(e);
-    match_run(&pass);
-    e->wants_match = false;
-    /* A pass that was cut goes on in the next step, so that the loop can look up in between. */
-    int64_t wake = pass.is_cut ? 0 : pass.wake_us == INT64_MAX ? -1 : pass.wake_us - e->now_us;
-    if (wake < 0 || e->mono_us + wake >= e->match_us)
-        return;
-    e->match_us = e->mono_us + wake;
-    timers_add(&e->timers, (struct timer){.at_us = e->match_us, .kind = TIMER_MATCH});
+    int64_t wake_us = state_wake(&e->state, e->now_us);
+    if (!e->is_pass_cut && !sched_is_idle(e->sched))
+        e->is_pass_cut = sched_run(e->sched, &e->config->limits, e->now_us, PASS_BUDGET);
+    if (e->is_pass_cut)
+        call_again(e, 0);
+    else if (wake_us < INT64_MAX)
+        call_again(e, wake_us - e->now_us);
+}
+
+const struct match_why *engine_why(struct engine *e, const struct job_class *class)
+{
+    return sched_why(e->sched, class);
 }
 
 struct match_place *engine_places(struct engine *e, const struct job_class *class, size_t *ret_n)
 {
-    struct match_pass pass = dispatch_pass(e);
-    return match_places(&pass, class, ret_n);
+    return sched_places(e->sched, class, ret_n);
 }

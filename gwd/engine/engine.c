@@ -17,6 +17,7 @@ struct engine *engine_create(const struct engine_config *config, const struct en
     e->n_ims = n_ims;
     e->match_us = e->lease_us = INT64_MAX;
     state_init(&e->state);
+    e->sched = dispatch_create(e);
     return e;
 }
 
@@ -43,9 +44,8 @@ void engine_destroy(struct engine *e)
         HASH_DEL(e->users, u);
         free(u);
     }
-    for (size_t i = 0; i < e->n_hosts; i++)
-        host_destroy(e->hosts[i]);
-    free(e->hosts);
+    sched_destroy(e->sched);
+    hosts_clear(e);
     while (e->drivers) {
         struct driver *d = e->drivers;
         e->drivers = d->next;
@@ -124,7 +124,7 @@ static void start(struct engine *e)
             struct flight *f = flight_create(e, j, t);
             f->is_redo = true;
             f->may_be_submitted = true;
-            place_count(e, j, flight_attempt(f), 1);
+            place_count(e, f, 1);
         }
     }
     for (size_t i = 0; i < e->n_ims; i++)
@@ -133,7 +133,6 @@ static void start(struct engine *e)
                                               .job = i});
     timers_add(&e->timers,
                (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
-    e->wants_match = true;
 }
 
 void flight_continue(struct engine *e, struct flight *f)
@@ -206,7 +205,8 @@ static void driver_up(struct engine *e, const struct input *in)
     }
     if (d->kind == DRIVER_TM)
         lease_renew(e); /* while it was down nothing was */
-    e->wants_match = true;
+    if (d->kind != DRIVER_IM)
+        hosts_driver_changed(e, d);
 }
 
 static void driver_down(struct engine *e, const struct input *in)
@@ -224,7 +224,8 @@ static void driver_down(struct engine *e, const struct input *in)
             fills_wake(e, f);
         }
     }
-    e->wants_match = true;
+    if (d->kind != DRIVER_IM)
+        hosts_driver_changed(e, d);
 }
 
 static void tm_answer(struct engine *e, struct flight *f, const struct input *in)
@@ -339,10 +340,10 @@ static void time_came(struct engine *e)
             break;
         case TIMER_MATCH:
             e->match_us = INT64_MAX;
-            e->wants_match = true;
+            e->is_pass_cut = false;
             break;
         case TIMER_CREDENTIAL:
-            e->wants_match = true;
+            sched_credentials_changed(e->sched);
             break;
         case TIMER_FORGET:
             forget(e, t.job);

@@ -223,6 +223,8 @@ int64_t engine_next_time(const struct engine *e);
 /* For those who show things; read only. */
 struct host *const *engine_hosts(const struct engine *e, size_t *ret_n);
 struct host *engine_host(const struct engine *e, const char *name);
+/* Why jobs of a class wait, NULL: not looked at yet. Lent until the next call into the engine. */
+const struct match_why *engine_why(struct engine *e, const struct job_class *class);
 struct match_place *engine_places(struct engine *e, const struct job_class *class, size_t *ret_n);
 enum em_state { EM_NONE, EM_PENDING, EM_SUSPENDED, EM_ACTIVE };
 enum em_state engine_em_state(const struct engine *e, const struct job *j, const struct task *t);

@@ -5,6 +5,7 @@
 
 #include "gwd/engine/engine.h"
 #include "gwd/engine/timers.h"
+#include "gwd/sched/sched.h"
 
 struct rsl;
 
@@ -56,8 +57,18 @@ struct copies {
     size_t n, n_open;
 };
 
+/* A host by its name, and our attempts there, which after a restart come before it. */
+struct host_entry {
+    char *name;
+    struct host *host; /* NULL: no driver has named it yet */
+    struct flight *flights;
+    UT_hash_handle hh;
+};
+
 struct flight {
     struct task_ref ref; /* first: the hash key is (job, task) */
+    struct host_entry *at;
+    struct flight *at_prev, *at_next; /* in at->flights */
     struct job *job;
     struct task *task;
     enum step step, after;
@@ -113,12 +124,14 @@ struct engine {
     struct fill *fills;
     struct driver *drivers;
     struct host **hosts; /* by id: hosts[i]->id == i */
+    struct host_entry *host_entries;
     size_t n_hosts;
     struct user_count *users;
     struct credential *credentials; /* by path */
     struct timers timers;
     uint64_t n_flights; /* ever made */
-    bool wants_match;
+    struct sched *sched;
+    bool is_pass_cut; /* goes on by TIMER_MATCH, so that the loop can look up in between */
     int64_t match_us; /* mono: the earliest TIMER_MATCH that is set, INT64_MAX: none */
     uint64_t lease_seq;
     struct lease_copy *lease_copies; /* not known to be over */
@@ -165,8 +178,7 @@ bool tm_send(struct engine *e, struct flight *f, enum step step, const char *ver
              const char *arg0, const char *arg1,
              const char *arg2); /* false: driver not up, or credential not good: flight idles */
 void status_report_clear(struct status_report *s);
-void place_count(struct engine *e, const struct job *j, const struct attempt *a,
-                 int sign); /* host and user */
+void place_count(struct engine *e, const struct flight *f, int sign); /* host and user */
 void host_count(struct host *h, const struct job *j, const struct attempt *a,
                 int sign); /* slots and memory */
 void copies_clear(struct copies *c);
@@ -185,7 +197,7 @@ void flight_continue(struct engine *e, struct flight *f); /* begin its phase aga
 /* credential.c */
 void credential_want(struct engine *e, const struct job *j); /* watch that of its owner */
 void credential_take(struct engine *e, const struct input *in);
-bool credential_serves(const struct engine *e, const struct job_class *c, const struct host *h);
+bool credential_is_good(const struct engine *e, const struct job_class *c);
 /* May a request of the flight go to `d`? If not, the flight is parked and false returned. */
 bool credential_pass(struct engine *e, struct flight *f, const struct driver *d, const char *verb);
 /* Tell `d` with which credential it acts for the flight. */
@@ -265,14 +277,17 @@ void wish_serve(struct engine *e,
 
 /* hosts.c */
 void hosts_answer(struct engine *e, const struct input *in);
+void hosts_driver_changed(struct engine *e, const struct driver *d); /* TM or EM */
 void hosts_driver_up(struct engine *e, const struct driver *d);
 void hosts_driver_down(struct engine *e, const struct driver *d, const char *why);
 void hosts_discover(struct engine *e, size_t im);
 void hosts_monitor(struct engine *e, size_t host);
+struct host_entry *hosts_entry(struct engine *e, const char *name); /* made when it is new */
+void hosts_clear(struct engine *e);
 
 /* dispatch.c */
 void dispatch(struct engine *e);
-struct match_pass dispatch_pass(struct engine *e);
+struct sched *dispatch_create(struct engine *e);
 
 /* lease.c */
 void lease_want(struct engine *e,

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define FLIGHT_KEY_LEN (offsetof(struct task_ref, attempt))
 
@@ -34,6 +35,8 @@ struct flight *flight_create(struct engine *e, struct job *j, struct task *t)
     f->task = t;
     /* A timer of the attempt before means nothing to this one. */
     f->timer = ++e->n_flights << 32;
+    f->at = hosts_entry(e, task_attempt(t)->host);
+    DL_APPEND2(f->at->flights, f, at_prev, at_next);
     HASH_ADD(hh, e->flights, ref, FLIGHT_KEY_LEN, f);
     return f;
 }
@@ -49,6 +52,7 @@ void flight_destroy(struct engine *e, struct flight *f)
 {
     fills_wake(e, f);
     HASH_DEL(e->flights, f);
+    DL_DELETE2(f->at->flights, f, at_prev, at_next);
     copies_clear(&f->copies);
     reason_clear(&f->failure);
     reason_clear(&f->trouble);
@@ -153,9 +157,9 @@ void host_count(struct host *h, const struct job *j, const struct attempt *a, in
     (q ? q : &h->queues[0])->used += (uint64_t)sign * t->np;
 }
 
-void place_count(struct engine *e, const struct job *j, const struct attempt *a, int sign)
+void place_count(struct engine *e, const struct flight *f, int sign)
 {
-    uint64_t uid = j->spec->owner.uid;
+    uint64_t uid = f->job->spec->owner.uid;
     struct user_count *u;
     HASH_FIND(hh, e->users, &uid, sizeof uid, u);
     if (!u) {
@@ -164,9 +168,14 @@ void place_count(struct engine *e, const struct job *j, const struct attempt *a,
         HASH_ADD(hh, e->users, uid, sizeof u->uid, u);
     }
     u->running += (uint64_t)sign;
-    struct host *h = engine_host(e, a->host);
+    struct host *h = f->at->host;
     if (h && h->n_queues) /* else its first sample counts what is there: hosts.c */
-        host_count(h, j, a, sign);
+        host_count(h, f->job, flight_attempt(f), sign);
+    if (sign > 0)
+        return;
+    sched_user_freed(e->sched, uid);
+    if (h)
+        sched_host_freed(e->sched, h);
 }
 
 /* The attempt is over: nothing of it is left here, and its slot is free. */
@@ -190,7 +199,7 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     if (outcome == OUTCOME_REQUEUE)
         ev.not_before_us = e->now_us + backoff_us(e, (unsigned)f->task->n_attempts);
     struct job *j = f->job;
-    place_count(e, j, a, -1);
+    place_count(e, f, -1);
     emit(e, &ev);
     struct effect *release = effect_add(e, EFFECT_RELEASE);
     release->ref = f->ref;
@@ -205,7 +214,6 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
                                               .kind = TIMER_FORGET,
                                               .job = j->id});
     flight_destroy(e, f);
-    e->wants_match = true;
 }
 
 void flight_give_up(struct engine *e, struct flight *f)

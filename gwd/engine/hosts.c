@@ -16,10 +16,34 @@ struct host *const *engine_hosts(const struct engine *e, size_t *ret_n)
 
 struct host *engine_host(const struct engine *e, const char *name)
 {
+    struct host_entry *entry;
+    HASH_FIND_STR(e->host_entries, name, entry);
+    return entry ? entry->host : NULL;
+}
+
+struct host_entry *hosts_entry(struct engine *e, const char *name)
+{
+    struct host_entry *entry;
+    HASH_FIND_STR(e->host_entries, name, entry);
+    if (entry)
+        return entry;
+    entry = xcalloc(1, sizeof *entry);
+    entry->name = xstrdup(name);
+    HASH_ADD_KEYPTR(hh, e->host_entries, entry->name, strlen(entry->name), entry);
+    return entry;
+}
+
+void hosts_clear(struct engine *e)
+{
+    struct host_entry *entry, *tmp;
+    HASH_ITER (hh, e->host_entries, entry, tmp) {
+        HASH_DEL(e->host_entries, entry);
+        free(entry->name);
+        free(entry);
+    }
     for (size_t i = 0; i < e->n_hosts; i++)
-        if (strcmp(e->hosts[i]->name, name) == 0)
-            return e->hosts[i];
-    return NULL;
+        host_destroy(e->hosts[i]);
+    free(e->hosts);
 }
 
 void hosts_discover(struct engine *e, size_t im)
@@ -61,19 +85,15 @@ static bool name_is_good(const char *name, size_t len)
     return true;
 }
 
-/* What our attempts hold there. Counted anew whenever the host's attributes change: after a restart
- * they come before it, and a queue may have gone and come back. */
+/* What our attempts hold there. Counted anew when its queues are others: after a restart attempts
+ * come before them, and a queue may have gone and come back. */
 static void count_attempts(struct engine *e, struct host *h)
 {
     h->running = h->vm_memory_mib = 0;
     for (size_t i = 0; i < h->n_queues; i++)
         h->queues[i].used = 0;
-    struct flight *f, *tmp;
-    HASH_ITER (hh, e->flights, f, tmp) {
-        const struct attempt *a = flight_attempt(f);
-        if (strcmp(a->host, h->name) == 0)
-            host_count(h, f->job, a, 1);
-    }
+    for (const struct flight *f = hosts_entry(e, h->name)->flights; f; f = f->at_next)
+        host_count(h, f->job, flight_attempt(f), 1);
 }
 
 static void discovered(struct engine *e, const struct engine_im *im, const char *text)
@@ -84,8 +104,11 @@ static void discovered(struct engine *e, const struct engine_im *im, const char 
         if (name_is_good(p, len) && strcmp(name, "-") != 0 && !engine_host(e, name) &&
             e->n_hosts < HOSTS_MAX) {
             e->hosts = xreallocarray(e->hosts, e->n_hosts + 1, sizeof *e->hosts);
-            e->hosts[e->n_hosts] = host_create(e->n_hosts, name, im->name, im->tm, im->em);
-            hosts_monitor(e, e->n_hosts++);
+            struct host *h = host_create(e->n_hosts, name, im->name, im->tm, im->em);
+            e->hosts[e->n_hosts++] = h;
+            hosts_entry(e, name)->host = h;
+            sched_add_host(e->sched, h);
+            hosts_monitor(e, h->id);
         }
         free(name);
         p += len;
@@ -95,15 +118,17 @@ static void discovered(struct engine *e, const struct engine_im *im, const char 
 static void host_down(struct engine *e, struct host *h, const char *code, enum blame blame,
                       const char *text)
 {
+    if (h->is_up)
+        sched_host_changed(e->sched, h);
     h->is_up = false;
     reason_set(&h->reason, code, blame, text);
-    e->wants_match = true; /* for the reasons shown */
 }
 
 static void monitored(struct engine *e, struct host *h, const struct input *in)
 {
     struct gw_err err;
     bool is_changed = false;
+    uint64_t n_lists = h->n_queue_lists;
     if (!in->answer.is_success) {
         struct reason r = {0};
         reason_from_driver(&r, in->answer.text);
@@ -113,9 +138,10 @@ static void monitored(struct engine *e, struct host *h, const struct input *in)
         host_down(e, h, "bad-sample", BLAME_SITE, err.text);
     } else {
         h->sampled_us = e->now_us;
-        if (is_changed)
+        if (h->n_queue_lists != n_lists)
             count_attempts(e, h);
-        e->wants_match |= is_changed;
+        if (is_changed)
+            sched_host_changed(e->sched, h);
     }
 }
 
@@ -131,6 +157,16 @@ void hosts_answer(struct engine *e, const struct input *in)
         struct host *h = e->hosts[in->answer.number];
         if (strcmp(h->im, im->name) == 0)
             monitored(e, h, in);
+    }
+}
+
+/* What hosts offer depends on their drivers. */
+void hosts_driver_changed(struct engine *e, const struct driver *d)
+{
+    for (size_t i = 0; i < e->n_hosts; i++) {
+        const struct host *h = e->hosts[i];
+        if (strcmp(d->kind == DRIVER_TM ? h->tm : h->em, d->name) == 0)
+            sched_host_changed(e->sched, h);
     }
 }
 

@@ -88,7 +88,6 @@ void request_submit(struct engine *e, const struct input *in)
         emit(e, &ev);
         credential_want(e, state_job(&e->state, ev.job));
         reply_submitted(e, in, state_job(&e->state, ev.job));
-        e->wants_match = true;
     }
     free(key);
 }
@@ -209,7 +208,6 @@ static void wish_waiting(struct engine *e, struct job *j, uint64_t task, enum wi
     if (old != wish)
         wish_event(e, j, task, wish);
     accept(r, id, true);
-    e->wants_match = true;
 }
 
 static void wish_one(struct engine *e, const struct input *in, struct job *j, uint64_t task,
@@ -260,7 +258,6 @@ static void wish_array(struct engine *e, const struct input *in, struct job *j, 
             wish_gone(e, j, under_way[i], in->wish.is_hard, r);
     } else if (in->wish.wish != WISH_ASLEEP) {
         wish_event(e, j, TASK_ALL, in->wish.wish);
-        e->wants_match = true;
     } else {
         refuse(r, j->id, GW_ESTATE, "this array cannot sleep: it has no snapshots");
     }
@@ -315,7 +312,9 @@ void request_drain(struct engine *e, const struct input *in)
         struct event ev = {
             .kind = EV_SITE_DRAINED, .host = in->drain.host, .flag = in->drain.is_drained};
         emit(e, &ev);
-        e->wants_match = true;
+        const struct host *h = engine_host(e, in->drain.host);
+        if (h)
+            sched_host_changed(e->sched, h);
     }
     reply_add(e, &in->asker);
 }
@@ -327,7 +326,6 @@ void request_pause(struct engine *e, const struct input *in)
     if (e->state.is_paused != in->is_paused) {
         struct event ev = {.kind = EV_DISPATCH_PAUSED, .flag = in->is_paused};
         emit(e, &ev);
-        e->wants_match = true;
     }
     reply_add(e, &in->asker);
 }

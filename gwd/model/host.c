@@ -199,21 +199,30 @@ static void queues_update(struct host *h)
 {
     struct host_queue *old = h->queues;
     size_t n_old = h->n_queues, n = 0;
+    bool is_other;
     for (struct attr *a = h->attrs; a; a = a->hh.next)
         if (a->index >= 0 && (size_t)a->index >= n && strncmp(a->key, "QUEUE_NAME[", 11) == 0)
             n = (size_t)a->index + 1;
     h->n_queues = n ? n : 1;
+    is_other = h->n_queues != n_old;
     h->queues = xcalloc(h->n_queues, sizeof *h->queues);
     for (size_t i = 0; i < h->n_queues; i++) {
         const struct attr *name = indexed(h, "QUEUE_NAME", i);
         h->queues[i].name = xstrdup(name ? name->text : "");
         h->queues[i].nodes = name || !n ? queue_nodes(h, i) : 0;
+        if (i < n_old && strcmp(old[i].name, h->queues[i].name) == 0) {
+            h->queues[i].used = old[i].used;
+            old[i].used = 0;
+            continue;
+        }
+        is_other = true;
         for (size_t k = 0; k < n_old; k++)
             if (strcmp(old[k].name, h->queues[i].name) == 0) {
                 h->queues[i].used = old[k].used;
                 old[k].used = 0;
             }
     }
+    h->n_queue_lists += is_other;
     for (size_t k = 0; k < n_old; k++) {
         h->queues[0].used += old[k].used; /* of a queue that is gone */
         free(old[k].name);

@@ -37,6 +37,7 @@ struct host {
     struct attr *attrs;
     struct host_queue *queues; /* at least one while up */
     size_t n_queues;
+    uint64_t n_queue_lists; /* raised when queues come, go or are renamed */
     uint64_t running;       /* our attempts here */
     uint64_t vm_memory_mib; /* that our VMs here hold */
     int64_t sampled_us;

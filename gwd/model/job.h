@@ -51,7 +51,6 @@ struct job_class {
     uint64_t vm_memory_mib;
     char *requirements_text, *rank_text;
     struct expr *requirements, *rank;
-    struct match_why *why; /* of the last scheduling pass; freed with the class */
     unsigned refs;
     struct job *queue; /* jobs with tasks ready to run: gwd/model/jobqueue.h */
     struct job *first; /* of these */

@@ -74,7 +74,6 @@ static void class_release(struct state *s, struct job_class *c)
     state_remove_class(s, c);
     expr_destroy(c->requirements);
     expr_destroy(c->rank);
-    free(c->why);
     free(c->credential);
     free(c->requirements_text);
     free(c->rank_text);

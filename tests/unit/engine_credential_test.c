@@ -45,9 +45,9 @@ static const struct reason *parked(struct world *w, uint64_t id)
     return engine_trouble(w->engine, j, job_task(j, 0));
 }
 
-static struct match_why *why(struct world *w, uint64_t id)
+static const struct match_why *why(struct world *w, uint64_t id)
 {
-    return state_job_of(engine_state(w->engine), id)->spec->class->why;
+    return engine_why(w->engine, state_job_of(engine_state(w->engine), id)->spec->class);
 }
 
 static void check_done_once(struct world *w, uint64_t id)

@@ -1,16 +1,16 @@
-/* The match: who goes where, in which order, and what is said about those who wait. */
+/* The scheduler: who goes where, in which order, and what is said about those who wait. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "gwd/sched/match.h"
+#include "gwd/sched/sched.h"
 #include "tests/unit/core.h"
 
 #include <time.h>
 
-enum { NOW_US = 1000000, HOSTS_MAX = 64 };
+enum { NOW_US = 1000000, HOSTS_MAX = 64, BUDGET = 1000000000 };
 
 /* A state, hosts, and a log of what was taken: "1.0@a 2.0@b". */
 struct bench {
@@ -20,10 +20,17 @@ struct bench {
     struct match_limits limits;
     const char *unusable; /* name of a host whose driver is down */
     uint64_t user_running;
-    int64_t now_us;
+    int64_t now_us, wake_us;
     struct buf log;
-    struct match_pass pass;
+    struct sched *sched;
+    uint64_t n_taken;
+    bool is_cut;
 };
+
+static void take(void *ctx, const struct match *m);
+static unsigned host_offers(const void *ctx, const struct host *h);
+static bool has_credential(const void *ctx, const struct job_class *c);
+static uint64_t user_running(const void *ctx, uint64_t uid);
 
 static struct bench *bench_create(void)
 {
@@ -32,11 +39,18 @@ static struct bench *bench_create(void)
     state_init(&b->state);
     b->now_us = NOW_US;
     assert_int_equal(state_apply(&b->state, &ev, NULL), 0);
+    b->sched = sched_create(&(struct sched_env){.state = &b->state,
+                                                .host_offers = host_offers,
+                                                .has_credential = has_credential,
+                                                .user_running = user_running,
+                                                .take = take,
+                                                .ctx = b});
     return b;
 }
 
 static void bench_destroy(struct bench *b)
 {
+    sched_destroy(b->sched);
     for (size_t i = 0; i < b->n_hosts; i++)
         host_destroy(b->hosts[i]);
     state_clear(&b->state);
@@ -52,6 +66,7 @@ static struct host *add_host(struct bench *b, const char *name, const char *samp
     b->hosts[b->n_hosts++] = h;
     if (sample && host_sample(h, sample, &is_changed, &err) < 0)
         fail_msg("%s", err.text);
+    sched_add_host(b->sched, h);
     return h;
 }
 
@@ -113,13 +128,21 @@ static void take(void *ctx, const struct match *m)
     if (m->job->spec->t->vm_image)
         m->host->vm_memory_mib += m->job->spec->t->vm_memory_mib;
     b->user_running++;
+    b->n_taken++;
     start_at(b, m->job->id, m->task, m->host->name);
 }
 
-static bool is_usable(const void *ctx, const struct host *h)
+static unsigned host_offers(const void *ctx, const struct host *h)
 {
     const struct bench *b = ctx;
-    return !b->unusable || strcmp(b->unusable, h->name) != 0;
+    return !b->unusable || strcmp(b->unusable, h->name) != 0 ? OFFER_USABLE : 0;
+}
+
+static bool has_credential(const void *ctx, const struct job_class *c)
+{
+    (void)ctx;
+    (void)c;
+    return false;
 }
 
 static uint64_t user_running(const void *ctx, uint64_t uid)
@@ -132,16 +155,9 @@ static uint64_t user_running(const void *ctx, uint64_t uid)
 static const char *run(struct bench *b)
 {
     buf_reset(&b->log);
-    b->pass = (struct match_pass){.state = &b->state,
-                                  .hosts = b->hosts,
-                                  .n_hosts = b->n_hosts,
-                                  .limits = b->limits,
-                                  .now_us = b->now_us,
-                                  .user_running = user_running,
-                                  .is_usable = is_usable,
-                                  .take = take,
-                                  .ctx = b};
-    match_run(&b->pass);
+    b->n_taken = 0;
+    b->wake_us = state_wake(&b->state, b->now_us);
+    b->is_cut = sched_run(b->sched, &b->limits, b->now_us, BUDGET);
     const char *wrong = recount(&b->state);
     if (wrong)
         fail_msg("%s", wrong);
@@ -150,7 +166,7 @@ static const char *run(struct bench *b)
 
 static const struct match_why *why(struct bench *b, uint64_t job)
 {
-    return state_job(&b->state, job)->spec->class->why;
+    return sched_why(b->sched, state_job(&b->state, job)->spec->class);
 }
 
 #define SLOTS(n) "LRMS_NAME=\"fork\" NODECOUNT=" #n " "
@@ -214,6 +230,8 @@ static void the_host_where_a_task_failed_before_comes_last(void **state)
     assert_string_equal(run(b), "2.0@a");
     /* A failure that was not the site's counts for nothing. */
     b->hosts[0]->queues[0].used = other->queues[0].used = 0;
+    sched_host_freed(b->sched, b->hosts[0]);
+    sched_host_freed(b->sched, other);
     id = add_job(b, "RANK = CPU_MHZ", 1, 0);
     fail_there(b, id, "a", BLAME_US, 0);
     assert_string_equal(run(b), "3.0@a");
@@ -267,6 +285,7 @@ static void vms_go_where_a_hypervisor_has_room_for_their_memory(void **state)
     assert_int_equal(why(b, 1)->too_small, 2);
     assert_int_equal(why(b, 1)->busy, 1);
     b->hosts[3]->vm_memory_mib -= 1000;
+    sched_host_freed(b->sched, b->hosts[3]);
     assert_string_equal(run(b), "1.2@d");
     bench_destroy(b);
 }
@@ -343,22 +362,22 @@ static void limits_hold_and_ask_for_another_pass_when_it_would_find_room(void **
     uint64_t id = add_job(b, "", 30, 0);
     b->limits = (struct match_limits){.per_pass = 3};
     assert_string_equal(run(b), "1.0@a 1.1@b 1.2@a");
-    assert_true(b->pass.is_cut);
+    assert_true(b->is_cut);
     b->limits = (struct match_limits){.per_host = 1};
     assert_string_equal(run(b), "1.3@b 1.4@a");
-    assert_true(b->pass.is_cut);
+    assert_true(b->is_cut);
     b->limits = (struct match_limits){.per_user = 6};
     assert_string_equal(run(b), "1.5@b");
-    assert_false(b->pass.is_cut);
+    assert_false(b->is_cut);
     assert_true(why(b, id)->is_user_limit);
     b->limits = (struct match_limits){0};
     run(b);
-    assert_int_equal(b->pass.n_taken, 12);
-    assert_false(b->pass.is_cut);
+    assert_int_equal(b->n_taken, 12);
+    assert_false(b->is_cut);
     /* All is full: a limit changes nothing about that. */
     b->limits = (struct match_limits){.per_pass = 3, .per_host = 1};
     assert_string_equal(run(b), "");
-    assert_false(b->pass.is_cut);
+    assert_false(b->is_cut);
     bench_destroy(b);
 }
 
@@ -372,13 +391,13 @@ static void a_task_in_back_off_is_left_out_and_its_time_is_told(void **state)
     fail_there(b, second, "x", BLAME_SITE, NOW_US + 300);
     add_job(b, "", 1, 0);
     assert_string_equal(run(b), "3.0@a");
-    assert_int_equal(b->pass.wake_us, NOW_US + 300);
+    assert_int_equal(b->wake_us, NOW_US + 300);
     b->now_us = NOW_US + 300;
     assert_string_equal(run(b), "2.0@a");
-    assert_int_equal(b->pass.wake_us, NOW_US + 500);
+    assert_int_equal(b->wake_us, NOW_US + 500);
     b->now_us = NOW_US + 500;
     assert_string_equal(run(b), "1.0@a");
-    assert_int_equal(b->pass.wake_us, INT64_MAX);
+    assert_int_equal(b->wake_us, INT64_MAX);
     bench_destroy(b);
 }
 
@@ -406,7 +425,7 @@ static void the_places_of_a_class_are_listed_best_first_also_when_they_are_full(
     uint64_t id = add_job(b, "REQUIREMENTS = CPU_MHZ > 0\nRANK = CPU_MHZ", 1, 0);
     run(b);
     size_t n;
-    struct match_place *places = match_places(&b->pass, state_job(&b->state, id)->spec->class, &n);
+    struct match_place *places = sched_places(b->sched, state_job(&b->state, id)->spec->class, &n);
     assert_int_equal(n, 2);
     assert_string_equal(places[0].host->name, "b");
     assert_string_equal(places[1].host->name, "a");
@@ -428,7 +447,7 @@ static void a_pass_costs_classes_times_hosts_and_not_jobs_times_hosts(void **sta
         add_job(b, "REQUIREMENTS = ARCH = \"x86_64\"", 50, i % 5);
     clock_t start = clock();
     run(b);
-    assert_int_equal(b->pass.n_taken, 4 * HOSTS_MAX);
+    assert_int_equal(b->n_taken, 4 * HOSTS_MAX);
     for (int i = 0; i < 100; i++)
         assert_string_equal(run(b), "");
     double took = (double)(clock() - start) / CLOCKS_PER_SEC;
@@ -456,5 +475,5 @@ int main(void)
         cmocka_unit_test(the_places_of_a_class_are_listed_best_first_also_when_they_are_full),
         cmocka_unit_test(a_pass_costs_classes_times_hosts_and_not_jobs_times_hosts),
     };
-    return cmocka_run_group_tests_name("match", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
 }
