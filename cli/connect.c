@@ -8,14 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
+static int failure(int r, const struct gw_err *err)
+{
+    if (r == 0)
+        return 0;
+    output_failure(err);
+    return r == -GW_EINVAL ? EXIT_CONFIG : r == -GW_ETIMEDOUT ? EXIT_UNAVAILABLE : exit_of_error(r);
+}
+
 int connect_gwd(struct gw **ret)
 {
     struct gw_err err = {0};
-    int r = gw_connect(NULL, ret, &err);
-    if (r == 0)
-        return 0;
-    output_failure(&err);
-    return r == -GW_EINVAL ? EXIT_CONFIG : r == -GW_ETIMEDOUT ? EXIT_UNAVAILABLE : exit_of_error(r);
+    return failure(gw_connect(NULL, ret, &err), &err);
+}
+
+int connect_open(struct gw **ret)
+{
+    struct gw_err err = {0};
+    return failure(gw_open(NULL, ret, &err), &err);
 }
 
 int connect_ask(struct gw *gw, const char *op, json_t *fields, json_t **ret)

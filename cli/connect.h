@@ -9,6 +9,9 @@ enum { PATIENCE_SUBMIT_MS = 10000, PATIENCE_WAIT_MS = 300000 };
 /* 0, or the exit code after the error was said. */
 int connect_gwd(struct gw **ret);
 
+/* The same without waiting for the greeting (gw_open). */
+int connect_open(struct gw **ret);
+
 /* Ask and say what went wrong: 0 and *ret (the caller's), or the exit code. */
 int connect_ask(struct gw *gw, const char *op, json_t *fields, json_t **ret);
 

@@ -30,6 +30,8 @@ void diagnostics_take(struct diags *d, const json_t *list)
 {
     size_t i;
     json_t *diag;
+    if (json_array_size(list) == 0)
+        return; /* which most are */
     screen_init();
     json_array_foreach(list, i, diag)
     {

@@ -3,9 +3,11 @@
 #include "cli/exit.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 static int usage(FILE *to, int code)
 {
@@ -37,8 +39,20 @@ static int run(const struct cmd *cmd, int argc, char **argv)
     return close_output(cmd->run(argc, argv));
 }
 
+/* Against daemons that choose names for their hashes. jansson would read /dev/urandom for it; the
+ * kernel gave every process some random bytes already. */
+static void seed_hashes(void)
+{
+    size_t seed = 0;
+    const void *random = (const void *)getauxval(AT_RANDOM);
+    if (random)
+        memcpy(&seed, random, sizeof seed);
+    json_object_seed(seed);
+}
+
 int main(int argc, char **argv)
 {
+    seed_hashes();
     const struct cmd *cmd = argc > 0 ? cmd_find(basename(argv[0])) : NULL;
     if (cmd && strcmp(cmd->name, basename(argv[0])) == 0)
         return run(cmd, argc, argv);

@@ -7,8 +7,11 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/redraw.h"
+#include "cli/table.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { KEY_WHY = KEY_OWN };
 
@@ -113,24 +116,90 @@ static json_t *filter_of(const struct ps_options *o)
     return fields;
 }
 
+/* How the pages of a listing are printed. */
+struct printer {
+    const struct ps_options *o;
+    struct table *table; /* NULL: not as a table */
+    size_t n_pages;
+};
+
+static int print_page(void *ctx, const json_t *jobs, const char *text, size_t len,
+                      struct gw_err *err)
+{
+    struct printer *p = ctx;
+    (void)text;
+    (void)len;
+    (void)err;
+    if (p->table) {
+        ps_table_put(p->table, p->o->fields, jobs);
+        table_flush(p->table);
+    } else {
+        ps_print_full(jobs);
+    }
+    return 0;
+}
+
+/* What gwd wrote goes out as it is. */
+static int print_text(void *ctx, const json_t *jobs, const char *text, size_t len,
+                      struct gw_err *err)
+{
+    struct printer *p = ctx;
+    (void)jobs;
+    (void)err;
+    if (p->n_pages == 0)
+        printf("{\"schema\":%d,\"jobs\":[", OUTPUT_SCHEMA);
+    if (len) {
+        if (p->n_pages > 1)
+            putchar(',');
+        fwrite(text, 1, len, stdout);
+    }
+    /* 0: nothing yet, 1: only the beginning, 2: jobs. */
+    p->n_pages = len || p->n_pages > 1 ? 2 : 1;
+    return 0;
+}
+
+static int list(struct gw *gw, const struct ps_options *o, json_t *filter, int64_t *ret_seq,
+                struct gw_err *err)
+{
+    struct printer p = {.o = o};
+    struct gw_listing l = {.filter = filter, .ctx = &p, .on_page = print_page};
+    if (o->common.is_json) {
+        l.is_text = true;
+        l.on_page = print_text;
+    } else if (!o->is_full) {
+        json_object_set_new(filter, "fields", ps_members(o->fields));
+        p.table = ps_table_create(o->fields, !o->common.has_no_header);
+    }
+    int r = gw_list(gw, &l, ret_seq, err);
+    if (r == 0 && o->common.is_json)
+        puts("]}");
+    if (p.table)
+        table_destroy(p.table);
+    return r;
+}
+
+/* For a reader at a terminal, indented. */
+static int list_for_reader(struct gw *gw, const json_t *filter, int64_t *ret_seq,
+                           struct gw_err *err)
+{
+    json_t *jobs;
+    int r = gw_jobs(gw, filter, &jobs, ret_seq, err);
+    if (r == 0)
+        output_json("jobs", jobs);
+    return r;
+}
+
 static int show(struct gw *gw, const void *ctx, int64_t *ret_seq)
 {
     const struct ps_options *o = ctx;
     struct gw_err err = {0};
-    json_t *filter = filter_of(o), *jobs;
-    int r = filter ? gw_jobs(gw, filter, &jobs, ret_seq, &err)
-                   : gw_err_set(&err, GW_EINVAL, "a filter is not UTF-8");
+    json_t *filter = filter_of(o);
+    int r = !filter ? gw_err_set(&err, GW_EINVAL, "a filter is not UTF-8")
+            : o->common.is_json && isatty(STDOUT_FILENO)
+                ? list_for_reader(gw, filter, ret_seq, &err)
+                : list(gw, o, filter, ret_seq, &err);
     json_decref(filter);
-    if (r < 0)
-        return output_failure(&err);
-    if (o->common.is_json)
-        output_json("jobs", json_incref(jobs));
-    else if (o->is_full)
-        ps_print_full(jobs);
-    else
-        ps_print_table(jobs, o->fields, !o->common.has_no_header);
-    json_decref(jobs);
-    return 0;
+    return r < 0 ? output_failure(&err) : 0;
 }
 
 static int say_why(struct gw *gw, const struct ps_options *o)

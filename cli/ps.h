@@ -5,12 +5,19 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+struct table;
+
 #define PS_DEFAULT_FIELDS "uJsetxjh"
 
 /* The letter that is no field of `fields`, or 0. */
 char ps_bad_field(const char *fields);
 
-void ps_print_table(const json_t *jobs, const char *fields, bool has_header);
+/* The members of a job that these fields show, for the operation `jobs`. */
+json_t *ps_members(const char *fields);
+
+/* A table of jobs, page by page. */
+struct table *ps_table_create(const char *fields, bool has_header);
+void ps_table_put(struct table *t, const char *fields, const json_t *jobs);
 void ps_print_full(const json_t *jobs); /* -f: KEY=VALUE */
 void ps_print_why(const json_t *job);   /* --why */
 json_t *ps_why_json(const json_t *job);

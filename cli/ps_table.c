@@ -128,30 +128,33 @@ static void put_credential(struct table *t, const json_t *job)
 
 static const struct {
     char letter;
+    const char *members[5]; /* of a job, that it needs */
     struct table_column columns[4];
     void (*put)(struct table *t, const json_t *job);
 } fields_of[] = {
-    {'u', {{"USER", 12, false}}, put_user},
-    {'J', {{"JID", 3, true}}, put_id},
-    {'i', {{"AID", 3, true}, {"TID", 3, true}}, put_array},
-    {'p', {{"FP", 2, true}}, put_priority},
-    {'y', {{"TYPE", 8, false}}, put_type},
-    {'n', {{"NP", 2, true}}, put_np},
-    {'s', {{"DM", 4, false}}, put_state},
-    {'e', {{"EM", 4, false}}, put_em},
-    {'f', {{"RWS", 3, false}}, put_flags},
+    {'u', {"user", "uid"}, {{"USER", 12, false}}, put_user},
+    {'J', {"id"}, {{"JID", 3, true}}, put_id},
+    {'i', {"array", "task"}, {{"AID", 3, true}, {"TID", 3, true}}, put_array},
+    {'p', {"priority"}, {{"FP", 2, true}}, put_priority},
+    {'y', {"type"}, {{"TYPE", 8, false}}, put_type},
+    {'n', {"np"}, {{"NP", 2, true}}, put_np},
+    {'s', {"state"}, {{"DM", 4, false}}, put_state},
+    {'e', {"em"}, {{"EM", 4, false}}, put_em},
+    {'f', {"attempt"}, {{"RWS", 3, false}}, put_flags},
     {'t',
+     {"submitted", "ended", "exec_s", "xfer_s"},
      {{"START", 8, false}, {"END", 8, false}, {"EXEC", 7, true}, {"XFER", 7, true}},
      put_clock},
     {'T',
+     {"submitted", "ended", "exec_s", "xfer_s"},
      {{"START", 14, false}, {"END", 14, false}, {"EXEC", 7, true}, {"XFER", 7, true}},
      put_dates},
-    {'x', {{"EXIT", 4, true}}, put_exit},
-    {'j', {{"NAME", 15, false}}, put_name},
-    {'h', {{"HOST", 25, false}}, put_host},
-    {'v', {{"VJOB", 10, false}}, put_vjob},
-    {'c', {{"CRED", 8, true}}, put_credential},
-    {'r', {{"REASON", 20, false}}, put_reason},
+    {'x', {"exit_code"}, {{"EXIT", 4, true}}, put_exit},
+    {'j', {"name"}, {{"NAME", 15, false}}, put_name},
+    {'h', {"host", "lrms"}, {{"HOST", 25, false}}, put_host},
+    {'v', {"vjob"}, {{"VJOB", 10, false}}, put_vjob},
+    {'c', {"credential"}, {{"CRED", 8, true}}, put_credential},
+    {'r', {"reason"}, {{"REASON", 20, false}}, put_reason},
 };
 
 static size_t find(char letter)
@@ -170,21 +173,35 @@ char ps_bad_field(const char *fields)
     return 0;
 }
 
-void ps_print_table(const json_t *jobs, const char *fields, bool has_header)
+json_t *ps_members(const char *fields)
 {
-    size_t n = 0, i;
-    json_t *job;
+    json_t *list = json_array();
+    for (const char *f = fields; *f; f++)
+        for (const char *const *m = fields_of[find(*f)].members; *m; m++)
+            json_array_append_new(list, json_string(*m));
+    return list;
+}
+
+struct table *ps_table_create(const char *fields, bool has_header)
+{
+    size_t n = 0;
     struct table_column *columns = xcalloc(strlen(fields) * 4 + 1, sizeof *columns);
     for (const char *f = fields; *f; f++)
         for (size_t k = 0; k < 4 && fields_of[find(*f)].columns[k].name; k++)
             columns[n++] = fields_of[find(*f)].columns[k];
     struct table *t = table_create(columns, n, has_header);
+    free(columns);
+    return t;
+}
+
+void ps_table_put(struct table *t, const char *fields, const json_t *jobs)
+{
+    size_t i;
+    json_t *job;
     json_array_foreach(jobs, i, job)
     {
         table_row(t);
         for (const char *f = fields; *f; f++)
             fields_of[find(*f)].put(t, job);
     }
-    table_print_destroy(t);
-    free(columns);
 }

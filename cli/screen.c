@@ -25,8 +25,7 @@ static bool is_treacherous(wchar_t c)
 
 void screen_escape(struct buf *out, const char *text)
 {
-    /* libsmartcols 2.38 never returns from a table with multibyte text in a locale without any:
-     * there, nothing but ASCII may pass. */
+    /* In a locale without multibyte text nothing but ASCII may pass. */
     bool is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     size_t left = strlen(text);
     mbstate_t state = {0};

@@ -19,7 +19,8 @@
 enum { KEY_WAIT = KEY_OWN, KEY_EXIT, KEY_CHECK, KEY_KEY, KEY_CREDENTIAL, KEY_BARE };
 
 static const struct argp_option option_table[] = {
-    {"template", 't', "FILE", 0, "The job template; also without -t; `-` is standard input", 0},
+    {"template", 't', "FILE", 0,
+     "The job template; also without -t; `-` is standard input, where lines --- part several", 0},
     {"verbose", 'v', NULL, 0, "Print the job's id; with --wait its state changes", 0},
     {"tasks", 'n', "N", 0, "An array of N tasks", 0},
     {"start", 's', "N", 0, "${PARAM} of an array's first task (0)", 0},
@@ -139,24 +140,34 @@ static const struct argp argp = {
     NULL,
     NULL};
 
-static void say_id(const struct submit_options *o, const struct gw_submitted *s)
+/* More tasks than anybody reads are told as a range. */
+static void print_array(const struct gw_submitted *s)
+{
+    enum { LISTED_MAX = 1000 };
+    printf("ARRAY ID: %" PRIu64 "\n\nTASK JOB\n", s->array);
+    if (s->tasks > LISTED_MAX)
+        printf("0-%" PRIu64 " %" PRIu64 "-%" PRIu64 "\n", s->tasks - 1, s->job,
+               s->job + s->tasks - 1);
+    for (uint64_t i = 0; s->tasks <= LISTED_MAX && i < s->tasks; i++)
+        printf("%-4" PRIu64 " %" PRIu64 "\n", i, s->job + i);
+}
+
+void submission_say(const struct submit_options *o, const struct gw_submitted *s, uint64_t number)
 {
     if (o->common.is_json) {
-        output_json("submitted",
-                    json_pack("{sI sI so ss sO*}", "job", (json_int_t)s->job, "tasks",
-                              (json_int_t)s->tasks, "array",
-                              s->is_array ? json_integer((json_int_t)s->array) : json_null(), "key",
-                              s->key, "warnings", s->warnings));
+        json_t *said =
+            json_pack("{sI sI so ss sO*}", "job", (json_int_t)s->job, "tasks", (json_int_t)s->tasks,
+                      "array", s->is_array ? json_integer((json_int_t)s->array) : json_null(),
+                      "key", s->key, "warnings", s->warnings);
+        if (number)
+            json_object_set_new(said, "template", json_integer((json_int_t)number));
+        output_json("submitted", said);
     } else if (o->is_verbose || isatty(STDOUT_FILENO)) {
-        if (s->is_array) {
-            printf("ARRAY ID: %" PRIu64 "\n\nTASK JOB\n", s->array);
-            for (uint64_t i = 0; i < s->tasks; i++)
-                printf("%-4" PRIu64 " %" PRIu64 "\n", i, s->job + i);
-        } else {
+        if (s->is_array)
+            print_array(s);
+        else
             printf("JOB ID: %" PRIu64 "\n", s->job);
-        }
     }
-    fflush(stdout);
 }
 
 struct submit_state {
@@ -184,26 +195,32 @@ static void on_end(void *ctx, const json_t *job)
         progress_end(job);
 }
 
-static void farewell(const struct gw_submitted *s)
+static void farewell(const uint64_t *ids, size_t n, uint64_t array)
 {
-    const char *flag = s->is_array ? "-A " : "";
-    uint64_t id = s->is_array ? s->array : s->job;
-    char *text = xasprintf("%s on; gwwait %s%" PRIu64 " waits again, gwkill %s%" PRIu64 " ends %s",
-                           s->is_array ? "the jobs go" : "the job goes", flag, id, flag, id,
-                           s->is_array ? "them" : "it");
+    char *text;
+    if (array)
+        text = xasprintf("the jobs go on; gwwait -A %" PRIu64 " waits again, gwkill -A %" PRIu64
+                         " ends them",
+                         array, array);
+    else if (n == 1)
+        text =
+            xasprintf("the job goes on; gwwait %" PRIu64 " waits again, gwkill %" PRIu64 " ends it",
+                      ids[0], ids[0]);
+    else
+        text = xstrdup("the jobs go on; gwps shows them");
     connect_on_interrupt(text);
     free(text);
 }
 
-static int await_end(struct gw *gw, const struct submit_options *o, const struct gw_submitted *sub,
-                     int64_t from)
+int submission_await(struct gw *gw, const struct submit_options *o, const uint64_t *ids, size_t n,
+                     uint64_t array, int64_t from)
 {
     struct gw_err err = {0};
     struct submit_state s = {
         .o = o, .jobs = json_array(), .is_told = o->is_verbose || isatty(STDERR_FILENO)};
-    struct gw_wait w = {.ids = &sub->job,
-                        .n = sub->is_array ? 0 : 1,
-                        .array = sub->array,
+    struct gw_wait w = {.ids = ids,
+                        .n = n,
+                        .array = array,
                         .from = from,
                         .timeout_ms = -1,
                         .patience_ms = PATIENCE_WAIT_MS,
@@ -212,7 +229,7 @@ static int await_end(struct gw *gw, const struct submit_options *o, const struct
                         .on_lost = connect_say_lost,
                         .on_back = connect_say_back,
                         .ctx = &s};
-    farewell(sub);
+    farewell(ids, n, array);
     int r = gw_wait(gw, &w, &err);
     int code = r < 0 ? output_failure(&err) : s.code;
     if (o->common.is_json && r == 0)
@@ -222,19 +239,51 @@ static int await_end(struct gw *gw, const struct submit_options *o, const struct
     return code;
 }
 
-/* What gwd refused: a template's mistakes with their places. */
-static int refused(struct gw *gw, const struct submit_options *o, const struct source *src,
-                   const struct gw_err *err)
+static void say_refused(const json_t *list, const struct gw_err *err, uint64_t number)
+{
+    json_t *refused = json_pack("{sI ss ss}", "template", (json_int_t)number, "code",
+                                gw_errc_name((enum gw_errc)err->code), "message", err->text);
+    if (list)
+        json_object_set(refused, "diagnostics", (json_t *)list);
+    output_json("refused", refused);
+}
+
+/* A template's mistakes with their places, or another reason. */
+int submission_refused(struct gw *gw, const struct submit_options *o, const struct source *src,
+                       const struct gw_err *err, uint64_t number)
 {
     const json_t *list = err->code == GW_EINVAL ? gw_array(gw_refusal(gw), "diagnostics") : NULL;
+    if (o->common.is_json && number)
+        say_refused(list, err, number);
+    if (json_array_size(list) == 0 && number) {
+        output_error("%s: %s", src->shown, err->text);
+        return exit_of_error(err->code);
+    }
     if (json_array_size(list) == 0)
         return output_failure(err);
-    if (o->common.is_json)
-        output_json("diagnostics", json_incref((json_t *)list));
-    else
+    if (!o->common.is_json)
         source_diagnose(src, list);
-    output_error("%s: %s; nothing was submitted", src->shown, err->text);
+    else if (!number)
+        output_json("diagnostics", json_incref((json_t *)list));
+    output_error("%s: %s; %s", src->shown, err->text,
+                 number ? "it was not submitted" : "nothing was submitted");
     return EXIT_TEMPLATE;
+}
+
+struct gw_submission submission_of(const struct submit_options *o, const struct source *src,
+                                   const char *home, const char *credential)
+{
+    return (struct gw_submission){.template = buf_str(&src->text),
+                                  .file = src->name,
+                                  .home = home,
+                                  .tasks = o->tasks,
+                                  .is_array = o->tasks > 0,
+                                  .start = o->start,
+                                  .increment = o->increment,
+                                  .is_held = o->is_held,
+                                  .priority = o->priority,
+                                  .key = o->key,
+                                  .credential = credential};
 }
 
 static int submit(struct gw *gw, const struct submit_options *o, const struct source *src,
@@ -242,34 +291,26 @@ static int submit(struct gw *gw, const struct submit_options *o, const struct so
 {
     struct gw_err err = {0};
     struct gw_submitted sub;
-    /* The job's own events are all after what the greeting told. */
-    int64_t from = gw_int(gw_hello(gw), "seq", 0) + 1;
     char *credential = owner_credential_path();
-    const struct gw_submission s = {.template = buf_str(&src->text),
-                                    .file = src->name,
-                                    .home = home,
-                                    .tasks = o->tasks,
-                                    .is_array = o->tasks > 0,
-                                    .start = o->start,
-                                    .increment = o->increment,
-                                    .is_held = o->is_held,
-                                    .priority = o->priority,
-                                    .key = o->key,
-                                    .credential = credential};
+    const struct gw_submission s = submission_of(o, src, home, credential);
     if (credential)
         owner_warn(credential);
     int r = gw_submit(gw, &s, PATIENCE_SUBMIT_MS, &sub, &err);
     free(credential);
     if (r < 0)
-        return refused(gw, o, src, &err);
+        return submission_refused(gw, o, src, &err, 0);
     if (!o->common.is_json)
         source_diagnose(src, sub.warnings);
-    say_id(o, &sub);
+    submission_say(o, &sub, 0);
+    fflush(stdout);
     json_decref(sub.warnings);
-    return o->is_waiting ? await_end(gw, o, &sub, from) : 0;
+    /* The job's own events are all after what the greeting told. */
+    int64_t from = gw_int(gw_hello(gw), "seq", 0) + 1;
+    return o->is_waiting ? submission_await(gw, o, &sub.job, sub.is_array ? 0 : 1, sub.array, from)
+                         : 0;
 }
 
-static int submit_here(const struct submit_options *o, const struct source *src)
+static int submit_here(const struct submit_options *o, struct source *src, struct stream *rest)
 {
     struct gw *gw;
     char *home = getcwd(NULL, 0);
@@ -277,10 +318,10 @@ static int submit_here(const struct submit_options *o, const struct source *src)
         output_error("the current directory: %s", strerror(errno));
         return EXIT_NO_FILE;
     }
-    int code = strlen(buf_str(&src->text)) == src->text.len ? connect_gwd(&gw)
-                                                            : source_check(src, o->common.is_json);
+    bool has_nul = strlen(buf_str(&src->text)) != src->text.len;
+    int code = has_nul && !rest ? source_check(src, o->common.is_json) : connect_open(&gw);
     if (code == 0) {
-        code = submit(gw, o, src, home);
+        code = rest ? submit_many(gw, o, src, rest, home) : submit(gw, o, src, home);
         gw_close(gw);
     }
     free(home);
@@ -291,12 +332,17 @@ static int run(int argc, char **argv)
 {
     struct submit_options o = {.increment = 1, .priority = -1};
     struct source src;
+    struct stream *rest;
     options_parse(&argp, argc, argv, &o);
-    int code = source_read(&o, &src);
-    if (code == 0) {
-        code = o.is_check ? source_check(&src, o.common.is_json) : submit_here(&o, &src);
-        source_clear(&src);
-    }
+    int code = source_read(&o, &src, &rest);
+    if (code)
+        return code;
+    if (!o.is_check)
+        code = submit_here(&o, &src, rest);
+    else
+        code = rest ? check_many(&o, &src, rest) : source_check(&src, o.common.is_json);
+    source_clear(&src);
+    stream_close(rest);
     return code;
 }
 

@@ -18,27 +18,6 @@ static const char *base_of(const char *name)
     return slash && slash[1] ? slash + 1 : name;
 }
 
-static int read_stdin(struct buf *b)
-{
-    for (;;) {
-        buf_reserve(b, 65536);
-        ssize_t n = read(STDIN_FILENO, b->data + b->len, 65536);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            if (n < 0)
-                output_error("standard input: %s", strerror(errno));
-            return n < 0 ? EXIT_IO : 0;
-        }
-        b->len += (size_t)n;
-        b->data[b->len] = '\0';
-        if (b->len > TEMPLATE_MAX_BYTES) {
-            output_error("standard input: a template has at most %d bytes", TEMPLATE_MAX_BYTES);
-            return EXIT_TEMPLATE;
-        }
-    }
-}
-
 static int read_named(const char *file, struct buf *b)
 {
     struct gw_err err;
@@ -90,16 +69,28 @@ static int read_command(const struct submit_options *o, struct source *s)
     return 0;
 }
 
-int source_read(const struct submit_options *o, struct source *ret)
+static int read_stdin(struct source *ret, struct stream **ret_rest)
+{
+    struct stream *stream = stream_open();
+    int r = stream_next(stream, ret);
+    if (r == 0) /* nothing but blanks: gwd says what is missing */
+        *ret = (struct source){.shown = xstrdup("stdin"), .name = xstrdup("stdin")};
+    if (r > 0 && stream_has_more(stream))
+        *ret_rest = stream;
+    else
+        stream_close(stream);
+    return r < 0 ? -r : 0;
+}
+
+int source_read(const struct submit_options *o, struct source *ret, struct stream **ret_rest)
 {
     struct source s = {0};
     int code = 0;
+    *ret_rest = NULL;
     if (o->command) {
         code = read_command(o, &s);
     } else if (strcmp(o->file, "-") == 0) {
-        code = read_stdin(&s.text);
-        s.shown = xstrdup("stdin");
-        s.name = xstrdup("stdin");
+        return read_stdin(ret, ret_rest);
     } else {
         code = read_named(o->file, &s.text);
         s.shown = xstrdup(o->file);

@@ -1,5 +1,4 @@
-/* Tables by libsmartcols: aligned, cells made safe for a terminal, the header bold on a terminal
- * only. */
+/* Tables: aligned, cells made safe for a terminal, the header bold on a terminal only. */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
 
@@ -18,6 +17,11 @@ struct table *table_create(const struct table_column *columns, size_t n, bool ha
 void table_row(struct table *t);                   /* begin a row */
 void table_put(struct table *t, const char *text); /* its next cell; "--" for NULL or "" */
 void table_putf(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void table_print_destroy(struct table *t); /* to stdout */
+
+/* Print the rows so far to stdout, and forget them: a column is as wide as its widest cell so far.
+ */
+void table_flush(struct table *t);
+void table_destroy(struct table *t);
+void table_print_destroy(struct table *t); /* both */
 
 #endif
