@@ -258,7 +258,7 @@ char *jobfiles_description(struct engine *e, struct flight *f, const struct driv
 /* The GW_ variables of a job; `put` is given malloc'ed values and takes them over. */
 typedef void jobfiles_put(void *ctx, const char *name, char *value);
 void jobfiles_names(struct engine *e, const struct flight *f, jobfiles_put *put, void *ctx);
-/* Does .wrapper only name the program gw_wrapper, which the host has? */
+/* Is .wrapper a file for the program gw_wrapper, which the host has? */
 bool jobfiles_has_program(const struct engine *e, const struct flight *f);
 
 /* nsh.c: where worker nodes do not have the account's home */

@@ -206,9 +206,12 @@ bool jobfiles_has_program(const struct engine *e, const struct flight *f)
     return wrapper_program(e, f) != NULL;
 }
 
-static void put_wrapper_line(struct engine *e, struct flight *f, struct buf *b)
+/* What the program reads: one file instead of three. */
+static void put_program(struct engine *e, struct flight *f, struct buf *b)
 {
     buf_printf(b, "#!%s\n", wrapper_program(e, f));
+    put_ctl(e, f, b);
+    put_env(e, f, b);
 }
 
 /* Relative to `directory`, as GRAM reads them; that itself may be relative to the account's home.
@@ -220,8 +223,8 @@ static void put_wrapper(const struct engine *e, const struct flight *f, struct r
     rsl_add_one(rsl, "executable", ".wrapper");
     rsl_add_one(rsl, "directory", dir);
     rsl_add_one(rsl, "stdin", "/dev/null");
-    rsl_add_one(rsl, "stdout", "stdout.wrapper");
-    rsl_add_one(rsl, "stderr", "stderr.wrapper");
+    rsl_add_one(rsl, "stdout", "/dev/null"); /* it says nothing there */
+    rsl_add_one(rsl, "stderr", jobfiles_has_program(e, f) ? "/dev/null" : "stderr.wrapper");
     free(dir);
     free(url);
 }
@@ -298,13 +301,14 @@ static void stage(struct engine *e, struct flight *f, const char *name, bool is_
 
 void jobfiles_stage(struct engine *e, struct flight *f)
 {
+    bool has_program = jobfiles_has_program(e, f);
     const struct {
         const char *name;
         void (*put)(struct engine *e, struct flight *f, struct buf *b);
         bool is_wanted, is_executable;
-    } files[] = {{".wrapper", put_wrapper_line, jobfiles_has_program(e, f), true},
-                 {"job.ctl", put_ctl, true, false},
-                 {"job.env", put_env, true, false},
+    } files[] = {{".wrapper", put_program, has_program, true},
+                 {"job.ctl", put_ctl, !has_program, false},
+                 {"job.env", put_env, !has_program, false},
                  {"vm.conf", put_vm, f->job->spec->t->vm_image, false}};
     for (size_t i = 0; i < GW_COUNT(files); i++) {
         struct buf b = BUF_INIT;

@@ -26,11 +26,18 @@ payload() {
     printf '%s\n' '#!/bin/sh' "$@" >"$dir/run"
 }
 
-# run SHELL NAME: the wrapper in its job directory; its exit code.
+# run SHELL NAME: the wrapper in its job directory; its exit code. The program has one file to read, by whose first line it
+# is started.
 run() {
+    local dir=$T_DIR/$2
+    if [ "$1" = gw_wrapper ]; then
+        (echo "#!$PROGRAM" && cd "$dir" && cat job.ctl job.env) >"$dir/.wrapper" 2>/dev/null
+        chmod +x "$dir/.wrapper"
+        (cd "$dir" && exec env GW_TOKEN="$TOKEN" ./.wrapper >stdout.wrapper 2>stderr.wrapper </dev/null)
+        return
+    fi
     # shellcheck disable=SC2086 # "busybox sh" is two words
-    # A program is started as the kernel does it for the line "#!PROGRAM" of a file .wrapper.
-    (cd "$T_DIR/$2" && exec env GW_TOKEN="$TOKEN" ${1/#gw_wrapper/$PROGRAM} .wrapper >stdout.wrapper 2>stderr.wrapper </dev/null)
+    (cd "$dir" && exec env GW_TOKEN="$TOKEN" $1 .wrapper >stdout.wrapper 2>stderr.wrapper </dev/null)
 }
 
 # status NAME KEY: a value of the status file, when the file verifies.

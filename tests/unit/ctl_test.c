@@ -47,9 +47,12 @@ static void the_last_value_of_a_name_counts(void **state)
 {
     (void)state;
     struct ctl ctl;
-    assert_int_equal(ctl_parse("A='1'\nA='2'\nset --\n", &ctl, NULL), 0);
+    assert_int_equal(
+        ctl_parse("#!/opt/gw_wrapper\nA='1'\nA='2'\nexport A='3'\nexport B='4'\nset --\n", &ctl,
+                  NULL),
+        0);
     assert_string_equal(ctl_get(&ctl, "A", "x"), "2");
-    assert_string_equal(ctl_get(&ctl, "B", "x"), "x");
+    assert_string_equal(ctl_get(&ctl, "B", "x"), "x"); /* is the payload's */
     assert_int_equal(ctl.n_words, 0);
     assert_non_null(ctl.words);
     ctl_clear(&ctl);
@@ -65,6 +68,7 @@ static void other_shell_is_refused(void **state)
                                         "A='1'; rm x\n",
                                         "A='1'\"x\"\n",
                                         "='1'\n",
+                                        "A='1'\n#!x\n",
                                         "1A='1'\n",
                                         "export A\n",
                                         "export  A='1'\n",

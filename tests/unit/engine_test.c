@@ -116,8 +116,10 @@ static void the_wrapper_is_not_copied_where_the_host_has_the_program(void **stat
     world_listen(w);
     world_submit(w, job);
     world_pass(w, 5);
-    assert_string_equal(world_file(w, "file:///site/.gw_i.1.1.0.1/.wrapper")->text,
-                        "#!/opt/gwd/gw_wrapper\n");
+    const char *text = world_file(w, "file:///site/.gw_i.1.1.0.1/.wrapper")->text;
+    assert_int_equal(strncmp(text, "#!/opt/gwd/gw_wrapper\nGW_TOKEN='i.1.1.0.1'\n", 43), 0);
+    assert_non_null(strstr(text, "\nset --\n"));
+    assert_false(world_has(w, "file:///site/.gw_i.1.1.0.1/job.ctl"));
     w->is_endless = false;
     world_pass(w, 5);
     check_done(w, 1, 1);

@@ -74,7 +74,8 @@ static bool take_value(const char **text, struct ctl *c)
 int ctl_parse(const char *text, struct ctl *ret, struct gw_err *err)
 {
     struct ctl c = {0};
-    for (const char *line = text; *line;) {
+    const char *first = strncmp(text, "#!", 2) == 0 ? strchrnul(text, '\n') : text;
+    for (const char *line = first + (first != text && *first); *line;) {
         const char *p = line;
         bool is_set = !c.words && take_prefix(&p, "set --");
         if (!(is_set ? take_words(&p, &c) : take_value(&p, &c)) || *p != '\n') {
@@ -105,7 +106,7 @@ const char *ctl_get(const struct ctl *c, const char *name, const char *otherwise
 {
     const char *value = otherwise;
     for (size_t i = 0; i < c->n; i++)
-        if (strcmp(c->values[i].name, name) == 0)
+        if (!c->values[i].is_exported && strcmp(c->values[i].name, name) == 0)
             value = c->values[i].value;
     return value;
 }

@@ -1,5 +1,5 @@
-/* job.ctl and job.env, the two files of a job directory that a shell would source
- * (docs/jobdir.md): exactly what gwd writes of that language, and nothing else. */
+/* What a file .wrapper for the program says (docs/jobdir.md): the lines of job.ctl and job.env,
+ * which a shell would source. Exactly what gwd writes of that language, and nothing else. */
 #ifndef WRAPPERS_PLAIN_CTL_H
 #define WRAPPERS_PLAIN_CTL_H
 
@@ -20,12 +20,14 @@ struct ctl {
     size_t n_words;
 };
 
-/* Lines NAME='value', export NAME='value' and set -- 'word' ...; a quote in a value is '\''. Values
- * may hold newlines. -GW_EINVAL names the line that is something else. */
+/* A first line "#!..." is passed over. Then lines NAME='value', export NAME='value' and set --
+ * 'word' ...; a quote in a value is '\''. Values may hold newlines. -GW_EINVAL names the line that
+ * is something else. */
 int ctl_parse(const char *text, struct ctl *ret, struct gw_err *err);
 void ctl_clear(struct ctl *c);
 
-/* The last value of that name, or `otherwise`. */
+/* The last value of that name that is not exported, or `otherwise`: what is for us, which the
+ * payload's environment cannot change. */
 const char *ctl_get(const struct ctl *c, const char *name, const char *otherwise);
 
 #endif

@@ -2,8 +2,9 @@
  * gw_wrapper.sh (docs/jobdir.md), which says more about each step. For hosts where it is installed:
  * a trivial job costs there two processes, and a dozen with a shell. No VMs: those take seconds.
  *
- * Started by the first line of the file `.wrapper`, so its argument is that file. Exits 0 when it
- * wrote the status, 75 when the claim belongs to another process, 1 when nothing could be done. */
+ * Started by the first line of the file `.wrapper`, so its argument is that file, which says what
+ * to run. Exits 0 when it wrote the status, 75 when the claim belongs to another process, 1 when
+ * nothing could be done. */
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "lib/num.h"
@@ -282,52 +283,33 @@ static pid_t start_guard(void)
 
 /* --- the way --- */
 
-static void enter_directory(char **argv)
-{
-    char *slash = argv[1] ? strrchr(argv[1], '/') : NULL;
-    if (slash && access("job.ctl", F_OK) < 0) {
-        *slash = '\0';
-        if (chdir(slash == argv[1] ? "/" : argv[1]) < 0)
-            die("the job directory %s cannot be entered", argv[1]);
-    }
-}
-
 static uint64_t seconds(const char *name)
 {
     uint64_t s;
     return num_parse_u64(ctl_get(&ctl, name, "0"), 0, INT32_MAX, &s, NULL) == 0 ? s : 0;
 }
 
-static void read_ctl(void)
+/* Its directory is the job directory. */
+static void read_ctl(char *path)
 {
     struct buf text = BUF_INIT;
     struct gw_err err;
-    if (file_read("job.ctl", CTL_MAX, &text, &err) < 0 || ctl_parse(buf_str(&text), &ctl, &err) < 0)
+    char *slash = strrchr(path, '/');
+    if (file_read(path, CTL_MAX, &text, &err) < 0 || ctl_parse(buf_str(&text), &ctl, &err) < 0)
         die("%s", err.text);
     buf_clear(&text);
+    if (slash) {
+        *slash = '\0';
+        if (chdir(slash == path ? "/" : path) < 0)
+            die("the job directory %s cannot be entered", path);
+    }
     token = ctl_get(&ctl, "GW_TOKEN", "");
     if (!*token || strchr(token, '/'))
-        die("GW_TOKEN is not set by job.ctl");
+        die("%s does not set GW_TOKEN", path);
     if (strcmp(ctl_get(&ctl, "GW_VM", "no"), "no") != 0)
         die("this program runs no VMs");
     lease_ms = (int64_t)seconds("GW_LEASE_S") * 1000;
     limit_ms = (int64_t)seconds("GW_WALLTIME_S") * 1000;
-}
-
-/* Its variables go into our own environment, from which the payload gets them. */
-static void read_env(struct ctl *env)
-{
-    struct buf text = BUF_INIT;
-    struct gw_err err;
-    int r = file_read("job.env", CTL_MAX, &text, &err);
-    if (r == 0)
-        r = ctl_parse(buf_str(&text), env, &err);
-    if (r < 0 && r != -GW_ENOENT)
-        fail("internal", "us", "job.env: %s", err.text);
-    buf_clear(&text);
-    for (size_t i = 0; i < env->n; i++)
-        if (env->values[i].is_exported)
-            setenv(env->values[i].name, env->values[i].value, 1);
 }
 
 static void block_signals(void)
@@ -345,28 +327,29 @@ static void block_signals(void)
 /* 0, or the exit code of a payload that cannot be executed. */
 static int start_payload(void)
 {
-    struct ctl env = {0};
     struct gw_err err;
     char *path = NULL, *none[] = {NULL};
     const char *executable = ctl_get(&ctl, "GW_EXECUTABLE", "");
     const char *input = ctl_get(&ctl, "GW_STDIN", "/dev/null");
     int code = 0;
-    read_env(&env);
+    /* The payload gets its environment from us. */
+    for (size_t i = 0; i < ctl.n; i++)
+        if (ctl.values[i].is_exported)
+            setenv(ctl.values[i].name, ctl.values[i].value, 1);
     if (payload_find(executable, &path, &err) < 0)
         fail("exec-failed", "job", "%s", err.text);
     if (access(input, R_OK) < 0)
         fail("internal", "us", "%s is missing in the job directory", input);
     if (sigtimedwait(&signals, NULL, &(struct timespec){0}) > 0)
         fail("cancelled", "job", "stopped before it began, because it was asked for");
-    char **argv = xcalloc(env.n_words + 2, sizeof *argv);
+    char **argv = xcalloc(ctl.n_words + 2, sizeof *argv);
     argv[0] = (char *)executable;
-    memcpy(argv + 1, env.words ? env.words : none, (env.n_words + 1) * sizeof *argv);
+    memcpy(argv + 1, ctl.words ? ctl.words : none, (ctl.n_words + 1) * sizeof *argv);
     payload = payload_start(path, argv, input, &code, &err);
     if (payload < 0)
         fail("no-space", "site", "%s", err.text);
     free(argv);
     free(path);
-    ctl_clear(&env);
     return code;
 }
 
@@ -416,11 +399,11 @@ static void finish(const siginfo_t *info, int code)
 
 int main(int argc, char **argv)
 {
-    (void)argc;
     siginfo_t info = {0};
+    if (argc < 2)
+        die("it is started by the file .wrapper of a job directory");
     close_range(3, ~0U, 0);
-    enter_directory(argv);
-    read_ctl();
+    read_ctl(argv[1]);
     block_signals();
     began = time(NULL);
     began_ms = now_ms();
