@@ -78,15 +78,12 @@ static void sweep(struct job *j)
 {
     struct launch l = sweep_launch(j);
     struct gw_err err;
-    int exec_fd = -1;
-    pid_t pid = launch_start(&l, &exec_fd, &err);
+    pid_t pid;
+    int r = launch_start(&l, &pid, &j->pidfd, &err);
     launch_clear(&l);
-    if (exec_fd >= 0)
-        close(exec_fd);
     j->is_swept = true;
-    j->pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
-    if (j->pidfd < 0) {
-        log_warn("job %s: %s was not started", j->handle, j->driver->gwvm);
+    if (r < 0) {
+        log_warn("job %s: %s", j->handle, err.text);
         buried(j);
         return;
     }

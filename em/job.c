@@ -13,6 +13,7 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utlist.h>
 
 enum {
     LOOK_AGAIN_MS = 50,
@@ -41,7 +42,7 @@ static struct job *job_add(struct fork_driver *d, const char *handle, struct lau
     j->asked = asked;
     j->launch = *launch;
     *launch = (struct launch){0};
-    j->pidfd = j->exec_fd = j->exit_code = -1;
+    j->pidfd = j->exit_code = -1;
     HASH_ADD_STR(d->jobs, handle, j);
     return j;
 }
@@ -66,7 +67,6 @@ static void release(struct job *j)
 {
     set_timer(j, 0, NULL);
     drop_fd(j, &j->pidfd);
-    drop_fd(j, &j->exec_fd);
     launch_clear(&j->launch);
 }
 
@@ -78,7 +78,7 @@ static void job_remove(struct job *j)
 }
 
 /* The request comes to nothing, and the handle with it. */
-static void refuse(struct job *j, const char *reason, const char *text)
+void job_refuse(struct job *j, const char *reason, const char *text)
 {
     kit_fail(j->driver->kit, j->asked, j->handle, NULL, reason, "%s", text);
     job_remove(j);
@@ -95,6 +95,8 @@ static const char *reason_of(int code)
         return "no-space:site";
     case GW_EINTERNAL:
         return "internal:us";
+    case GW_EUNAVAIL:
+        return "busy:site";
     default:
         return "io:site";
     }
@@ -103,6 +105,7 @@ static const char *reason_of(int code)
 void job_forget(struct job *j)
 {
     j->driver->n_ended--;
+    DL_DELETE(j->driver->ended, j);
     job_remove(j);
 }
 
@@ -111,17 +114,6 @@ void jobs_clear(struct fork_driver *d)
     struct job *j, *next;
     HASH_ITER (hh, d->jobs, j, next) {
         job_remove(j);
-    }
-}
-
-static void forget_oldest(struct fork_driver *d)
-{
-    struct job *j, *next;
-    HASH_ITER (hh, d->jobs, j, next) {
-        if (j->phase == JOB_DONE || j->phase == JOB_LOST) {
-            job_forget(j);
-            return;
-        }
     }
 }
 
@@ -172,12 +164,17 @@ void job_finish(struct job *j, enum job_phase phase)
     j->phase = phase;
     report(j);
     release(j);
+    DL_APPEND(j->driver->ended, j);
     if (++j->driver->n_ended > ENDED_KEPT)
-        forget_oldest(j->driver);
+        job_forget(j->driver->ended);
 }
 
 static void ended(struct job *j)
 {
+    if (j->launch.is_bare) {
+        recorded_ended(j);
+        return;
+    }
     if (!j->launch.token) {
         job_finish(j, JOB_DONE);
         return;
@@ -224,7 +221,7 @@ static void ask_to_end(struct job *j)
 {
     /* Our wrapper passes it on, and its helpers must live to write the status. Anything else is
      * asked as a group; the pidfd tells that the number is still its own. */
-    if (j->launch.token)
+    if (j->launch.token && !j->launch.is_bare)
         pidfd_send_signal(j->pidfd, SIGTERM, NULL, 0);
     else if (pidfd_send_signal(j->pidfd, 0, NULL, 0) == 0)
         kill(-j->leader.pid, SIGTERM);
@@ -240,7 +237,7 @@ void job_cancel(struct job *j)
         ask_to_end(j);
 }
 
-static void activate(struct job *j)
+void job_activate(struct job *j)
 {
     j->phase = JOB_ACTIVE;
     report(j);
@@ -261,58 +258,53 @@ static void later(struct job *j, const char *why)
     if (j->tries++ < LOOKS_MAX)
         set_timer(j, LOOK_AGAIN_MS, look_again);
     else if (j->asked)
-        refuse(j, "busy:site", why);
+        job_refuse(j, "busy:site", why);
     else
         job_bury(j);
 }
 
-static void on_exec(void *ctx, int fd, short revents)
+void job_look_again(struct job *j, uint64_t after_ms)
 {
-    (void)revents;
-    struct job *j = ctx;
-    struct gw_err err;
-    int r = launch_result(&j->launch, fd, &err);
-    drop_fd(j, &j->exec_fd);
-    if (r == 0) {
-        activate(j);
-        return;
-    }
-    waitid(P_PIDFD, (id_t)j->pidfd, &(siginfo_t){0}, WEXITED);
-    drop_fd(j, &j->pidfd);
+    set_timer(j, after_ms, look_again);
+}
+
+void job_not_started(struct job *j, int code, const char *text)
+{
     j->phase = JOB_LOOKING;
-    if (r == -GW_ESTATE)
-        later(j, err.text);
+    if (code == -GW_ESTATE)
+        later(j, text);
+    else if (j->asked)
+        job_refuse(j, reason_of(code), text);
     else
-        refuse(j, reason_of(r), err.text);
+        job_finish(j, JOB_LOST);
 }
 
 static void start(struct job *j)
 {
     struct gw_err err;
-    pid_t pid = launch_start(&j->launch, &j->exec_fd, &err);
-    if (pid < 0) {
-        refuse(j, "busy:site", err.text);
+    pid_t pid;
+    int r = launch_start(&j->launch, &pid, &j->pidfd, &err);
+    if (r < 0) {
+        job_not_started(j, r, err.text);
+        return;
+    }
+    if (process_identify(pid, &j->leader, &err) < 0) {
+        /* Not to be watched, so not to be: /proc is missing. */
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        job_refuse(j, "busy:site", err.text);
         return;
     }
     j->is_child = true;
-    j->phase = JOB_STARTING;
-    j->pidfd = pidfd_open(pid, 0);
-    if (j->pidfd < 0 || process_identify(pid, &j->leader, &err) < 0) {
-        /* Not to be watched, so not to be: /proc is missing or descriptors are used up. */
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        refuse(j, "busy:site", j->pidfd < 0 ? "no descriptor for the process" : err.text);
-        return;
-    }
-    loop_watch(kit_loop(j->driver->kit), j->exec_fd, POLLIN, on_exec, j);
+    job_activate(j);
 }
 
-static void adopt(struct job *j, const struct process_id *leader, int pidfd)
+void job_adopt(struct job *j, const struct process_id *leader, int pidfd)
 {
     j->leader = *leader;
     j->pidfd = pidfd;
     j->is_child = false;
-    activate(j);
+    job_activate(j);
 }
 
 /* No claim. For SUBMIT that is how it begins: the claim itself decides between two starts. */
@@ -326,7 +318,7 @@ static void found_nothing(struct job *j)
     else if (!j->asked || j->leader.pid)
         job_bury(j);
     else
-        refuse(j, "not-found:us", "the attempt was never started here");
+        job_refuse(j, "not-found:us", "the attempt was never started here");
 }
 
 static void found(struct job *j, struct attempt *a)
@@ -346,7 +338,7 @@ static void found(struct job *j, struct attempt *a)
             job_bury(j);
         break;
     case ATTEMPT_RUNNING:
-        adopt(j, &a->wrapper, a->pidfd);
+        job_adopt(j, &a->wrapper, a->pidfd);
         break;
     case ATTEMPT_ENDED:
         job_finish(j, JOB_DONE);
@@ -372,7 +364,7 @@ static void look_by_token(struct job *j)
     else if (!j->asked || (r == -GW_ENOENT && strcmp(j->asked, "RECOVER") == 0))
         job_bury(j); /* the directory was taken away from a job that had been submitted */
     else
-        refuse(j, reason_of(r == -GW_EINVAL ? -GW_EIO : r), err.text);
+        job_refuse(j, reason_of(r == -GW_EINVAL ? -GW_EIO : r), err.text);
     if (lock >= 0)
         close(lock);
 }
@@ -381,14 +373,16 @@ static void look_by_contact(struct job *j)
 {
     int fd = process_pidfd(&j->leader);
     if (fd >= 0)
-        adopt(j, &j->leader, fd);
+        job_adopt(j, &j->leader, fd);
     else
         job_finish(j, JOB_DONE);
 }
 
 static void look(struct job *j)
 {
-    if (j->launch.token)
+    if (j->launch.is_bare)
+        recorded_look(j);
+    else if (j->launch.token)
         look_by_token(j);
     else if (j->asked && strcmp(j->asked, "SUBMIT") == 0)
         start(j);

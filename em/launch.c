@@ -124,6 +124,12 @@ static int check(const struct rsl *rsl, struct gw_err *err)
     return 0;
 }
 
+static bool is_bare(const struct rsl *rsl)
+{
+    const char *staging = rsl_getenv(rsl, "GW_STAGING");
+    return staging && strcmp(staging, "no") == 0 && rsl_getenv(rsl, "GW_TOKEN");
+}
+
 static int build(const struct rsl *rsl, struct launch *ret, struct gw_err *err)
 {
     int r = check(rsl, err);
@@ -135,6 +141,7 @@ static int build(const struct rsl *rsl, struct launch *ret, struct gw_err *err)
         .directory = !dir            ? xstrdup(home())
                      : dir[0] == '/' ? xstrdup(dir)
                                      : xasprintf("%s/%s", home(), dir),
+        .is_bare = is_bare(rsl),
         .token = xstrdup(rsl_getenv(rsl, "GW_TOKEN")),
         .in = std_file(rsl, "stdin"),
         .out = std_file(rsl, "stdout"),
@@ -145,11 +152,15 @@ static int build(const struct rsl *rsl, struct launch *ret, struct gw_err *err)
     return 0;
 }
 
-int launch_read(const char *path, struct launch *ret, struct gw_err *err)
+int launch_read(const char *description, struct launch *ret, struct gw_err *err)
 {
     struct buf text = BUF_INIT;
     struct rsl rsl = {0};
-    int r = file_read(path, RSL_TEXT_MAX, &text, err);
+    int r = 0;
+    if (*description == '&')
+        buf_puts(&text, description);
+    else
+        r = file_read(description, RSL_TEXT_MAX, &text, err);
     if (r < 0) {
         buf_clear(&text);
         return r == -GW_EINVAL ? -GW_EIO : r;

@@ -4,9 +4,11 @@
 
 #include "lib/err.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct launch {
+    bool is_bare;           /* no wrapper, and no job directory: GW_STAGING=no */
     char *directory;        /* absolute */
     char *token;            /* GW_TOKEN of the environment, or NULL */
     char *in, *out, *error; /* paths, relative ones to directory */
@@ -14,9 +16,9 @@ struct launch {
     char **env;
 };
 
-/* Read and check the description in file `path`. -GW_EINVAL: this driver refuses it; else it could
- * not be read. */
-int launch_read(const char *path, struct launch *ret, struct gw_err *err);
+/* Read and check a description: itself when it begins with &, else the file of that name.
+ * -GW_EINVAL: this driver refuses it; else it could not be read. */
+int launch_read(const char *description, struct launch *ret, struct gw_err *err);
 void launch_clear(struct launch *l);
 
 /* The environment of jobs and of our helpers, as far as it is the account's: PATH, HOME, USER, ...
@@ -24,14 +26,11 @@ void launch_clear(struct launch *l);
 char **launch_account_env(void);
 void launch_env_free(char **env);
 
-/* Start in a new session, with no other descriptor than its three. `lock` (or a negative number)
- * stays open in the child until the exec. Returns the pid; *ret_exec_fd (close-on-exec,
- * non-blocking) becomes readable when the fate of the exec is known: see launch_result. */
-pid_t launch_start(const struct launch *l, int *ret_exec_fd, struct gw_err *err);
-
-/* 0: the program runs. Else the error: -GW_EINVAL when it cannot be executed, others for the
+/* Start in a new session, with no other descriptor than its three, and wait until the program runs
+ * or cannot. 0, and the pidfd is the caller's; -GW_EINVAL when it cannot be executed, -GW_ESTATE
+ * when its file is being written, -GW_EUNAVAIL when there is no room for a process, others for the
  * directory and its files. */
-int launch_result(const struct launch *l, int exec_fd, struct gw_err *err);
+int launch_start(const struct launch *l, pid_t *ret_pid, int *ret_pidfd, struct gw_err *err);
 
 /* As many descriptors as the account may have, for us and not for what we start. */
 void launch_raise_limit(void);

@@ -37,7 +37,7 @@ int process_stat(pid_t pid, struct process_stat *ret, struct gw_err *err)
     return r;
 }
 
-static const char *boot_id(void)
+const char *process_boot_id(void)
 {
     static char id[BOOT_ID_MAX];
     if (!id[0]) {
@@ -56,14 +56,14 @@ int process_identify(pid_t pid, struct process_id *ret, struct gw_err *err)
     if (r < 0)
         return r;
     *ret = (struct process_id){.pid = pid, .start = st.start};
-    snprintf(ret->boot, sizeof ret->boot, "%s", boot_id());
+    snprintf(ret->boot, sizeof ret->boot, "%s", process_boot_id());
     return 0;
 }
 
 static bool is_same_process(const struct process_id *id)
 {
     struct process_stat st;
-    return strcmp(id->boot, boot_id()) == 0 && process_stat(id->pid, &st, NULL) == 0 &&
+    return strcmp(id->boot, process_boot_id()) == 0 && process_stat(id->pid, &st, NULL) == 0 &&
            st.start == id->start && !st.is_zombie;
 }
 
@@ -124,7 +124,7 @@ int process_decode_contact(const char *text, struct process_id *ret, struct gw_e
 void process_encode_contact(const struct process_id *id, struct buf *out)
 {
     buf_printf(out, "fork:%ld:%llu:%s", (long)id->pid, (unsigned long long)id->start,
-               id->boot[0] ? id->boot : boot_id());
+               id->boot[0] ? id->boot : process_boot_id());
 }
 
 /* The sessions of an attempt, as they are found. */
@@ -216,7 +216,7 @@ static bool is_member(pid_t pid, const struct process_stat *st, const char *toke
 static void add_leader(struct sessions *s, const struct process_id *leader)
 {
     struct process_stat st;
-    if (leader->pid <= 0 || strcmp(leader->boot, boot_id()) != 0)
+    if (leader->pid <= 0 || strcmp(leader->boot, process_boot_id()) != 0)
         return;
     if (process_stat(leader->pid, &st, NULL) == 0 && st.start != leader->start)
         return;

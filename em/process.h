@@ -27,6 +27,7 @@ struct process_stat {
 };
 int process_stat(pid_t pid, struct process_stat *ret, struct gw_err *err);
 
+const char *process_boot_id(void);
 int process_identify(pid_t pid, struct process_id *ret, struct gw_err *err);
 
 /* A pidfd of exactly this process, or -1 when it does not run any more (other boot, other start

@@ -1,19 +1,25 @@
-/* The start of a launch: fork, a session of its own, exec, and its fate told through a pipe. */
+/* The start of a launch. Child and parent share their memory until the exec, so that it costs
+ * nothing to copy, and the parent learns at once what became of it. */
 #include "em/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-/* What a child that could not exec sends. */
-struct fate {
-    enum step { STEP_DIRECTORY, STEP_STDIN, STEP_STDOUT, STEP_STDERR, STEP_EXEC } step;
+/* What the child does, and what became of it. */
+struct birth {
+    const struct launch *l;
+    enum step { STEP_DIRECTORY, STEP_STDIN, STEP_STDOUT, STEP_STDERR, STEP_EXEC, STEP_DONE } step;
     int errnum;
 };
+
+enum { STACK_BYTES = 65536 };
 
 static struct rlimit first_limit;
 
@@ -25,31 +31,36 @@ void launch_raise_limit(void)
     setrlimit(RLIMIT_NOFILE, &raised);
 }
 
+/* We wait for this: a pipe without a reader must not keep us. */
 static int put_on(int fd, const char *path, int flags)
 {
-    int opened = open(path, flags | O_NOCTTY, 0666);
+    int opened = open(path, flags | O_NOCTTY | O_NONBLOCK, 0666);
     if (opened < 0)
         return -1;
-    if (opened == fd)
-        return 0;
+    if (fcntl(opened, F_SETFL, flags & O_APPEND) < 0 || opened == fd)
+        return opened == fd ? 0 : -1;
     int r = dup2(opened, fd);
     close(opened);
     return r;
 }
 
+/* What is ignored stays so over the exec; handlers do not. */
 static void reset_process(void)
 {
     sigset_t none;
     sigemptyset(&none);
-    for (int s = 1; s < NSIG; s++)
-        signal(s, SIG_DFL);
+    for (int s = 1; s < NSIG; s++) {
+        struct sigaction now;
+        if (sigaction(s, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            signal(s, SIG_DFL);
+    }
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (first_limit.rlim_max)
         setrlimit(RLIMIT_NOFILE, &first_limit);
     setsid();
 }
 
-/* In the child. Only returns when a step failed. */
+/* Only returns when a step failed. */
 static enum step become(const struct launch *l)
 {
     reset_process();
@@ -67,48 +78,60 @@ static enum step become(const struct launch *l)
     return STEP_EXEC;
 }
 
-pid_t launch_start(const struct launch *l, int *ret_exec_fd, struct gw_err *err)
+static int child(void *ctx)
 {
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return gw_err_sys(err, errno, "making a pipe");
-    fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    pid_t pid = fork();
-    if (pid == 0) {
-        struct fate f = {.step = become(l), .errnum = errno};
-        _exit(write(fds[1], &f, sizeof f) == sizeof f ? 127 : 126);
-    }
-    int e = errno;
-    close(fds[1]);
-    if (pid < 0) {
-        close(fds[0]);
-        return gw_err_sys(err, e, "forking");
-    }
-    *ret_exec_fd = fds[0];
-    return pid;
+    struct birth *b = ctx;
+    b->step = become(b->l);
+    b->errnum = errno;
+    _exit(127);
 }
 
-int launch_result(const struct launch *l, int exec_fd, struct gw_err *err)
+static int told(const struct birth *b, struct gw_err *err)
 {
-    struct fate f;
-    ssize_t n = read(exec_fd, &f, sizeof f);
-    if (n == 0)
-        return 0;
-    if (n != sizeof f)
-        return gw_err_set(err, GW_EINTERNAL, "the fate of the exec is not known");
-    switch (f.step) {
+    const struct launch *l = b->l;
+    switch (b->step) {
     case STEP_DIRECTORY:
-        return gw_err_sys(err, f.errnum, "job directory %s", l->directory);
+        return gw_err_sys(err, b->errnum, "job directory %s", l->directory);
     case STEP_STDIN:
-        return gw_err_sys(err, f.errnum, "opening %s for stdin", l->in);
+        return gw_err_sys(err, b->errnum, "opening %s for stdin", l->in);
     case STEP_STDOUT:
-        return gw_err_sys(err, f.errnum, "opening %s for stdout", l->out);
+        return gw_err_sys(err, b->errnum, "opening %s for stdout", l->out);
     case STEP_STDERR:
-        return gw_err_sys(err, f.errnum, "opening %s for stderr", l->error);
+        return gw_err_sys(err, b->errnum, "opening %s for stderr", l->error);
     case STEP_EXEC:
         break;
+    case STEP_DONE:
+        return 0;
     }
-    enum gw_errc code = f.errnum == ETXTBSY ? GW_ESTATE : GW_EINVAL;
+    enum gw_errc code = b->errnum == ETXTBSY ? GW_ESTATE : GW_EINVAL;
     return gw_err_set(err, code, "executing %s in %s: %s", l->argv[0], l->directory,
-                      strerror(f.errnum));
+                      strerror(b->errnum));
+}
+
+int launch_start(const struct launch *l, pid_t *ret_pid, int *ret_pidfd, struct gw_err *err)
+{
+    static char stack[STACK_BYTES] __attribute__((aligned(16)));
+    struct birth b = {.l = l, .step = STEP_DONE};
+    sigset_t all, before;
+    int pidfd = -1;
+    /* A handler of ours must not run in the child, in our memory. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+                      &b, &pidfd);
+    int e = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        gw_err_sys(err, e, "starting a process");
+        return -GW_EUNAVAIL;
+    }
+    int r = told(&b, err);
+    if (r < 0) {
+        waitpid(pid, NULL, 0);
+        close(pidfd);
+        return r;
+    }
+    *ret_pid = pid;
+    *ret_pidfd = pidfd;
+    return 0;
 }

@@ -24,6 +24,7 @@ static char *config_text(const char *dir)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     struct buf b = BUF_INIT;
+    char *journal = xasprintf("-d %s/em_fork", dir);
     char *self = xasprintf("--self localhost:%ld:file://%s/site", cpus > 0 ? cpus : 1, dir);
     buf_printf(&b,
                "# The private daemon of gwd --dev: this machine is the grid. See gwd.conf(5).\n"
@@ -34,7 +35,10 @@ static char *config_text(const char *dir)
     put_escaped(&b, self);
     buf_puts(&b, ":local:fork\n"
                  "TM_MAD = local:gw_tm_local:\n"
-                 "EM_MAD = fork:gw_em_fork::rsl\n");
+                 "EM_MAD = fork:gw_em_fork:");
+    put_escaped(&b, journal);
+    buf_puts(&b, ":rsl\n");
+    free(journal);
     free(self);
     return buf_take(&b);
 }
