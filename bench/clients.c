@@ -5,6 +5,9 @@
  *     clients spawn-submit SOCKET N PARALLEL      gwsubmit processes (found in PATH)
  *     clients watch SOCKET CLIENTS DEAD N_JOBS    CLIENTS that read all events, DEAD that never do,
  *                                                 while N_JOBS are submitted
+ *     clients talk SOCKET LINE...                 sends lines, prints what comes until a second is
+ *                                                 silent
+ *     clients deaf SOCKET                         watches and never reads; ends when it is cut off
  *
  * The jobs are those of `bare.jt` in the current directory if there is one. */
 #include "bench/report.h"
@@ -189,18 +192,52 @@ struct watcher {
     unsigned long lines;
 };
 
-static int watch_fd(const char *path)
+static int connect_fd(const char *path)
 {
-    static const char request[] = "{\"id\":1,\"op\":\"watch\"}\n";
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (strlen(path) >= sizeof addr.sun_path)
         die(path, "too long");
     memcpy(addr.sun_path, path, strlen(path));
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0 ||
-        send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
-        die("a watcher", strerror(errno));
+    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+        die(path, strerror(errno));
     return fd;
+}
+
+static void send_line(int fd, const char *line)
+{
+    char *text = xasprintf("%s\n", line);
+    if (send(fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
+        die("sending", strerror(errno));
+    free(text);
+}
+
+static int watch_fd(const char *path)
+{
+    int fd = connect_fd(path);
+    send_line(fd, "{\"id\":1,\"op\":\"watch\"}");
+    return fd;
+}
+
+static void talk(const char *path, char **lines)
+{
+    static char chunk[65536];
+    int fd = connect_fd(path);
+    for (; *lines; lines++)
+        send_line(fd, *lines);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (ssize_t n = 1; n > 0 && poll(&p, 1, 1000) > 0;) {
+        n = recv(fd, chunk, sizeof chunk, 0);
+        fwrite(chunk, 1, n > 0 ? (size_t)n : 0, stdout);
+    }
+}
+
+static void be_deaf(const char *path)
+{
+    struct pollfd p = {.fd = watch_fd(path)};
+    puts("watching");
+    fflush(stdout);
+    puts(poll(&p, 1, 60000) > 0 ? "cut off" : "still there");
 }
 
 /* Lines that have come; counted, not kept. */
@@ -305,8 +342,12 @@ int main(int argc, char **argv)
         spawn_submit(argv[2], number(argv[3]), number(argv[4]));
     else if (strcmp(what, "watch") == 0 && argc == 6)
         watch(argv[2], number(argv[3]), number(argv[4]), number(argv[5]));
+    else if (strcmp(what, "talk") == 0 && argc > 3)
+        talk(argv[2], argv + 3);
+    else if (strcmp(what, "deaf") == 0 && argc == 3)
+        be_deaf(argv[2]);
     else
         die("usage", "clients submit SOCKET N WINDOW [PID] | spawn-submit SOCKET N PARALLEL | "
-                     "watch SOCKET CLIENTS DEAD N_JOBS");
+                     "watch SOCKET CLIENTS DEAD N_JOBS | talk SOCKET LINE... | deaf SOCKET");
     return 0;
 }

@@ -17,7 +17,9 @@ struct waiter {
     struct gw *gw;
     const struct gw_wait *w;
     struct waiting *items; /* by id, each once */
-    size_t n, n_ended, n_dirty;
+    size_t n, cap, n_ended;
+    size_t *dirty; /* positions of the dirty items; room for all */
+    size_t n_dirty;
     int64_t seq;   /* of the last event seen, or of the first listing */
     int64_t watch; /* id of the stream */
     bool has_gap;  /* events after seq are no longer kept */
@@ -72,6 +74,7 @@ static void take_ended(struct waiter *s, const json_t *jobs)
 static void take_ids(struct waiter *s, const uint64_t *ids, size_t n)
 {
     s->items = xcalloc(n, sizeof *s->items);
+    s->dirty = xcalloc(n, sizeof *s->dirty);
     for (size_t i = 0; i < n; i++)
         s->items[i].id = ids[i];
     qsort(s->items, n, sizeof *s->items, by_id);
@@ -80,23 +83,68 @@ static void take_ids(struct waiter *s, const uint64_t *ids, size_t n)
             s->items[s->n++] = s->items[i];
 }
 
-/* The tasks of an array, and those of them that have ended. */
+static void mark_at(struct waiter *s, size_t at)
+{
+    if (s->items[at].is_dirty)
+        return;
+    s->items[at].is_dirty = true;
+    s->dirty[s->n_dirty++] = at;
+}
+
+static void mark_all(struct waiter *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        mark_at(s, i);
+}
+
+static void mark(struct waiter *s, uint64_t id)
+{
+    size_t at = lower_bound(s, id);
+    if (at < s->n && s->items[at].id == id)
+        mark_at(s, at);
+}
+
+static int take_tasks(void *ctx, const json_t *jobs, const char *text, size_t len,
+                      struct gw_err *err)
+{
+    struct waiter *s = ctx;
+    size_t i, n = json_array_size(jobs);
+    json_t *job;
+    (void)text;
+    (void)len;
+    (void)err;
+    if (s->n + n > s->cap) {
+        s->cap = 2 * (s->n + n);
+        s->items = xreallocarray(s->items, s->cap, sizeof *s->items);
+        s->dirty = xreallocarray(s->dirty, s->cap, sizeof *s->dirty);
+    }
+    json_array_foreach(jobs, i, job)
+    {
+        uint64_t id = (uint64_t)gw_int(job, "id", 0);
+        if (s->n && s->items[s->n - 1].id >= id)
+            continue;
+        s->items[s->n] = (struct waiting){.id = id};
+        if (gw_job_has_ended(job))
+            mark_at(s, s->n);
+        s->n++;
+    }
+    return 0;
+}
+
+/* The tasks of an array: their ids, however many; more is asked only of those that have ended. */
 static int list_array(struct waiter *s, struct gw_err *err)
 {
-    json_t *filter = json_pack("{sI}", "array", (json_int_t)s->w->array), *jobs;
-    int r = gw_jobs(s->gw, filter, &jobs, &s->seq, err);
+    json_t *filter =
+        json_pack("{sI s[ss]}", "array", (json_int_t)s->w->array, "fields", "id", "phase");
+    const struct gw_listing l = {.filter = filter, .on_page = take_tasks, .ctx = s};
+    int r = gw_list(s->gw, &l, &s->seq, err);
     json_decref(filter);
-    if (r < 0)
-        return r;
-    size_t n = json_array_size(jobs);
-    uint64_t *ids = xcalloc(n, sizeof *ids);
-    for (size_t i = 0; i < n; i++)
-        ids[i] = (uint64_t)gw_int(json_array_get(jobs, i), "id", 0);
-    take_ids(s, ids, n);
-    free(ids);
-    take_ended(s, jobs);
-    json_decref(jobs);
-    return 0;
+    if (r < 0) { /* half a list is none */
+        free(s->items);
+        s->items = NULL;
+        s->n = s->n_dirty = 0;
+    }
+    return r;
 }
 
 /* Ask about those that are dirty. *ret_seq (may be NULL): they are all at least as of this event.
@@ -104,12 +152,13 @@ static int list_array(struct waiter *s, struct gw_err *err)
 static int ask_dirty(struct waiter *s, int64_t *ret_seq, struct gw_err *err)
 {
     json_t *ids = json_array(), *jobs;
-    for (size_t i = 0; i < s->n && s->n_dirty; i++) {
-        if (s->items[i].is_dirty && !s->items[i].has_ended)
-            json_array_append_new(ids, json_integer((json_int_t)s->items[i].id));
-        s->n_dirty -= s->items[i].is_dirty;
-        s->items[i].is_dirty = false;
+    for (size_t i = 0; i < s->n_dirty; i++) {
+        struct waiting *item = &s->items[s->dirty[i]];
+        if (!item->has_ended)
+            json_array_append_new(ids, json_integer((json_int_t)item->id));
+        item->is_dirty = false;
     }
+    s->n_dirty = 0;
     bool is_needed = json_array_size(ids) > 0;
     json_t *filter = json_pack("{so}", "ids", ids);
     int r = is_needed ? gw_jobs(s->gw, filter, &jobs, ret_seq, err) : 0;
@@ -119,22 +168,6 @@ static int ask_dirty(struct waiter *s, int64_t *ret_seq, struct gw_err *err)
     take_ended(s, jobs);
     json_decref(jobs);
     return 0;
-}
-
-static void mark_all(struct waiter *s)
-{
-    s->n_dirty = s->n;
-    for (size_t i = 0; i < s->n; i++)
-        s->items[i].is_dirty = true;
-}
-
-static void mark(struct waiter *s, uint64_t id)
-{
-    size_t at = lower_bound(s, id);
-    if (at < s->n && s->items[at].id == id && !s->items[at].is_dirty) {
-        s->items[at].is_dirty = true;
-        s->n_dirty++;
-    }
 }
 
 /* One event: which jobs have to be looked at. */
@@ -222,8 +255,10 @@ static int follow(struct waiter *s, struct gw_err *err)
 /* The first look. */
 static int begin(struct waiter *s, struct gw_err *err)
 {
-    if (s->w->n == 0)
-        return list_array(s, err);
+    if (s->w->n == 0) {
+        int r = list_array(s, err);
+        return r < 0 ? r : ask_dirty(s, NULL, err);
+    }
     take_ids(s, s->w->ids, s->w->n);
     mark_all(s);
     return ask_dirty(s, &s->seq, err);
@@ -288,5 +323,6 @@ int gw_wait(struct gw *gw, const struct gw_wait *w, struct gw_err *err)
             r = watch_and_follow(&s, &why);
     }
     free(s.items);
+    free(s.dirty);
     return r < 0 ? gw_err_set(err, (enum gw_errc)why.code, "%s", why.text) : 0;
 }

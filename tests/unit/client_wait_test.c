@@ -98,6 +98,8 @@ static const struct scenario scenarios[] = {
      .steps = {{FAKE_ACCEPT, NULL},
                {FAKE_EXPECT, "jobs"},
                {FAKE_SEND, JOBS(DONE(20) "," RUNNING(21) "," RUNNING(22))},
+               {FAKE_EXPECT, "jobs"},
+               {FAKE_SEND, JOBS(DONE(20))},
                {FAKE_EXPECT, "watch"},
                {FAKE_SEND, WATCHING},
                {FAKE_SEND, "{\"id\":@watch,\"event\":{\"seq\":11,\"kind\":\"task-ended\",\"job\":"

@@ -1,0 +1,76 @@
+#!/bin/bash
+# Many requests, long listings and watchers, through the real daemon. Needs `make benches` as well.
+# limit: 120
+. "$(dirname "$0")/lib.sh"
+cd "$T_DIR" || exit 1
+mkdir home && cd home || exit 1
+t_check "a private daemon becomes ready" gwd_start || t_done
+
+# speak REQUEST ...: one connection; prints all lines that come until the daemon has been silent for a second.
+speak() {
+    "$BUILD/bench/clients" talk "$GW_SOCKET" "$@"
+}
+
+# --- many templates over one connection ---
+templates() { # N [BAD]: held jobs, one of which may be wrong
+    local i
+    for ((i = 1; i <= $1; i++)); do
+        if [ "$i" = "${2-}" ]; then echo 'EXECUTABL = x'; else echo "EXECUTABLE = /bin/true"; fi
+        echo ---
+    done
+}
+templates 250 120 | gwsubmit -o -v - >many.out 2>many.err
+t_equal "one bad template among many is exit code 65" 65 $?
+t_equal "the others are submitted" 249 "$(grep -c '^JOB ID: ' many.out)"
+t_equal "in their order" "" "$(sed 's/.*: //' many.out | sort -n | diff - <(sed 's/.*: //' many.out))"
+t_match "the bad one is named with its line" "^stdin, template 120:1:1: error: EXECUTABL" "$(cat many.err)"
+t_equal "what was told is there" 249 "$(gwps -n | wc -l)"
+templates 5 | gwsubmit -o --key again - && templates 5 | gwsubmit -o --key again -
+t_equal "the same input with the same key makes no second jobs" 254 "$(gwps -n | wc -l)"
+templates 3 | gwsubmit -o --json - >many.json
+t_equal "with --json each is a line" "1 2 3" "$(jq -r .submitted.template many.json | xargs)"
+(templates 1 && echo EXECUTABLE=/bin/false) | gwsubmit --wait - 2>wait.err
+t_equal "--wait waits for all of them" 1 $?
+
+# --- the members that are wanted ---
+answer=$(speak '{"id":1,"op":"jobs","fields":["id","state"],"limit":2}')
+t_match "only the members that are asked for are there" '"jobs":\[\{"id":1,"state":"hold"\},\{"id":2,"state":"hold"\}\],"more":true,"next":2,' "$answer"
+t_match "one that does not exist is refused" '"code":"invalid"' "$(speak '{"id":1,"op":"jobs","fields":["ids"]}')"
+
+# --- pages, while jobs come and go ---
+templates 12000 | gwsubmit -o -
+first=$(gwps -n -o J | head -n 1 | xargs)
+last=$(gwps -n -o J | tail -n 1 | xargs)
+(templates 2000 | gwsubmit -o - && gwkill "$((first + 10))-$((first + 200))" >kill.out) &
+T_PIDS+=($!)
+for round in 1 2 3; do
+    gwps -n -o J | tr -d ' ' >list.$round
+    sort -n -u list.$round | cmp -s - list.$round || break
+    missing=$(seq "$((last - 11000))" "$last" | grep -cvxFf list.$round)
+    [ "$missing" = 0 ] || break
+done
+t_equal "each job is listed once and in order, whatever happens meanwhile" 3 "$round"
+t_equal "and none that stayed is missing" 0 "$missing"
+wait $!
+t_equal "--json of many pages is one object" "$(gwps -n | wc -l)" "$(gwps --json | jq '.jobs | length')"
+t_equal "of nobody's jobs nothing is listed" "" "$(gwps -n -u nobody-here)"
+
+# --- one that watches and never reads ---
+"$BUILD/bench/clients" deaf "$GW_SOCKET" >cut.out &
+deaf=$!
+T_PIDS+=("$deaf")
+t_within 10 grep -q watching cut.out
+templates 4000 | gwsubmit -o -
+reader=$(speak '{"id":7,"op":"watch","from":1,"ids":[1]}')
+t_match "one that reads gets what it asked for" '^\{"id":7,"event":\{"seq":[0-9]+,"at":[0-9.]+,"kind":"job-submitted","job":1,' "$reader"
+t_equal "and only that" 1 "$(grep -c '"event"' <<<"$reader")"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+    kill -0 "$deaf" 2>/dev/null || break
+    templates 1 | gwsubmit -o -
+    sleep 1 # the daemon gives it ten seconds
+done
+wait "$deaf"
+t_match "one that never reads is cut off" "cut off" "$(cat cut.out)"
+t_match "and the log says why" "does not read the events that it watches" "$(cat "$GWD_DIR.log")"
+t_check "the daemon goes on" gwps 1
+t_done
