@@ -5,6 +5,7 @@
  *   driver.c    driver processes; driver_line.c their lines
  *   server.c    clients' connections; ops.c what they may ask; view.c how it is shown
  *   watch.c     events for those who watch; logs.c payload output for those who follow
+ *   archiving.c finished jobs on their way out of the state
  *   credential.c  the files in whose name drivers act at sites
  *   settings.c  configuration to engine and drivers; dev.c the private daemon
  *
@@ -27,6 +28,7 @@ struct watched;
 struct log_stream;
 struct credential_file;
 struct settings;
+struct archiving;
 
 struct daemon {
     uv_loop_t *loop;
@@ -60,6 +62,7 @@ struct daemon {
     uint64_t next_log;
 
     struct credential_file *credentials;
+    struct archiving *archiving;
 
     uv_signal_t signals[3];
     bool is_stopping;
@@ -151,6 +154,12 @@ void view_event(const struct event *ev, struct buf *out);    /* "event":{...} */
 const char *view_state(const struct job *j, uint64_t index); /* GridWay's four letters */
 void view_reason(struct buf *out, const char *name, const char *code, enum blame blame,
                  const char *message);
+
+/* archive.c */
+void archiving_init(struct daemon *d);
+void archiving_add(struct daemon *d, uint64_t job); /* EFFECT_ARCHIVE */
+void archiving_stop(struct daemon *d);              /* before the loop is closed */
+void archiving_free(struct daemon *d);
 
 /* watch.c */
 void watch_add(struct connection *c, json_int_t id, json_t *request);

@@ -98,35 +98,6 @@ static void read_status(struct daemon *d, const struct effect *f)
     buf_clear(&text);
 }
 
-static void archive_task(struct daemon *d, const struct job *j, uint64_t index)
-{
-    struct buf job = BUF_INIT, history = BUF_INIT;
-    struct task *t = job_task(j, index);
-    struct gw_err err;
-    view_job(d, j, index, VIEW_ALL, &job);
-    view_history(d, j, index, NULL, &history);
-    if (store_archive(d->store, j->id + index, j->spec->owner.uid, j->spec->owner.user,
-                      t ? t->ended_us : j->rest_ended_us, buf_str(&job), buf_str(&history),
-                      &err) < 0)
-        log_error("job %" PRIu64 ": %s", j->id + index, err.text);
-    buf_clear(&job);
-    buf_clear(&history);
-}
-
-static void archive(struct daemon *d, const struct effect *f)
-{
-    struct job *j = state_job(engine_state(d->engine), f->ref.job);
-    if (!j)
-        return;
-    if (f->ref.task != TASK_ALL) {
-        archive_task(d, j, f->ref.task);
-        return;
-    }
-    for (uint64_t i = 0; i < j->tasks; i++)
-        if (phase_is_final(job_task_phase(j, i)))
-            archive_task(d, j, i);
-}
-
 void effect_perform(struct daemon *d, struct effect *f)
 {
     struct gw_err err;
@@ -151,7 +122,7 @@ void effect_perform(struct daemon *d, struct effect *f)
             log_warn("%s", err.text);
         break;
     case EFFECT_ARCHIVE:
-        archive(d, f);
+        archiving_add(d, f->ref.job);
         break;
     case EFFECT_CREDENTIAL:
         credential_watch(d, f->path);

@@ -135,19 +135,39 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
     free(url);
 }
 
-/* Where the stream of a job that has left the state is; NULL when there never was such a job. */
-static char *archived_stream(struct daemon *d, uint64_t id, const char *name, uint64_t *ret_owner)
+static char *archived_text_stream(struct daemon *d, uint64_t id, const char *name,
+                                  uint64_t *ret_owner)
 {
     char *job = NULL, *history = NULL;
-    if (store_find_archived(d->store, id, &job, &history, NULL) != 1)
+    if (store_find_archived_text(d->store, id, &job, &history, NULL) != 1)
         return NULL;
     json_t *o = json_loads(job, 0, NULL);
-    char *path = xstrdup(json_string_value(json_object_get(o, name)));
+    const char *path = json_string_value(json_object_get(o, name));
+    char *copy = xstrdup(path);
     *ret_owner = (uint64_t)json_integer_value(json_object_get(o, "uid"));
     json_decref(o);
     free(job);
     free(history);
-    return path;
+    return copy;
+}
+
+/* Where the stream of a job that has left the state is; NULL when there never was such a job. */
+static char *archived_stream(struct daemon *d, uint64_t id, enum stream stream, uint64_t *ret_owner)
+{
+    static const char *const names[] = {"stdout", "stderr"};
+    struct state past;
+    state_init(&past);
+    bool is_there = store_find_archived(d->store, id, &past, NULL) == 1;
+    const struct job *j = is_there ? state_job_of(&past, id) : NULL;
+    char *path = NULL;
+    if (j) {
+        char *url = engine_stream_url(d->engine, j, id - j->id, stream);
+        path = xstrdup(strncmp(url, "file://", 7) == 0 ? url + 7 : url);
+        *ret_owner = j->spec->owner.uid;
+        free(url);
+    }
+    state_clear(&past);
+    return j ? path : archived_text_stream(d, id, names[stream], ret_owner);
 }
 
 static void advance(struct daemon *d, struct log_stream *s)
@@ -157,8 +177,7 @@ static void advance(struct daemon *d, struct log_stream *s)
         return; /* logs_drained() goes on */
     if (!j && !s->archived) {
         uint64_t owner;
-        static const char *const names[] = {"stdout", "stderr"};
-        s->archived = archived_stream(d, s->job + s->task, names[s->stream], &owner);
+        s->archived = archived_stream(d, s->job + s->task, s->stream, &owner);
     }
     if (!j) {
         send_file(d, s, s->archived ? s->archived : "");
@@ -243,7 +262,8 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
         return;
     }
     uint64_t owner = j ? j->spec->owner.uid : 0;
-    char *archived = j ? NULL : archived_stream(d, job, is_stderr ? "stderr" : "stdout", &owner);
+    char *archived =
+        j ? NULL : archived_stream(d, job, is_stderr ? STREAM_STDERR : STREAM_STDOUT, &owner);
     if (!j && !archived) {
         connection_error(c, id, GW_ENOENT, "no such job", NULL);
         return;

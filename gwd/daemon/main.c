@@ -149,6 +149,7 @@ static void finish(struct daemon *d)
 {
     struct gw_err err;
     turn_end(d);
+    archiving_stop(d);
     uv_walk(d->loop, close_handle, NULL);
     uv_run(d->loop, UV_RUN_DEFAULT);
     uv_loop_close(d->loop);
@@ -157,6 +158,7 @@ static void finish(struct daemon *d)
         log_warn("%s", err.text);
     drivers_free(d);
     credentials_free(d);
+    archiving_free(d);
     server_free(d);
     ops_free();
     turn_close(d);
@@ -184,6 +186,7 @@ static int run(struct settings *settings)
     if (file_remove_tree(spool, &err) < 0 || file_mkdirs(spool, 0700, &err) < 0)
         return fail(&err, EXIT_IO);
     turn_init(&d);
+    archiving_init(&d);
     struct input start = {.kind = IN_START};
     turn_input(&d, &start);
     turn_end(&d);

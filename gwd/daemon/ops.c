@@ -321,11 +321,11 @@ static void add_job(struct listing *l, const struct job *j, uint64_t after)
     }
 }
 
-/* One that has left the live state; NULL when it never was. */
-static json_t *archived(struct daemon *d, uint64_t id, bool wants_history)
+/* One that has left the live state in the time of an earlier version; NULL when there is none. */
+static json_t *archived_text(struct daemon *d, uint64_t id, bool wants_history)
 {
     char *job = NULL, *history = NULL;
-    if (store_find_archived(d->store, id, &job, &history, NULL) != 1)
+    if (store_find_archived_text(d->store, id, &job, &history, NULL) != 1)
         return NULL;
     json_t *o = json_loads(wants_history ? history : job, 0, NULL);
     free(job);
@@ -333,9 +333,9 @@ static json_t *archived(struct daemon *d, uint64_t id, bool wants_history)
     return o;
 }
 
-static bool add_archived(struct listing *l, uint64_t id)
+static bool add_archived_text(struct listing *l, uint64_t id)
 {
-    json_t *o = archived(l->d, id, false), *v;
+    json_t *o = archived_text(l->d, id, false), *v;
     const char *name;
     void *next;
     if (!o)
@@ -350,6 +350,18 @@ static bool add_archived(struct listing *l, uint64_t id)
     free(text);
     json_decref(o);
     return true;
+}
+
+static bool add_archived(struct listing *l, uint64_t id)
+{
+    struct state past;
+    state_init(&past);
+    bool is_there = store_find_archived(l->d->store, id, &past, NULL) == 1;
+    const struct job *j = is_there ? state_job_of(&past, id) : NULL;
+    if (j)
+        view_job(l->d, j, id - j->id, l->wanted, l->out);
+    state_clear(&past);
+    return is_there || add_archived_text(l, id);
 }
 
 static bool add_by_id(struct listing *l, uint64_t id)
@@ -463,16 +475,21 @@ static void serve_history(struct connection *c, json_int_t id, json_t *request)
     struct daemon *d = connection_daemon(c);
     uint64_t job = (uint64_t)get_int(request, "job", 0);
     struct job *j = state_job_of(engine_state(d->engine), job);
-    json_t *past = j ? NULL : archived(d, job, true);
+    struct state past;
+    json_t *text = NULL;
+    state_init(&past);
+    if (!j && store_find_archived(d->store, job, &past, NULL) == 1)
+        j = state_job_of(&past, job);
     if (j) {
         view_history(d, j, job - j->id, "attempts", connection_answer(c, id));
         connection_answer_end(c);
-    } else if (past) {
-        connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", past));
+    } else if ((text = archived_text(d, job, true))) {
+        connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", text));
     } else {
         connection_error(c, id, GW_ENOENT, "no such job", NULL);
     }
-    json_decref(past);
+    json_decref(text);
+    state_clear(&past);
 }
 
 /* --- hosts --- */

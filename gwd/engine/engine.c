@@ -44,6 +44,7 @@ void engine_destroy(struct engine *e)
         HASH_DEL(e->users, u);
         free(u);
     }
+    forget_clear(e);
     sched_destroy(e->sched);
     hosts_clear(e);
     while (e->drivers) {
@@ -86,47 +87,28 @@ const struct reason *engine_trouble(const struct engine *e, const struct job *j,
     return is_waiting && f->trouble.code ? &f->trouble : NULL;
 }
 
-static void forget_later(struct engine *e, const struct job *j)
-{
-    int64_t age = e->now_us - job_ended_us(j);
-    int64_t rest = e->config->retention_us - (age > 0 ? age : 0);
-    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + (rest > 0 ? rest : 0),
-                                          .kind = TIMER_FORGET,
-                                          .job = j->id});
-}
-
-/* Its end is on disk; whether that was archived is not known, and a second time does no harm. */
-static void archive_again(struct engine *e, const struct job *j, uint64_t task)
-{
-    effect_add(e, EFFECT_ARCHIVE)->ref = (struct task_ref){.job = j->id, .task = task};
-}
-
 /* What is under way gets its flight and idles until its driver comes up. The spool is empty. */
 static void start(struct engine *e)
 {
     size_t it = 0;
+    e->forget.is_starting = true;
     for (struct job *j; (j = state_next_job(&e->state, &it));) {
         if (job_is_final(j)) {
-            archive_again(e, j, TASK_ALL);
             forget_later(e, j);
             continue;
         }
         credential_want(e, j);
-        if (j->is_rest_ended)
-            archive_again(e, j, TASK_ALL);
         size_t task_it = 0;
         for (struct task *t; (t = job_next_task(j, &task_it));) {
-            if (!task_attempt(t)) {
-                if (phase_is_final(t->phase) && !j->is_rest_ended)
-                    archive_again(e, j, t->index);
+            if (!task_attempt(t))
                 continue;
-            }
             struct flight *f = flight_create(e, j, t);
             f->is_redo = true;
             f->may_be_submitted = true;
             place_count(e, f, 1);
         }
     }
+    forget_start(e);
     for (size_t i = 0; i < e->n_ims; i++)
         timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->discovery_us,
                                               .kind = TIMER_DISCOVER,
@@ -305,15 +287,6 @@ static void poll_all(struct engine *e)
                (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
 }
 
-static void forget(struct engine *e, uint64_t id)
-{
-    struct job *j = state_job(&e->state, id);
-    if (!j || !job_is_final(j))
-        return;
-    struct event ev = {.kind = EV_JOB_FORGOTTEN, .job = id};
-    emit(e, &ev);
-}
-
 static void time_came(struct engine *e)
 {
     struct timer t;
@@ -346,7 +319,7 @@ static void time_came(struct engine *e)
             sched_credentials_changed(e->sched);
             break;
         case TIMER_FORGET:
-            forget(e, t.job);
+            forget_time(e);
             break;
         case TIMER_LEASE:
             if (e->mono_us >= e->lease_us)
@@ -391,6 +364,9 @@ void engine_step(struct engine *e, const struct input *in, struct output *out)
         break;
     case IN_ANSWER:
         answer(e, in);
+        break;
+    case IN_ARCHIVED:
+        forget_archived(e, in->is_archived);
         break;
     case IN_STATUS: {
         struct flight *f = flight_find(e, in->status.ref);

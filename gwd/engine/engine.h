@@ -59,6 +59,7 @@ enum input_kind {
     IN_DRIVER_DOWN, /* its process ended; nothing that was asked of it will be answered */
     IN_ANSWER,      /* a line of a driver */
     IN_CREDENTIAL,  /* what a credential's file was found to be */
+    IN_ARCHIVED,    /* what EFFECT_ARCHIVE named is on disk, or could not be written */
     IN_STATUS,      /* the answer to EFFECT_READ_STATUS */
 };
 
@@ -109,6 +110,7 @@ struct input {
             bool is_drained;
         } drain;
         bool is_paused;
+        bool is_archived;
         struct credential_report credential;
         struct {
             enum driver_kind kind;
@@ -142,7 +144,7 @@ enum effect_kind {
     EFFECT_WRITE_LEASE, /* path; text: the body of a lease file */
     EFFECT_REMOVE,      /* a tree of the spool */
     EFFECT_CREDENTIAL,  /* look at the credential `path`: IN_CREDENTIAL, and whenever it changes */
-    EFFECT_ARCHIVE,     /* the task is final: write it to the archive */
+    EFFECT_ARCHIVE,     /* write job ref.job to the archive; IN_ARCHIVED when all of a turn's are */
     EFFECT_REPLY,
 };
 

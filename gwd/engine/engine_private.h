@@ -115,6 +115,17 @@ struct user_count {
     UT_hash_handle hh;
 };
 
+/* Finished jobs in the order in which they leave the state. */
+struct forget_queue {
+    struct forget_item {
+        int64_t at_us; /* mono */
+        uint64_t job;
+    } * items;
+    size_t at, n, cap;
+    size_t n_asked;   /* from `at` on: EFFECT_ARCHIVE was given, IN_ARCHIVED has not come */
+    bool is_starting; /* not in order yet */
+};
+
 struct engine {
     const struct engine_config *config;
     const struct engine_im *ims;
@@ -129,6 +140,7 @@ struct engine {
     struct user_count *users;
     struct credential *credentials; /* by path */
     struct timers timers;
+    struct forget_queue forget;
     uint64_t n_flights; /* ever made */
     struct sched *sched;
     bool is_pass_cut; /* goes on by TIMER_MATCH, so that the loop can look up in between */
@@ -300,5 +312,12 @@ void lease_lose(struct engine *e, struct flight *f);
 /* May a lease file that was sent before that still arrive? */
 bool lease_may_come(const struct engine *e, const struct flight *f);
 void lease_clear(struct engine *e);
+
+/* forget.c */
+void forget_later(struct engine *e, const struct job *j); /* it is final */
+void forget_start(struct engine *e);                      /* after those of the loaded state */
+void forget_time(struct engine *e);
+void forget_archived(struct engine *e, bool is_archived);
+void forget_clear(struct engine *e);
 
 #endif

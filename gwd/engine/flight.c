@@ -205,14 +205,8 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     release->ref = f->ref;
     if (f->has_spool)
         effect_add(e, EFFECT_REMOVE)->path = staging_spool(e, f, "");
-    if (outcome != OUTCOME_REQUEUE) {
-        struct effect *archive = effect_add(e, EFFECT_ARCHIVE);
-        archive->ref = f->ref;
-    }
     if (job_is_final(j))
-        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->retention_us,
-                                              .kind = TIMER_FORGET,
-                                              .job = j->id});
+        forget_later(e, j);
     flight_destroy(e, f);
 }
 

@@ -123,12 +123,8 @@ static void end_waiting(struct engine *e, struct job *j, uint64_t task)
                        .outcome = OUTCOME_FAILED,
                        .reason = "killed"};
     emit(e, &ev);
-    struct effect *archive = effect_add(e, EFFECT_ARCHIVE);
-    archive->ref = (struct task_ref){.job = j->id, .task = task};
     if (job_is_final(j))
-        timers_add(&e->timers, (struct timer){.at_us = e->mono_us + e->config->retention_us,
-                                              .kind = TIMER_FORGET,
-                                              .job = j->id});
+        forget_later(e, j);
 }
 
 /* Without waiting for the site: what it still does there is asked to stop, and not waited for. */

@@ -36,9 +36,9 @@ static void list_settle(struct row_list *l)
 void rows_clear(struct state *s)
 {
     struct row_list *lists[] = {&s->rows.marked, &s->rows.gone, &s->rows.gone_specs};
-    for (size_t i = 0; i < GW_COUNT(lists); i++)
-        free(lists[i]->items);
     if (s->loading) {
+        for (size_t i = 0; i < s->loading->n_specs; i++)
+            jobspec_release(s, s->loading->specs[i].spec);
         struct row_phantom *p, *tmp;
         HASH_ITER (hh, s->loading->phantoms, p, tmp) {
             HASH_DEL(s->loading->phantoms, p);
@@ -47,6 +47,8 @@ void rows_clear(struct state *s)
         free(s->loading->specs);
         free(s->loading);
     }
+    for (size_t i = 0; i < GW_COUNT(lists); i++)
+        free(lists[i]->items);
     s->rows = (struct row_changes){0};
     s->loading = NULL;
 }
@@ -206,19 +208,18 @@ static void encode_job(const struct job *j, const struct job_version *v, uint64_
     event_encode(&ev, out);
 }
 
-static void encode_task(const struct job *j, const struct task *t, struct buf *out)
+void rows_encode_task(const struct job *j, const struct task *t, struct buf *out)
 {
     checkpoint_dump_task(j, t, put, out);
     checkpoint_dump_rest(j, t, put, out);
 }
 
-void rows_encode_task(const struct job *j, uint64_t index, uint64_t spec, struct buf *out)
+void rows_encode_job(const struct job *j, uint64_t spec, struct buf *out)
 {
     struct job_version now = version_now(j);
-    const struct task *t = job_task(j, index);
     encode_job(j, &now, spec, out);
-    if (t)
-        encode_task(j, t, out);
+    if (j->tasks == 1 && j->first)
+        rows_encode_task(j, j->first, out);
 }
 
 static void encode_row_of_job(struct state *s, struct job *j, struct buf *out)
@@ -238,7 +239,7 @@ static void encode_row_of_job(struct state *s, struct job *j, struct buf *out)
         event_encode(&ev, out);
     }
     if (j->tasks == 1 && j->first)
-        encode_task(j, j->first, out);
+        rows_encode_task(j, j->first, out);
 }
 
 /* --- a round --- */
@@ -277,7 +278,7 @@ static bool next_marked(struct state *s, struct row *ret, struct buf *data)
                 mark_job(s, j);
         } else {
             struct task *t = job_task(j, key / 2 - j->id);
-            encode_task(j, t, data);
+            rows_encode_task(j, t, data);
             ret->is_new = !t->is_stored;
             t->is_stored = true;
             t->is_marked = false;

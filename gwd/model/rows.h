@@ -55,9 +55,10 @@ int rows_load(struct state *s, uint64_t key, const void *data, size_t len, struc
 int rows_replay(struct state *s, const struct event *ev, struct gw_err *err);
 int rows_load_end(struct state *s, struct gw_err *err);
 
-/* A finished task for the archive: its job's events and its own, in the same form but that the spec
- * has the number `spec`; and as a job of a state that has none. */
+/* The rows of a finished job, for the archive; its spec gets the number `spec`. They are loaded as
+ * any others, without an end. */
 void rows_encode_spec(const struct job_spec *spec, uint64_t number, struct buf *out);
-void rows_encode_task(const struct job *j, uint64_t index, uint64_t spec, struct buf *out);
+void rows_encode_job(const struct job *j, uint64_t spec, struct buf *out); /* with its only task */
+void rows_encode_task(const struct job *j, const struct task *t, struct buf *out);
 
 #endif

@@ -67,6 +67,7 @@ void state_clear(struct state *s)
     for (size_t i = 0; i < s->n_jobs; i++)
         if (s->jobs[i])
             job_destroy(s, s->jobs[i]);
+    rows_clear(s);
     free(s->jobs);
     free(s->job_first);
     free(s->job_user);
@@ -89,7 +90,6 @@ void state_clear(struct state *s)
     free(s->changed);
     free(s->wakes);
     free(s->instance);
-    rows_clear(s);
     *s = (struct state){0};
 }
 

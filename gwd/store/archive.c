@@ -1,52 +1,255 @@
 /* What is finished: a file of its own, so that a long query there never holds up the journal.
- * Filled idempotently; losing its last seconds in a power cut loses nothing that the state does not
- * still have. */
+ * Written by the worker, in batches; idempotent. Rows are as those of a checkpoint
+ * (gwd/model/rows.h). */
 #include "gwd/store/store_private.h"
 
 #include "lib/mem.h"
+#include "lib/num.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-int archive_open(struct store *s, struct gw_err *err)
+enum { SPEC_NUMBER = 1 }; /* in a row: the one that its column names */
+
+static int open_database(const char *path, sqlite3 **ret, struct gw_err *err)
+{
+    int code = sqlite3_open_v2(
+        path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code != SQLITE_OK)
+        return sql_error(*ret, path, err);
+    return sql_exec(*ret,
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
+                    "PRAGMA journal_size_limit=16777216;",
+                    path, err);
+}
+
+int store_archive_open(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/archive.db", s->dir);
-    int opened = sqlite3_open_v2(
-        path, &s->archive, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    int r = opened == SQLITE_OK ? 0 : sql_error(s->archive, path, err);
+    int r = open_database(path, &s->archive, err);
     if (r == 0)
         r = sql_exec(
             s->archive,
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;"
+            "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL,"
+            " data BLOB NOT NULL);"
+            "CREATE INDEX IF NOT EXISTS spec_by_hash ON spec(hash);"
+            "CREATE TABLE IF NOT EXISTS job(id INTEGER PRIMARY KEY, tasks INTEGER NOT NULL,"
+            " spec INTEGER NOT NULL, data BLOB NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS job_task(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+            /* What versions before this one wrote: JSON, read by store_find_archived_text(). */
             "CREATE TABLE IF NOT EXISTS task(id INTEGER PRIMARY KEY, uid INTEGER, user TEXT,"
-            " ended_us INTEGER, job TEXT NOT NULL, history TEXT NOT NULL);"
-            "CREATE INDEX IF NOT EXISTS task_by_user ON task(uid, ended_us);",
+            " ended_us INTEGER, job TEXT NOT NULL, history TEXT NOT NULL);",
             path, err);
+    if (r == 0)
+        r = open_database(path, &s->archive_writer, err);
     free(path);
     return r;
 }
 
-int store_archive(struct store *s, uint64_t id, uint64_t uid, const char *user, int64_t ended_us,
-                  const char *job_json, const char *history_json, struct gw_err *err)
+/* --- a batch: made on the loop's thread, written by the worker --- */
+
+struct archive_row {
+    enum { ROW_OF_SPEC, ROW_OF_JOB, ROW_OF_TASK } kind;
+    uint64_t id, tasks;
+    size_t from, len; /* in data */
+};
+
+void store_archive_clear(struct archive_batch *b)
+{
+    free(b->rows);
+    buf_clear(&b->data);
+    *b = (struct archive_batch){0};
+}
+
+static void add_row(struct archive_batch *b, struct archive_row row, struct buf *data)
+{
+    if (row.kind != ROW_OF_SPEC)
+        seal(data, row.id);
+    row.from = b->data.len;
+    row.len = data->len;
+    buf_put(&b->data, data->data, data->len);
+    if (b->n == b->cap) {
+        b->cap = b->cap ? 2 * b->cap : 64;
+        b->rows = xreallocarray(b->rows, b->cap, sizeof *b->rows);
+    }
+    b->rows[b->n++] = row;
+    buf_reset(data);
+}
+
+bool store_archive_put(struct store *s, const struct job *j, size_t *it)
+{
+    enum { BATCH_ROWS = 1000, BATCH_BYTES = 1 << 20 };
+    struct archive_batch *b = &s->batch;
+    struct buf data = BUF_INIT;
+    if (*it == 0) {
+        if (b->last_spec != j->spec) {
+            rows_encode_spec(j->spec, SPEC_NUMBER, &data);
+            add_row(b, (struct archive_row){.kind = ROW_OF_SPEC}, &data);
+            b->last_spec = j->spec;
+        }
+        rows_encode_job(j, SPEC_NUMBER, &data);
+        add_row(b, (struct archive_row){.kind = ROW_OF_JOB, .id = j->id, .tasks = j->tasks}, &data);
+    } else if (b->n == 0) {
+        b->last_spec = NULL;
+    }
+    bool is_whole = j->tasks == 1;
+    while (!is_whole && b->n < BATCH_ROWS && b->data.len < BATCH_BYTES) {
+        const struct task *t = job_next_task(j, it);
+        is_whole = t == NULL;
+        if (is_whole)
+            break;
+        rows_encode_task(j, t, &data);
+        add_row(b, (struct archive_row){.kind = ROW_OF_TASK, .id = j->id + t->index}, &data);
+    }
+    buf_clear(&data);
+    b->is_full = b->n >= BATCH_ROWS || b->data.len >= BATCH_BYTES;
+    return is_whole;
+}
+
+/* The id of a spec's row, made when there is none. */
+static int take_spec(sqlite3 *db, sqlite3_stmt *find, sqlite3_stmt *insert, const void *data,
+                     size_t len, sqlite3_int64 *ret, struct gw_err *err)
+{
+    sqlite3_int64 hash = (sqlite3_int64)num_fnv64(data, len);
+    sqlite3_bind_int64(find, 1, hash);
+    sqlite3_bind_blob(find, 2, data, (int)len, SQLITE_STATIC);
+    int code = sqlite3_step(find);
+    if (code == SQLITE_ROW)
+        *ret = sqlite3_column_int64(find, 0);
+    sqlite3_reset(find);
+    if (code != SQLITE_DONE)
+        return code == SQLITE_ROW ? 0 : sql_error(db, "reading the archive", err);
+    sqlite3_bind_int64(insert, 1, hash);
+    sqlite3_bind_blob(insert, 2, data, (int)len, SQLITE_STATIC);
+    code = sqlite3_step(insert);
+    sqlite3_reset(insert);
+    *ret = sqlite3_last_insert_rowid(db);
+    return code == SQLITE_DONE ? 0 : sql_error(db, "writing to the archive", err);
+}
+
+enum { FIND_SPEC, ADD_SPEC, ADD_JOB, ADD_TASK, WRITE_COUNT };
+static const char *const write_texts[WRITE_COUNT] = {
+    [FIND_SPEC] = "SELECT id FROM spec WHERE hash = ? AND data = ?",
+    [ADD_SPEC] = "INSERT INTO spec(hash, data) VALUES(?, ?)",
+    [ADD_JOB] = "INSERT OR REPLACE INTO job VALUES(?, ?, ?, ?)",
+    [ADD_TASK] = "INSERT OR REPLACE INTO job_task VALUES(?, ?)",
+};
+
+static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt **q,
+                      struct gw_err *err)
+{
+    sqlite3_int64 spec = 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < b->n; i++) {
+        const struct archive_row *row = &b->rows[i];
+        const void *data = b->data.data + row->from;
+        if (row->kind == ROW_OF_SPEC) {
+            r = take_spec(db, q[FIND_SPEC], q[ADD_SPEC], data, row->len, &spec, err);
+            continue;
+        }
+        bool is_job = row->kind == ROW_OF_JOB;
+        sqlite3_stmt *add = q[is_job ? ADD_JOB : ADD_TASK];
+        sqlite3_bind_int64(add, 1, (sqlite3_int64)row->id);
+        if (is_job) {
+            sqlite3_bind_int64(add, 2, (sqlite3_int64)row->tasks);
+            sqlite3_bind_int64(add, 3, spec);
+        }
+        sqlite3_bind_blob(add, is_job ? 4 : 2, data, (int)row->len, SQLITE_STATIC);
+        if (sqlite3_step(add) != SQLITE_DONE)
+            r = sql_error(db, "writing to the archive", err);
+        sqlite3_reset(add);
+    }
+    return r;
+}
+
+int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, struct gw_err *err)
+{
+    sqlite3_stmt *q[WRITE_COUNT] = {NULL};
+    int r = sql_exec(db, "BEGIN IMMEDIATE", "writing to the archive", err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < WRITE_COUNT; i++)
+        r = sql_prepare(db, write_texts[i], &q[i], err);
+    if (r == 0)
+        r = write_rows(db, b, q, err);
+    for (size_t i = 0; i < WRITE_COUNT; i++)
+        sqlite3_finalize(q[i]);
+    if (r == 0)
+        r = sql_exec(db, "COMMIT", "writing to the archive", err);
+    if (r < 0)
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}
+
+/* --- reading --- */
+
+static int load_blob(struct state *into, sqlite3_stmt *q, int column, uint64_t seal_number,
+                     int (*load)(struct state *into, uint64_t key, const void *data, size_t len,
+                                 struct gw_err *err),
+                     uint64_t key, struct gw_err *err)
+{
+    const void *data = sqlite3_column_blob(q, column);
+    long len = (long)sqlite3_column_bytes(q, column);
+    if (seal_number)
+        len = unseal(data, (size_t)len, seal_number);
+    if (len < 0)
+        return gw_err_set(err, GW_ECORRUPT, "archive row %" PRIu64 ": its checksum does not fit",
+                          seal_number);
+    return load(into, key, data, (size_t)len, err);
+}
+
+static int load_job(struct store *s, sqlite3_stmt *q, uint64_t id, struct state *into,
+                    struct gw_err *err)
+{
+    uint64_t first = (uint64_t)sqlite3_column_int64(q, 0);
+    struct buf head = BUF_INIT;
+    struct event ev = {
+        .kind = EV_CK_STATE, .instance = "-", .epoch = 1, .number = 1, .array_number = 1};
+    event_encode(&ev, &head);
+    int r = rows_load_head(into, head.data, head.len, err);
+    buf_clear(&head);
+    if (r == 0)
+        r = load_blob(into, q, 2, 0, rows_load_spec, SPEC_NUMBER, err);
+    if (r == 0)
+        r = load_blob(into, q, 3, first, rows_load, 2 * first, err);
+    sqlite3_stmt *task;
+    if (r == 0)
+        r = sql_prepare(s->archive, "SELECT data FROM job_task WHERE id = ?", &task, err);
+    if (r < 0)
+        return r;
+    sqlite3_bind_int64(task, 1, (sqlite3_int64)id);
+    int code = sqlite3_step(task);
+    if (code == SQLITE_ROW)
+        r = load_blob(into, task, 0, id, rows_load, 2 * id + 1, err);
+    else if (code != SQLITE_DONE)
+        r = sql_error(s->archive, "reading the archive", err);
+    sqlite3_finalize(task);
+    return r < 0 ? r : 1;
+}
+
+int store_find_archived(struct store *s, uint64_t id, struct state *into, struct gw_err *err)
 {
     sqlite3_stmt *q;
-    int r =
-        sql_prepare(s->archive, "INSERT OR REPLACE INTO task VALUES(?, ?, ?, ?, ?, ?)", &q, err);
+    int r = sql_prepare(s->archive,
+                        "SELECT job.id, tasks, spec.data, job.data FROM job, spec"
+                        " WHERE spec.id = job.spec AND job.id ="
+                        " (SELECT max(id) FROM job WHERE id <= ?1) AND ?1 < job.id + tasks",
+                        &q, err);
     if (r < 0)
         return r;
     sqlite3_bind_int64(q, 1, (sqlite3_int64)id);
-    sqlite3_bind_int64(q, 2, (sqlite3_int64)uid);
-    sqlite3_bind_text(q, 3, user, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(q, 4, ended_us);
-    sqlite3_bind_text(q, 5, job_json, -1, SQLITE_STATIC);
-    sqlite3_bind_text(q, 6, history_json, -1, SQLITE_STATIC);
-    if (sqlite3_step(q) != SQLITE_DONE)
-        r = sql_error(s->archive, "writing to the archive", err);
+    int code = sqlite3_step(q);
+    if (code == SQLITE_ROW)
+        r = load_job(s, q, id, into, err);
+    else if (code != SQLITE_DONE)
+        r = sql_error(s->archive, "reading the archive", err);
     sqlite3_finalize(q);
     return r;
 }
 
-int store_find_archived(struct store *s, uint64_t id, char **ret_job_json, char **ret_history_json,
-                        struct gw_err *err)
+int store_find_archived_text(struct store *s, uint64_t id, char **ret_job_json,
+                             char **ret_history_json, struct gw_err *err)
 {
     sqlite3_stmt *q;
     int r = sql_prepare(s->archive, "SELECT job, history FROM task WHERE id = ?", &q, err);

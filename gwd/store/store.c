@@ -113,6 +113,7 @@ static int open_state(struct store *s, struct gw_err *err)
         r = sql_exec(
             s->state,
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
+            "PRAGMA journal_size_limit=67108864;"
             "BEGIN IMMEDIATE;"
             "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
             "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
@@ -125,6 +126,8 @@ static int open_state(struct store *s, struct gw_err *err)
     free(path);
     if (r == 0)
         r = check_format(s, err);
+    if (r == 0)
+        sqlite3_wal_hook(s->state, background_after_commit, s); /* instead of SQLite's own */
     for (size_t i = 0; r == 0 && i < GW_COUNT(statements); i++)
         r = sql_prepare(s->state, statements[i], &s->statements[i], err);
     return r;
@@ -140,7 +143,9 @@ int store_open(const char *dir, struct store **ret, struct gw_err *err)
     if (r == 0)
         r = open_state(s, err);
     if (r == 0)
-        r = archive_open(s, err);
+        r = store_archive_open(s, err);
+    if (r == 0)
+        r = background_start(s, err);
     if (r < 0) {
         store_close(s);
         return r;
@@ -153,11 +158,14 @@ void store_close(struct store *s)
 {
     if (!s)
         return;
+    background_stop(s);
+    store_archive_clear(&s->batch);
     for (size_t i = 0; i < GW_COUNT(s->statements); i++)
         sqlite3_finalize(s->statements[i]);
     buf_clear(&s->head);
     sqlite3_close(s->state);
     sqlite3_close(s->archive);
+    sqlite3_close(s->archive_writer);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s->dir);

@@ -5,7 +5,7 @@
  *               row(key, data)          the checkpoint: jobs and tasks, see gwd/model/rows.h
  *               spec(id, data)          what equal submissions share
  *               meta(key, value)        format version; the checkpoint's head, how many rows it has
- *   archive.db  task(id, ...)           a row per finished task, with its attempts
+ *   archive.db  job, job_task, spec     finished jobs in the same form
  *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
  *
  * Every blob ends in a CRC over its number and content. WAL, synchronous=FULL: when store_append
@@ -47,13 +47,25 @@ uint64_t store_journal_rows(const struct store *s); /* since the last checkpoint
 int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const struct event *ev),
                void *ctx, uint64_t *ret_oldest, struct gw_err *err);
 
-/* Archive a finished task with its attempts; a second time it changes nothing. `row` is JSON text
- * of the task and its history as clients see them. */
-int store_archive(struct store *s, uint64_t id, uint64_t uid, const char *user, int64_t ended_us,
-                  const char *job_json, const char *history_json, struct gw_err *err);
+/* The archive of finished jobs, written by a thread of the store's: put jobs into a batch, hand it
+ * over, and when it is done and its result good, they are on disk. A second time changes nothing.
+ *
+ * store_archive_put: some of a final job's tasks (start with *it = 0); true when it is whole, else
+ * the batch is full. */
+bool store_archive_put(struct store *s, const struct job *j, size_t *it);
+bool store_archive_is_full(const struct store *s);
+/* Write the batch; `done` is called on the store's thread. Not while one is written. */
+void store_archive_write(struct store *s, void (*done)(void *ctx), void *ctx);
+bool store_archive_is_busy(struct store *s);
+int store_archive_result(struct store *s, struct gw_err *err); /* of the last one */
+void store_archive_quiet(struct store *s);                     /* `done` is not called any more */
 
-/* What is archived under an id. 1: found (both malloc'ed), 0: not. */
-int store_find_archived(struct store *s, uint64_t id, char **ret_job_json, char **ret_history_json,
-                        struct gw_err *err);
+/* What is archived under a task's id. 1: its job is in `into`, an initialised empty state, with
+ * this task of an array; 0: there is none. */
+int store_find_archived(struct store *s, uint64_t id, struct state *into, struct gw_err *err);
+
+/* The same of what earlier versions have archived: JSON texts as clients saw them (malloc'ed). */
+int store_find_archived_text(struct store *s, uint64_t id, char **ret_job_json,
+                             char **ret_history_json, struct gw_err *err);
 
 #endif

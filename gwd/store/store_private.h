@@ -24,10 +24,22 @@ enum statement {
 /* What a checkpoint does next. */
 enum step { STEP_NONE, STEP_ROWS, STEP_PRUNE };
 
+/* Rows for the archive, of finished jobs. */
+struct archive_batch {
+    struct archive_row *rows;
+    size_t n, cap;
+    struct buf data;
+    const struct job_spec *last_spec; /* whose row is the last one of a spec */
+    bool is_full;
+};
+
 struct store {
     char *dir;
     int lock_fd;
-    sqlite3 *state, *archive;
+    sqlite3 *state, *archive, *archive_writer;
+    struct background *background;
+    bool has_thread;
+    struct archive_batch batch; /* the next one */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int format;
     bool has_head, has_to_convert;
@@ -55,6 +67,14 @@ long unseal(const void *data, size_t len, uint64_t number);
  * of this. */
 int checkpoint_convert(struct store *s, struct state *state, struct gw_err *err);
 
-int archive_open(struct store *s, struct gw_err *err);
+int store_archive_open(struct store *s, struct gw_err *err);
+int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b,
+                              struct gw_err *err); /* the worker */
+void store_archive_clear(struct archive_batch *b);
+
+int background_start(struct store *s, struct gw_err *err);
+void background_stop(struct store *s);
+/* SQLite calls it after each commit with the length of the log. */
+int background_after_commit(void *ctx, sqlite3 *db, const char *name, int n_pages);
 
 #endif

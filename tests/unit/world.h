@@ -78,6 +78,7 @@ struct world {
     struct buf trace; /* "START MKDIR CP ..." : what was sent */
     uint64_t n_effects, n_events, crash_at, crash_at_event, stop_driver_at;
     bool is_crashed, is_request_lost;
+    bool has_archived, archive_is_full;
     unsigned n_archived, n_submits, n_lease_files, n_credentials, n_looks;
     struct reply reply; /* the last one: numbers only, and `text` */
     char reply_text[256];
@@ -491,6 +492,7 @@ static inline void world_perform(struct world *w, const struct effect *f)
         break;
     case EFFECT_ARCHIVE:
         w->n_archived++;
+        w->has_archived = true;
         break;
     case EFFECT_CREDENTIAL:
         w->n_looks++;
@@ -557,6 +559,11 @@ static inline void world_step(struct world *w, struct input *in)
             world_driver(w, (enum driver_kind)k, false);
             world_driver(w, (enum driver_kind)k, true);
         }
+    if (w->has_archived && !w->is_crashed) {
+        struct input archived = {.kind = IN_ARCHIVED, .is_archived = !w->archive_is_full};
+        w->has_archived = false;
+        world_step(w, &archived);
+    }
 }
 
 static inline void world_driver(struct world *w, enum driver_kind kind, bool is_up)

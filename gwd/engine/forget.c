@@ -1,0 +1,90 @@
+/* When finished jobs leave the state: in the order of their ends, some at a time, and only when
+ * they are in the archive. */
+#include "gwd/engine/engine_private.h"
+#include "lib/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORGET_CHUNK = 256 };
+
+static void arm(struct engine *e, int64_t at_us)
+{
+    timers_add(&e->timers, (struct timer){.at_us = at_us, .kind = TIMER_FORGET});
+}
+
+void forget_later(struct engine *e, const struct job *j)
+{
+    struct forget_queue *q = &e->forget;
+    int64_t age = e->now_us - job_ended_us(j);
+    int64_t rest = e->config->retention_us - (age > 0 ? age : 0);
+    if (q->n == q->cap) {
+        q->cap = q->cap ? q->cap + q->cap / 2 : 64;
+        q->items = xreallocarray(q->items, q->cap, sizeof *q->items);
+    }
+    q->items[q->n] =
+        (struct forget_item){.at_us = e->mono_us + (rest > 0 ? rest : 0), .job = j->id};
+    if (q->n++ == q->at && !q->n_asked && !q->is_starting)
+        arm(e, q->items[q->at].at_us);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct forget_item *x = a, *y = b;
+    if (x->at_us != y->at_us)
+        return x->at_us < y->at_us ? -1 : 1;
+    return (x->job > y->job) - (x->job < y->job);
+}
+
+void forget_start(struct engine *e)
+{
+    struct forget_queue *q = &e->forget;
+    q->is_starting = false;
+    if (q->n == 0)
+        return;
+    qsort(q->items, q->n, sizeof *q->items, by_time);
+    arm(e, q->items[0].at_us);
+}
+
+void forget_time(struct engine *e)
+{
+    struct forget_queue *q = &e->forget;
+    if (q->n_asked)
+        return; /* IN_ARCHIVED goes on */
+    while (q->at + q->n_asked < q->n && q->n_asked < FORGET_CHUNK &&
+           q->items[q->at + q->n_asked].at_us <= e->mono_us) {
+        struct effect *f = effect_add(e, EFFECT_ARCHIVE);
+        f->ref = (struct task_ref){.job = q->items[q->at + q->n_asked++].job};
+    }
+    if (!q->n_asked && q->at < q->n)
+        arm(e, q->items[q->at].at_us);
+}
+
+void forget_archived(struct engine *e, bool is_archived)
+{
+    struct forget_queue *q = &e->forget;
+    size_t n = q->n_asked;
+    q->n_asked = 0;
+    if (n == 0)
+        return;
+    if (!is_archived) {
+        arm(e, e->mono_us + e->config->retry_us);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct event ev = {.kind = EV_JOB_FORGOTTEN, .job = q->items[q->at++].job};
+        emit(e, &ev);
+    }
+    if (q->at == q->n || q->at > q->n / 2 + FORGET_CHUNK) {
+        memmove(q->items, q->items + q->at, (q->n - q->at) * sizeof *q->items);
+        q->n -= q->at;
+        q->at = 0;
+    }
+    forget_time(e);
+}
+
+void forget_clear(struct engine *e)
+{
+    free(e->forget.items);
+    e->forget = (struct forget_queue){0};
+}
