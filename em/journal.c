@@ -109,13 +109,18 @@ static void entry_over(struct journal *j, struct entry *e, enum record_state sta
 
 static void put_entry(const struct entry *e, struct buf *b)
 {
+    const struct process_id *p = &e->r.process;
+    bool is_running = e->r.state == RECORD_RUNNING;
     if (e->r.state == RECORD_ENDED)
         buf_printf(b, "E %s %d\n", e->token, e->r.code);
+    else if (e->r.state == RECORD_LOST)
+        buf_printf(b, "L %s\n", e->token);
     else
-        buf_printf(b, "%c %s\n", e->r.state == RECORD_LOST ? 'L' : 'S', e->token);
-    if (e->r.state == RECORD_RUNNING)
-        buf_printf(b, "P %s %ld %" PRIu64 "\n", e->token, (long)e->r.process.pid,
-                   e->r.process.start);
+        buf_printf(b, "S %s\n", e->token);
+    if (is_running)
+        buf_printf(b, "P %s %ld %" PRIu64 "\n", e->token, (long)p->pid, p->start);
+    if (!e->run && !is_over(e))
+        buf_printf(b, "A %s\n", e->token);
 }
 
 static void take_line(struct journal *j, struct run *run, char *line)
@@ -135,6 +140,8 @@ static void take_line(struct journal *j, struct run *run, char *line)
         entry_over(j, e, RECORD_ENDED, (int)a & 0xff);
     } else if (*kind == 'L') {
         entry_over(j, e, RECORD_LOST, 0);
+    } else if (*kind == 'A') {
+        e->run = NULL;
     } else if (*kind == 'N') {
         entry_drop(j, e);
     }
@@ -300,7 +307,8 @@ static int open_journal(struct journals *js, const char *instance, struct journa
         r = begin_file(j, err);
     }
     for (size_t at = 0; r == 0 && at < gone.len; at += strlen(gone.data + at) + 1)
-        unlink(gone.data + at);
+        if (strcmp(gone.data + at, j->own.path) != 0)
+            unlink(gone.data + at);
     buf_clear(&gone);
     if (r < 0) {
         journal_free(j);

@@ -4,6 +4,7 @@
  *
  *     S token              it may run from now on; on disk before it is started
  *     P token pid start    it runs
+ *     A token              it was started by a run that is gone: nobody will learn how it ends
  *     N token              it could not be started, and never ran
  *     E token code         it ended
  *     L token              it is over, and nobody learned how

@@ -29,6 +29,10 @@ t_equal "a job killed by signal 9 gives exit code 137" 137 $?
 
 gwsubmit --wait --exit-with-job -- sh -c 'exit 4' >out.4 2>&1
 t_equal "a command without a slash is found in PATH" 4 $?
+gwsubmit --no-staging --exit-with-job -- /bin/sh -c 'exit 7' >bare.out 2>&1
+t_equal "a job without staging gives its program's exit code" 7 $?
+gwsubmit --no-staging --wait -- "$PWD/not-here" >bare.out 2>&1
+t_match "one whose program is not on the host fails, and says so" "executing $PWD/not-here in " "$(cat bare.out)"
 gwsubmit -- no-such-program 2>out.66
 t_equal "one that is not there is exit code 66" 66 $?
 printf '#!/bin/sh\nexit 5\n' >staged.sh && chmod +x staged.sh
