@@ -207,47 +207,47 @@ em_with_journal() {
 
 em_bare() {
     local i many=$T_DIR/many
-    em_with_journal em6
+    em_with_journal em8
     t_match "programs without a wrapper are offered" "bare" "$D_LINE"
-    bare em6 1 in.1.1.0.1 'exit 7'
-    told "one that is submitted inline has a contact" em6 "SUBMIT 1 SUCCESS fork:[0-9]+:[0-9]+:[0-9a-f-]+$"
-    told "its end is told with its exit code" em6 "CALLBACK 1 SUCCESS DONE:7$"
+    bare em8 1 in.1.1.0.1 'exit 7'
+    told "one that is submitted inline has a contact" em8 "SUBMIT 1 SUCCESS fork:[0-9]+:[0-9]+:[0-9a-f-]+$"
+    told "its end is told with its exit code" em8 "CALLBACK 1 SUCCESS DONE:7$"
     # shellcheck disable=SC2016
-    bare em6 2 in.1.2.0.1 'kill -SEGV $$'
-    told "a signal is 128 more" em6 "CALLBACK 2 SUCCESS DONE:139$"
-    bare em6 3 in.1.1.0.1 "echo again >$T_DIR/again"
-    told "a token that was submitted before is not started again" em6 "CALLBACK 3 SUCCESS DONE:7$"
+    bare em8 2 in.1.2.0.1 'kill -SEGV $$'
+    told "a signal is 128 more" em8 "CALLBACK 2 SUCCESS DONE:139$"
+    bare em8 3 in.1.1.0.1 "echo again >$T_DIR/again"
+    told "a token that was submitted before is not started again" em8 "CALLBACK 3 SUCCESS DONE:7$"
     t_check "its program did not run" test ! -e "$T_DIR/again"
-    bare em6 4 in.1.3.0.1 'exit 0' RECOVER -
-    told "one that was never submitted is known not to have been" em6 "RECOVER 4 FAILURE not-found:us "
-    say em6 "SUBMIT 5 local/fork &(executable=\"/none\")(environment=(\"GW_TOKEN\"%20\"in.1.5.0.1\")(\"GW_STAGING\"%20\"no\"))"
-    told "a program that is not there is refused" em6 "SUBMIT 5 FAILURE refused:job executing /none in "
-    bare em6 6 in.1.5.0.1 'exit 0' RECOVER -
-    told "and was never started" em6 "RECOVER 6 FAILURE not-found:us "
-    bare em6 8 in.1.8.0.1 'sleep 1000 & sleep 1000'
-    hear em6 "CALLBACK 8 SUCCESS ACTIVE" || t_not_ok "it runs" "$D_LINE"
-    say em6 "CANCEL 8 - -"
-    told "one that is cancelled is told as ended" em6 "CALLBACK 8 SUCCESS DONE:143$"
-    for i in $(seq 40); do bare em6 $((100 + i)) "in.1.$((100 + i)).0.1" "echo x >>$many"; done
-    for i in $(seq 40); do hear em6 "CALLBACK $((100 + i)) SUCCESS DONE:0$" || t_not_ok "job $i of many ends" "$D_LINE"; done
+    bare em8 4 in.1.3.0.1 'exit 0' RECOVER -
+    told "one that was never submitted is known not to have been" em8 "RECOVER 4 FAILURE not-found:us "
+    say em8 "SUBMIT 5 local/fork &(executable=\"/none\")(environment=(\"GW_TOKEN\"%20\"in.1.5.0.1\")(\"GW_STAGING\"%20\"no\"))"
+    told "a program that is not there is refused" em8 "SUBMIT 5 FAILURE refused:job executing /none in "
+    bare em8 6 in.1.5.0.1 'exit 0' RECOVER -
+    told "and was never started" em8 "RECOVER 6 FAILURE not-found:us "
+    bare em8 8 in.1.8.0.1 'sleep 1000 & sleep 1000'
+    hear em8 "CALLBACK 8 SUCCESS ACTIVE" || t_not_ok "it runs" "$D_LINE"
+    say em8 "CANCEL 8 - -"
+    told "one that is cancelled is told as ended" em8 "CALLBACK 8 SUCCESS DONE:143$"
+    for i in $(seq 40); do bare em8 $((100 + i)) "in.1.$((100 + i)).0.1" "echo x >>$many"; done
+    for i in $(seq 40); do hear em8 "CALLBACK $((100 + i)) SUCCESS DONE:0$" || t_not_ok "job $i of many ends" "$D_LINE"; done
     t_equal "of many each runs once" 40 "$(wc -l <"$many")"
     # The driver is killed; what it started ends while no other is there, and later.
-    bare em6 21 in.1.21.0.1 "while [ ! -e $T_DIR/go21 ]; do sleep 0.05; done; exit 21"
-    bare em6 22 in.1.22.0.1 "while [ ! -e $T_DIR/go22 ]; do sleep 0.05; done; exit 22"
-    for i in 21 22; do hear em6 "CALLBACK $i SUCCESS ACTIVE" || t_not_ok "job $i runs" "$D_LINE"; done
-    kill9 em6
+    bare em8 21 in.1.21.0.1 "while [ ! -e $T_DIR/go21 ]; do sleep 0.05; done; exit 21"
+    bare em8 22 in.1.22.0.1 "while [ ! -e $T_DIR/go22 ]; do sleep 0.05; done; exit 22"
+    for i in 21 22; do hear em8 "CALLBACK $i SUCCESS ACTIVE" || t_not_ok "job $i runs" "$D_LINE"; done
+    kill9 em8
     touch "$T_DIR/go21"
     t_within 10 grep -rq '^E in.1.21.0.1 21' "$T_DIR/journal" || t_not_ok "an end that nobody hears is written down"
-    em_with_journal em7
-    bare em7 1 in.1.21.0.1 'exit 0' RECOVER -
-    told "a later driver knows the code of what ended meanwhile" em7 "RECOVER 1 SUCCESS DONE:21$"
-    bare em7 2 in.1.22.0.1 'exit 0' RECOVER -
-    told "and finds what runs" em7 "RECOVER 2 SUCCESS ACTIVE$"
+    em_with_journal em9
+    bare em9 1 in.1.21.0.1 'exit 0' RECOVER -
+    told "a later driver knows the code of what ended meanwhile" em9 "RECOVER 1 SUCCESS DONE:21$"
+    bare em9 2 in.1.22.0.1 'exit 0' RECOVER -
+    told "and finds what runs" em9 "RECOVER 2 SUCCESS ACTIVE$"
     touch "$T_DIR/go22"
-    told "and tells how it ends" em7 "CALLBACK 2 SUCCESS DONE:22$"
-    bare em7 3 in.1.1.0.1 'exit 0' RECOVER -
-    told "and what had ended before" em7 "RECOVER 3 SUCCESS DONE:7$"
-    finalize em7 3
+    told "and tells how it ends" em9 "CALLBACK 2 SUCCESS DONE:22$"
+    bare em9 3 in.1.1.0.1 'exit 0' RECOVER -
+    told "and what had ended before" em9 "RECOVER 3 SUCCESS DONE:7$"
+    finalize em9 3
 }
 
 # The claim names a process that is not the wrapper any more.
