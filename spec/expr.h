@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Limits of one expression: parentheses, attributes, steps of evaluation, bytes of a string. */
 enum { EXPR_DEPTH_MAX = 200, EXPR_NAMES_MAX = 256, EXPR_STEPS_MAX = 20000, EXPR_STRING_MAX = 1024 };
@@ -69,6 +70,10 @@ enum expr_truth { EXPR_FALSE, EXPR_TRUE, EXPR_UNKNOWN };
 enum expr_truth expr_test(const struct expr *e, size_t conjunct, expr_lookup lookup,
                           const void *ctx);
 bool expr_holds(const struct expr *e, expr_lookup lookup, const void *ctx);
+/* As expr_test() for each conjunct in turn, where attribute i of expr_names() has the value
+ * values[numbers[i]]: the first one that is not true, their number when all are. */
+size_t expr_first_unmatched(const struct expr *e, const struct value *values,
+                            const uint32_t *numbers);
 double expr_rank(const struct expr *e, expr_lookup lookup, const void *ctx); /* finite */
 
 #endif

@@ -210,3 +210,44 @@ double expr_rank(const struct expr *e, expr_lookup lookup, const void *ctx)
     struct value v = run(e, 0, e->n_steps, lookup, ctx);
     return is_number(&v) ? v.number : 0;
 }
+
+struct numbered {
+    const struct value *values;
+    const uint32_t *numbers;
+};
+
+static struct value lookup_numbered(const void *ctx, const char *name, size_t slot)
+{
+    const struct numbered *n = ctx;
+    (void)name;
+    return n->values[n->numbers[slot]];
+}
+
+/* Most conditions compare an attribute with something fixed: these need no stack. */
+static bool is_true_at_once(const struct expr *e, const struct step *s, const struct value *v)
+{
+    if (s->op == OP_MATCH || s->op == OP_NO_MATCH) {
+        struct value r = match(v, &e->strings[s->at], s->op == OP_MATCH);
+        return truth_of(&r) == EXPR_TRUE;
+    }
+    return is_number(v) && isfinite(v->number) &&
+           compare(s->op - OP_EQUAL_NUMBER + OP_EQUAL, v->number, s->number).number != 0;
+}
+
+size_t expr_first_unmatched(const struct expr *e, const struct value *values,
+                            const uint32_t *numbers)
+{
+    struct numbered ctx = {values, numbers};
+    size_t i = 0;
+    for (; i < e->n_conjuncts; i++) {
+        const struct conjunct_steps *c = &e->conjunct_steps[i];
+        const struct step *s = &e->steps[c->from];
+        bool is_simple = c->to == c->from + 2 && s[0].op == OP_ATTRIBUTE &&
+                         s[1].op >= OP_EQUAL_NUMBER && s[1].op <= OP_NO_MATCH;
+        bool is_true = is_simple ? is_true_at_once(e, &s[1], &values[numbers[s[0].at]])
+                                 : expr_test(e, i, lookup_numbered, &ctx) == EXPR_TRUE;
+        if (!is_true)
+            return i;
+    }
+    return i;
+}

@@ -254,6 +254,12 @@ static void mark_changed(struct state *s, uint32_t slot)
     s->changed[s->n_changed++] = slot;
 }
 
+void state_mark_classes(struct state *s)
+{
+    for (uint32_t i = 0; i < s->n_slots; i++)
+        mark_changed(s, i);
+}
+
 bool state_take_changed(struct state *s, uint32_t *ret_slot)
 {
     if (!s->n_changed)

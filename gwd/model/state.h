@@ -119,6 +119,9 @@ int64_t state_wake(struct state *s, int64_t now_us);
 /* A slot out of the list of those that changed; false when it is empty. */
 bool state_take_changed(struct state *s, uint32_t *ret_slot);
 
+/* List all classes as changed: for a scheduler that is made when the state has a history. */
+void state_mark_classes(struct state *s);
+
 /* Over all jobs by id: start with *it = 0, or, for those with a task beyond `id`, with
  * state_seek_job; NULL at the end. */
 size_t state_seek_job(const struct state *s, uint64_t id);

@@ -91,7 +91,7 @@ void cells_redo_host(struct sched *s, uint32_t host)
 {
     struct sched_host *h = s->hosts[host];
     host_close(s, h);
-    facts_forget(h);
+    facts_forget(s, h);
     h->row_done = 0;
     if (h->is_todo)
         return;
@@ -106,13 +106,14 @@ static bool column_work(struct sched *s, uint32_t slot)
     struct lane *l = &s->lanes[slot];
     if (!cells_has(s, slot))
         l->n_known = s->n_hosts;
-    for (; l->n_known < s->n_hosts; l->n_known++) {
-        if (s->budget <= 0)
-            return false;
+    for (; l->n_known < s->n_hosts && s->budget > 0; l->n_known++) {
         uint8_t v = facts_verdict(s, l, s->hosts[l->n_known]);
         *cell(s, slot, l->n_known) = v;
         l->n_hosts[v]++;
     }
+    s->n_known = l->n_known > s->n_known ? l->n_known : s->n_known;
+    if (l->n_known < s->n_hosts)
+        return false;
     if (l->state == LANE_NEW)
         lane_activate(s, slot);
     return true;
@@ -123,9 +124,9 @@ static bool row_work(struct sched *s, uint32_t host)
     struct sched_host *h = s->hosts[host];
     facts_learn(s, h);
     uint32_t n = s->n_blocks * BLOCK_SLOTS < s->n_slots ? s->n_blocks * BLOCK_SLOTS : s->n_slots;
-    for (; h->row_done < n; h->row_done++) {
+    for (; host < s->n_known && h->row_done < n; h->row_done++) {
         struct lane *l = &s->lanes[h->row_done];
-        if (s->budget <= 0)
+        if (s->budget-- <= 0)
             return false;
         if (!l->class || l->n_known <= host)
             continue; /* its column gets here */
@@ -162,7 +163,7 @@ bool cells_work(struct sched *s)
         return false;
     while (s->rows.n) {
         uint32_t host = s->rows.items[s->rows.n - 1];
-        if (!row_work(s, host))
+        if (s->budget <= 0 || !row_work(s, host))
             return false;
         s->rows.n--;
         s->hosts[host]->is_todo = false;

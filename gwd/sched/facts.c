@@ -3,6 +3,7 @@
 #include "gwd/sched/sched_private.h"
 #include "lib/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,14 +45,17 @@ static uint32_t number_of(struct sched *s, const char *text)
     return n->number;
 }
 
-uint32_t *facts_numbers(struct sched *s, const struct job_class *c)
+uint32_t *facts_numbers(struct sched *s, const struct job_class *c, bool *ret_has_all)
 {
     size_t n, n_rank;
     const char *const *names = expr_names(c->requirements, &n), *const *rank_names =
                                                                     expr_names(c->rank, &n_rank);
     uint32_t *numbers = xreallocarray(NULL, n + n_rank + 1, sizeof *numbers);
-    for (size_t i = 0; i < n; i++)
+    *ret_has_all = true;
+    for (size_t i = 0; i < n; i++) {
         numbers[i] = number_of(s, names[i]);
+        *ret_has_all &= numbers[i] < NAMES_MAX;
+    }
     for (size_t i = 0; i < n_rank; i++)
         numbers[n + i] = number_of(s, rank_names[i]);
     return numbers;
@@ -77,8 +81,11 @@ static void fill(struct sched *s, struct sched_host *h)
     h->n_values = s->n_names;
 }
 
-void facts_forget(struct sched_host *h)
+void facts_forget(struct sched *s, struct sched_host *h)
 {
+    for (size_t i = 0; i < RANKINGS_MAX; i++)
+        if (s->rankings[i].refs && h->host->id < s->rankings[i].n_values)
+            s->rankings[i].values[h->host->id] = NAN;
     h->has_facts = false;
     free(h->values);
     h->values = NULL;
@@ -100,7 +107,9 @@ void facts_learn(struct sched *s, struct sched_host *h)
     h->has_vm = *host_text(host, "VM_HYPERVISOR") != '\0';
     h->cpus = host_number(host, "CPU_SMP");
     h->memory_mib = host_number(host, "SIZE_MEM_MB");
+    h->n_queues = (uint32_t)host->n_queues;
     h->has_facts = true;
+    s->budget -= 20;
 }
 
 void facts_clear(struct sched *s)
@@ -123,6 +132,8 @@ static size_t first_unmatched(const struct lane *l, const struct sched_host *h, 
                               size_t n)
 {
     struct where at = where(l, h, queue);
+    if (l->has_numbers)
+        return expr_first_unmatched(l->class->requirements, at.values, at.numbers);
     for (size_t i = 0; i < n; i++)
         if (expr_test(l->class->requirements, i, lookup, &at) != EXPR_TRUE)
             return i;
@@ -160,7 +171,7 @@ uint8_t facts_verdict(struct sched *s, const struct lane *l, struct sched_host *
     /* The conjunct that the best queue got to counts. */
     size_t n = expr_conjuncts(l->class->requirements, NULL), furthest = 0;
     bool is_found = false;
-    for (size_t q = 0; q < h->host->n_queues; q++) {
+    for (size_t q = 0; q < h->n_queues; q++) {
         size_t i = first_unmatched(l, h, q, n);
         s->budget -= l->cost;
         furthest = i > furthest ? i : furthest;
@@ -173,26 +184,83 @@ uint8_t facts_verdict(struct sched *s, const struct lane *l, struct sched_host *
     return UNMATCHED + furthest < VERDICT_MAX ? (uint8_t)(UNMATCHED + furthest) : VERDICT_MAX;
 }
 
-bool facts_queue(struct sched *s, const struct lane *l, struct sched_host *h, size_t queue,
-                 double *ret_rank)
+static double rank_of(struct sched *s, const struct lane *l, struct sched_host *h, size_t queue)
 {
-    size_t n = expr_conjuncts(l->class->requirements, NULL), n_names;
+    size_t n_names;
     fill(s, h);
-    s->budget -= 2 * l->cost;
-    if (h->host->queues[queue].nodes < l->class->np || first_unmatched(l, h, queue, n) < n)
-        return false;
+    s->budget -= l->cost;
     struct where at = where(l, h, queue);
     expr_names(l->class->requirements, &n_names);
     at.numbers += n_names;
-    *ret_rank = expr_rank(l->class->rank, lookup, &at);
+    return expr_rank(l->class->rank, lookup, &at);
+}
+
+/* Of a host with one queue. */
+static double rank_remembered(struct sched *s, const struct lane *l, struct sched_host *h)
+{
+    struct ranking *r = l->ranking;
+    uint32_t id = h->id;
+    if (id >= r->n_values) {
+        r->values = xreallocarray(r->values, s->cap_hosts, sizeof *r->values);
+        while (r->n_values < s->cap_hosts)
+            r->values[r->n_values++] = NAN;
+    }
+    if (isnan(r->values[id]))
+        r->values[id] = rank_of(s, l, h, 0);
+    return r->values[id];
+}
+
+bool facts_queue(struct sched *s, const struct lane *l, struct sched_host *h, size_t queue,
+                 double *ret_rank)
+{
+    if (h->n_queues == 1) {
+        *ret_rank = l->ranking ? rank_remembered(s, l, h) : rank_of(s, l, h, 0);
+        return true;
+    }
+    size_t n = expr_conjuncts(l->class->requirements, NULL);
+    fill(s, h);
+    s->budget -= l->cost;
+    if (h->host->queues[queue].nodes < l->class->np || first_unmatched(l, h, queue, n) < n)
+        return false;
+    *ret_rank = rank_of(s, l, h, queue);
     return true;
 }
 
-uint64_t facts_most_free(const struct sched_host *h)
+struct ranking *facts_ranking(struct sched *s, const struct job_class *c)
 {
-    uint64_t most = 0;
+    struct ranking *unused = NULL;
+    for (size_t i = 0; i < RANKINGS_MAX; i++) {
+        struct ranking *r = &s->rankings[i];
+        if (r->refs && strcmp(r->text, c->rank_text) == 0) {
+            r->refs++;
+            return r;
+        }
+        unused = r->refs ? unused : r;
+    }
+    if (unused)
+        *unused = (struct ranking){.text = xstrdup(c->rank_text), .refs = 1};
+    return unused;
+}
+
+void facts_release(struct ranking *r)
+{
+    if (!r || --r->refs)
+        return;
+    free(r->text);
+    free(r->values);
+}
+
+uint32_t facts_free(const struct sched_host *h, size_t queue)
+{
+    uint64_t n = host_free(h->host, queue);
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+uint32_t facts_most_free(const struct sched_host *h)
+{
+    uint32_t most = 0;
     for (size_t q = 0; q < h->host->n_queues; q++) {
-        uint64_t n = host_free(h->host, q);
+        uint32_t n = facts_free(h, q);
         most = n > most ? n : most;
     }
     return most;

@@ -108,6 +108,7 @@ static void lane_remove(struct sched *s, uint32_t slot)
     struct lane *l = &s->lanes[slot];
     lane_set(s, slot, LANE_NONE);
     spots_forget(s, l);
+    facts_release(l->ranking);
     free(l->numbers);
     free(l->n_hosts);
     *l = (struct lane){.state = LANE_NONE, .is_todo = l->is_todo};
@@ -122,9 +123,11 @@ static void lane_add(struct sched *s, uint32_t slot, const struct job_class *c)
                        .is_todo = l->is_todo,
                        .has_credential = s->env.has_credential(s->env.ctx, c),
                        .cost = 1 + (uint32_t)(expr_cost(c->requirements) / 8),
-                       .numbers = facts_numbers(s, c),
+                       .ranking = facts_ranking(s, c),
                        .n_verdicts = n < VERDICT_MAX + 1 ? (uint32_t)n : VERDICT_MAX + 1};
+    l->numbers = facts_numbers(s, c, &l->has_numbers);
     l->n_hosts = xcalloc(l->n_verdicts, sizeof *l->n_hosts);
+    s->budget -= LANE_COST;
     cells_add_lane(s, slot);
 }
 
@@ -144,20 +147,26 @@ static void look_at_first(struct sched *s, uint32_t slot)
         lane_set(s, slot, LANE_LIVE);
 }
 
-void lanes_take_changes(struct sched *s)
+static void slot_changed(struct sched *s, uint32_t slot)
+{
+    const struct job_class *c = s->env.state->class_slots[slot].class;
+    if (s->lanes[slot].class && (!c || c->id != s->lanes[slot].class_id))
+        lane_remove(s, slot);
+    s->budget--;
+    if (c && !s->lanes[slot].class)
+        lane_add(s, slot, c);
+    if (c)
+        look_at_first(s, slot);
+}
+
+bool lanes_take_changes(struct sched *s)
 {
     struct state *state = s->env.state;
-    for (uint32_t slot; state_take_changed(state, &slot);) {
-        if (state->n_slots > s->n_slots)
-            grow(s, state->n_slots);
-        const struct job_class *c = state->class_slots[slot].class;
-        if (s->lanes[slot].class && (!c || c->id != s->lanes[slot].class_id))
-            lane_remove(s, slot);
-        if (c && !s->lanes[slot].class)
-            lane_add(s, slot, c);
-        if (c)
-            look_at_first(s, slot);
-    }
+    if (state->n_slots > s->n_slots)
+        grow(s, state->n_slots);
+    for (uint32_t slot; s->budget > 0 && state_take_changed(state, &slot);)
+        slot_changed(s, slot);
+    return !state->n_changed;
 }
 
 void lanes_clear(struct sched *s)
@@ -166,6 +175,7 @@ void lanes_clear(struct sched *s)
         free(s->lanes[i].numbers);
         free(s->lanes[i].n_hosts);
         free(s->lanes[i].spots);
+        facts_release(s->lanes[i].ranking);
     }
     free(s->lanes);
     free(s->keys);

@@ -41,7 +41,8 @@ void host_open(struct sched *s, struct sched_host *h)
     if (h->is_todo || h->is_throttled || h->removed)
         return;
     host_close(s, h);
-    if (!facts_most_free(h))
+    h->n_free = facts_most_free(h);
+    if (!h->n_free)
         return;
     h->stamp = ++s->stamp;
     h->is_open = true;
@@ -58,8 +59,8 @@ static bool may_serve(const struct sched *s, uint32_t slot)
     for (size_t i = 0; i < s->fresh.n; i++) {
         uint32_t id = s->fresh.items[i];
         const struct sched_host *h = s->hosts[id];
-        if (h->stamp > l->stamp && cells_get(s, slot, id) == FITS &&
-            facts_most_free(h) >= l->class->np && facts_has_room(l->class, h))
+        if (h->stamp > l->stamp && cells_get(s, slot, id) == FITS && h->n_free >= l->class->np &&
+            facts_has_room(l->class, h))
             return true;
     }
     return false;

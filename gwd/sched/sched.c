@@ -23,6 +23,7 @@ struct sched *sched_create(const struct sched_env *env)
     s->woken = SLOT_NONE;
     if (!s->env.cells_max)
         s->env.cells_max = SCHED_CELLS_MAX;
+    state_mark_classes(s->env.state);
     return s;
 }
 
@@ -31,7 +32,7 @@ void sched_destroy(struct sched *s)
     if (!s)
         return;
     for (uint32_t i = 0; i < s->n_hosts; i++) {
-        facts_forget(s->hosts[i]);
+        facts_forget(s, s->hosts[i]);
         free(s->hosts[i]);
     }
     free(s->hosts);
@@ -49,8 +50,10 @@ void sched_destroy(struct sched *s)
 void sched_add_host(struct sched *s, struct host *h)
 {
     cells_add_host(s);
-    s->hosts[h->id] = xcalloc(1, sizeof *s->hosts[h->id]);
-    s->hosts[h->id]->host = h;
+    struct sched_host *new = xcalloc(1, sizeof *new);
+    new->host = h;
+    new->id = (uint32_t)h->id;
+    s->hosts[h->id] = new;
     cells_redo_host(s, (uint32_t)h->id);
 }
 
@@ -174,15 +177,18 @@ static void start(struct sched *s, struct job *j, uint64_t task, const struct sp
     struct match m = {j, task, h->host, spot->queue, spot->rank};
     s->env.take(s->env.ctx, &m);
     s->n_taken++;
-    s->budget -= START_COST;
+
     h->n_pass = h->pass == s->pass ? h->n_pass + 1 : 1;
     h->pass = s->pass;
     h->is_throttled = s->limits.per_host && h->n_pass >= s->limits.per_host;
     if (h->is_throttled)
         list_add(&s->throttled, spot->host);
-    if (h->is_throttled || !facts_most_free(h))
+    h->n_free = facts_most_free(h);
+    if (h->is_throttled || !h->n_free)
         host_close(s, h);
+    s->budget = s->budget > 0 ? s->budget : 1; /* what one start changes is little */
     lanes_take_changes(s);
+    s->budget -= START_COST;
 }
 
 /* Its validity is a matter of time too, so that it is asked again at the last moment. */
@@ -226,14 +232,15 @@ static void turn(struct sched *s, uint32_t slot)
 
 /* --- a pass --- */
 
-static void begin(struct sched *s, const struct match_limits *limits)
+static bool begin(struct sched *s, const struct match_limits *limits)
 {
     bool has_new_limit = limits->per_user != s->limits.per_user;
-    s->limits = *limits;
-    s->pass++;
     s->n_taken = 0;
     s->is_cut = false;
-    lanes_take_changes(s);
+    if (!lanes_take_changes(s))
+        return false;
+    s->limits = *limits;
+    s->pass++;
     /* Among those that wait another one may be the first now. */
     s->woken = SLOT_NONE;
     for (size_t i = 0; i < s->n_freed_users; i++)
@@ -246,14 +253,14 @@ static void begin(struct sched *s, const struct match_limits *limits)
         host_open(s, h);
     }
     s->throttled.n = 0;
+    return true;
 }
 
 bool sched_run(struct sched *s, const struct match_limits *limits, int64_t now_us, int64_t budget)
 {
     s->budget = budget;
     s->now_us = now_us;
-    begin(s, limits);
-    if (!cells_work(s))
+    if (!begin(s, limits) || !cells_work(s))
         return true;
     if (s->env.state->is_paused)
         return false;
@@ -271,10 +278,11 @@ bool sched_run(struct sched *s, const struct match_limits *limits, int64_t now_u
 
 /* --- what is told --- */
 
-static const struct lane *lane_of(struct sched *s, const struct job_class *c)
+/* NULL: it has not come yet. */
+static const struct lane *lane_of(const struct sched *s, const struct job_class *c)
 {
-    lanes_take_changes(s);
-    return &s->lanes[c->slot];
+    const struct lane *l = c->slot < s->n_slots ? &s->lanes[c->slot] : NULL;
+    return l && l->class && l->class_id == c->id ? l : NULL;
 }
 
 /* The counters of a class that has no cells. */
@@ -288,7 +296,7 @@ static void count_now(struct sched *s, const struct lane *l)
 const struct match_why *sched_why(struct sched *s, const struct job_class *c)
 {
     const struct lane *l = lane_of(s, c);
-    if (l->state == LANE_NEW)
+    if (!l || l->state == LANE_NEW)
         return NULL;
     if (!cells_has(s, c->slot))
         count_now(s, l);
@@ -325,9 +333,11 @@ static int by_rank(const void *a, const void *b)
 
 struct match_place *sched_places(struct sched *s, const struct job_class *c, size_t *ret_n)
 {
-    const struct lane *l = lane_of(s, c);
     struct match_place *places = NULL;
     size_t n = 0, cap = 0;
+    s->budget = INT64_MAX;
+    lanes_take_changes(s);
+    const struct lane *l = lane_of(s, c);
     for (uint32_t i = 0; i < s->n_hosts; i++) {
         struct sched_host *h = s->hosts[i];
         struct match_place place = {.host = h->host};

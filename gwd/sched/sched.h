@@ -55,9 +55,10 @@ void sched_credentials_changed(struct sched *s);
 /* Has nothing changed since the last pass, so that another one would find nothing? O(1). */
 bool sched_is_idle(const struct sched *s);
 
-/* One pass: start what can be started, for about `budget` evaluations of an expression (25 ns each;
- * a start counts as 1,000). True: it was cut short by the budget or a limit, call again. Nothing is
- * started before all that changed was evaluated, so that order holds over all classes. */
+/* One pass: start what can be started, for about `budget` evaluations of an expression (25 to 60 ns
+ * each; a start counts as 500). True: it was cut short by the budget or a limit, call again.
+ * Nothing is started before all that changed was evaluated, so that order holds over all classes.
+ */
 bool sched_run(struct sched *s, const struct match_limits *limits, int64_t now_us, int64_t budget);
 
 /* Why the class waits, as far as is known; NULL: it was not looked at yet. Lent until the next

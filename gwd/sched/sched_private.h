@@ -13,12 +13,14 @@
 #include "spec/expr.h"
 
 enum {
-    BLOCK_SLOTS = 256,  /* lanes whose cells lie together */
-    SPOTS_MAX = 256,    /* best places that a lane remembers */
+    BLOCK_SLOTS = 64,   /* lanes whose cells lie together */
+    SPOTS_MAX = 64,     /* best places that a lane remembers */
     FRESH_MAX = 32,     /* fresh hosts that are offered to blocked lanes one by one */
     NAMES_MAX = 512,    /* attributes that are kept by number */
+    RANKINGS_MAX = 64,  /* ranks that are remembered for each host */
     KEPT_MAX = 1 << 20, /* spots that lanes without a ready job may remember, all together */
-    START_COST = 1000,
+    START_COST = 500,
+    LANE_COST = 100,
 };
 #define SLOT_NONE UINT32_MAX
 
@@ -49,8 +51,15 @@ enum lane_state {
 struct spot {
     double rank;
     uint64_t stamp; /* of the host; another one now: the spot means nothing */
-    uint32_t host, queue;
-    uint64_t n_free;
+    uint32_t host, queue, n_free;
+};
+
+/* What a RANK gave at hosts with one queue; shared by all classes with this text. */
+struct ranking {
+    char *text;
+    double *values; /* by host; NAN: not evaluated */
+    uint32_t n_values;
+    unsigned refs; /* 0: free */
 };
 
 struct lane {
@@ -59,31 +68,36 @@ struct lane {
     enum lane_state state;
     bool is_todo;
     bool has_credential;
+    bool has_numbers;    /* for all names of the requirements */
     bool is_truncated;   /* places were left out, the best of them best_left_out */
     uint32_t heap_at;    /* while LIVE */
     uint32_t n_known;    /* hosts below that id have a cell */
     uint32_t n_verdicts; /* length of n_hosts */
     uint32_t cost;       /* of one evaluation */
     uint64_t stamp;
-    uint32_t *numbers;  /* of the names in the requirements, then of those in the rank */
-    uint32_t *n_hosts;  /* by verdict */
-    struct spot *spots; /* the best one is the last */
+    uint32_t *numbers;       /* of the names in the requirements, then of those in the rank */
+    uint32_t *n_hosts;       /* by verdict */
+    struct ranking *ranking; /* or NULL */
+    struct spot *spots;      /* the best one is the last */
     uint32_t n_spots, cap_spots;
     struct spot best_left_out;
 };
 
+/* What a scan of the open hosts reads comes first. */
 struct sched_host {
-    struct host *host;
     struct sched_host *prev, *next; /* while open */
     uint64_t stamp;
-    bool has_facts, is_todo, is_open, is_fresh, is_throttled;
+    uint32_t id, n_queues;
+    uint32_t n_free; /* slots of the queue that has the most */
+    bool is_open, is_fresh, is_todo, is_throttled, has_facts;
     bool has_lrms, has_vm;
     uint8_t removed; /* FITS, IS_DOWN or IS_DRAINED: for all classes */
-    unsigned offers;
-    uint32_t row_done; /* while to do: lanes below have their new verdict */
-    uint64_t cpus, memory_mib;
+    uint64_t memory_mib, cpus;
+    struct host *host;
     struct value *values; /* by queue, then by number of the name */
     uint32_t n_values, cap_values;
+    unsigned offers;
+    uint32_t row_done;     /* while to do: lanes below have their new verdict */
     uint64_t pass, n_pass; /* started there in that pass */
 };
 
@@ -121,6 +135,7 @@ struct sched {
     uint32_t n_blocks;
     struct sched_host **hosts;
     uint32_t n_hosts, cap_hosts, n_to_owner;
+    uint32_t n_known; /* no lane has a cell for a host from this id on */
     struct sched_host *open_first, *open_last;
     uint64_t stamp;
     struct list_u32 rows, columns; /* to be evaluated: hosts, lanes */
@@ -136,6 +151,7 @@ struct sched {
     struct name *names; /* hash by text */
     struct name *by_number[NAMES_MAX];
     uint32_t n_names;
+    struct ranking rankings[RANKINGS_MAX];
     struct match_limits limits;
     uint64_t pass, n_taken;
     int64_t budget, now_us;
@@ -147,15 +163,19 @@ struct sched {
 void list_add(struct list_u32 *list, uint32_t item);
 
 /* facts.c: what is known of a host, and the verdict on a class there */
-void facts_forget(struct sched_host *h);
+void facts_forget(struct sched *s, struct sched_host *h);
 void facts_learn(struct sched *s, struct sched_host *h);
 void facts_clear(struct sched *s);
-uint32_t *facts_numbers(struct sched *s, const struct job_class *c); /* of its names; malloc'ed */
+/* Of its names; malloc'ed. *ret_has_all: those of the requirements all have a value at hosts. */
+uint32_t *facts_numbers(struct sched *s, const struct job_class *c, bool *ret_has_all);
 uint8_t facts_verdict(struct sched *s, const struct lane *l, struct sched_host *h);
-/* Does the queue match, and how well? */
+/* Does the queue match, and how well? Of a host whose verdict is FITS. */
 bool facts_queue(struct sched *s, const struct lane *l, struct sched_host *h, size_t queue,
                  double *ret_rank);
-uint64_t facts_most_free(const struct sched_host *h);
+uint32_t facts_free(const struct sched_host *h, size_t queue);
+uint32_t facts_most_free(const struct sched_host *h);
+struct ranking *facts_ranking(struct sched *s, const struct job_class *c); /* or NULL */
+void facts_release(struct ranking *r);
 bool facts_has_room(const struct job_class *c, const struct sched_host *h); /* for one VM more */
 
 /* cells.c: the verdicts on all classes and hosts */
@@ -170,7 +190,7 @@ void cells_clear(struct sched *s);
 
 /* lanes.c: lanes by what they wait for */
 bool key_goes_before(const struct lane_key *a, const struct lane_key *b);
-void lanes_take_changes(struct sched *s);
+bool lanes_take_changes(struct sched *s); /* false: the budget is spent */
 void lane_set(struct sched *s, uint32_t slot, enum lane_state state);
 /* Fresh hosts, or its owner, need not wait for its turn any longer. */
 void lane_let_go(struct sched *s, uint32_t slot);

@@ -49,15 +49,9 @@ static void make_room(struct sched *s, struct lane *l)
 {
     if (l->n_spots < l->cap_spots)
         return;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < l->n_spots; i++)
-        if (is_valid(s, &l->spots[i]))
-            l->spots[n++] = l->spots[i];
-    l->n_spots = n;
-    if (n < l->cap_spots)
-        return;
-    if (n == SPOTS_MAX) {
-        leave_out(l, &l->spots[0]);
+    if (l->n_spots == SPOTS_MAX) {
+        if (is_valid(s, &l->spots[0]))
+            leave_out(l, &l->spots[0]);
         memmove(l->spots, l->spots + 1, --l->n_spots * sizeof *l->spots);
         return;
     }
@@ -94,11 +88,9 @@ static bool spot_of(struct sched *s, uint32_t slot, struct sched_host *h, size_t
                     struct spot *ret)
 {
     const struct lane *l = &s->lanes[slot];
-    uint64_t n_free = host_free(h->host, queue);
-    *ret = (struct spot){.stamp = h->stamp,
-                         .host = (uint32_t)h->host->id,
-                         .queue = (uint32_t)queue,
-                         .n_free = n_free};
+    uint32_t n_free = h->n_queues == 1 ? h->n_free : facts_free(h, queue);
+    *ret =
+        (struct spot){.stamp = h->stamp, .host = h->id, .queue = (uint32_t)queue, .n_free = n_free};
     return n_free >= l->class->np && facts_has_room(l->class, h) &&
            facts_queue(s, l, h, queue, &ret->rank);
 }
@@ -122,10 +114,10 @@ bool spots_look(struct sched *s, uint32_t slot)
     for (struct sched_host *h = unseen(s, l); h; h = h->next) {
         if (s->budget-- <= 0)
             return false;
-        bool fits = cells_has(s, slot) ? cells_get(s, slot, (uint32_t)h->host->id) == FITS
-                                       : facts_verdict(s, l, h) == FITS;
+        bool fits =
+            cells_has(s, slot) ? cells_get(s, slot, h->id) == FITS : facts_verdict(s, l, h) == FITS;
         struct spot spot;
-        for (size_t q = 0; fits && q < h->host->n_queues; q++)
+        for (size_t q = 0; fits && q < h->n_queues; q++)
             if (spot_of(s, slot, h, q, &spot))
                 add(s, l, &spot);
         l->stamp = h->stamp;
@@ -155,12 +147,12 @@ static bool best_elsewhere(struct sched *s, uint32_t slot, const struct task *t,
 {
     bool is_found = false, best_failed = false;
     for (struct sched_host *h = s->open_first; h; h = h->next) {
-        if (cells_get(s, slot, (uint32_t)h->host->id) != FITS ||
+        if (cells_get(s, slot, h->id) != FITS ||
             (!cells_has(s, slot) && facts_verdict(s, &s->lanes[slot], h) != FITS))
             continue;
         bool failed = failed_at(t, h->host);
         struct spot spot;
-        for (size_t q = 0; q < h->host->n_queues; q++) {
+        for (size_t q = 0; q < h->n_queues; q++) {
             if (!spot_of(s, slot, h, q, &spot) ||
                 (is_found && (failed != best_failed ? failed : !is_better(&spot, ret))))
                 continue;
@@ -178,7 +170,7 @@ static bool best_found(struct sched *s, struct lane *l, struct spot *ret)
     while (l->n_spots) {
         struct spot spot = l->spots[l->n_spots - 1];
         struct sched_host *h = s->hosts[spot.host];
-        uint64_t n_free = is_valid(s, &spot) ? host_free(h->host, spot.queue) : 0;
+        uint32_t n_free = is_valid(s, &spot) ? facts_free(h, spot.queue) : 0;
         bool holds = n_free >= l->class->np && n_free && facts_has_room(l->class, h);
         if (holds && n_free == spot.n_free) {
             *ret = spot;

@@ -574,7 +574,7 @@ static void classes_without_room_for_their_verdicts_are_served_the_same(void **s
                                 .n_jobs_max = 900,
                                 .n_clocks = 400,
                                 .budget = 5000,
-                                .cells_max = 256 * 64});
+                                .cells_max = 64 * 64});
 }
 
 int main(void)
