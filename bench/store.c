@@ -217,10 +217,37 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Jobs go through their lives 50 abreast; each turn is a step of all. */
+static void on_archived(void *ctx)
+{
+    (void)ctx;
+}
+
+/* Jobs that have ended leave, as the daemon has it: archived first, forgotten when that is on disk.
+ */
+static void leave(struct world *w, uint64_t *next, uint64_t *archived, uint64_t end)
+{
+    struct gw_err err = {0};
+    if (store_archive_is_busy(w->store))
+        return;
+    if (*next < *archived && store_archive_result(w->store, &err) < 0)
+        die(&err);
+    for (; *next < *archived; ++*next) {
+        struct event ev = {.kind = EV_JOB_FORGOTTEN, .job = *next};
+        emit(w, &ev);
+    }
+    for (; *archived < end && *archived < *next + 256; ++*archived) {
+        size_t it = 0;
+        store_archive_put(w->store, state_job(&w->state, *archived), &it);
+    }
+    if (*archived > *next)
+        store_archive_write(w->store, on_archived, NULL);
+}
+
+/* Jobs go through their lives 150 abreast; each turn is a step of all, as a busy daemon gathers
+ * them. */
 static void life(const char *dir, uint64_t n)
 {
-    enum { ABREAST = 50, RETAINED = 200 };
+    enum { ABREAST = 150, RETAINED = 66 };
     static const enum event_kind steps[] = {
         EV_ATTEMPT_STARTED, EV_ATTEMPT_STAGED,   EV_ATTEMPT_SUBMITTED, EV_ATTEMPT_ACTIVE,
         EV_ATTEMPT_EXITED,  EV_RESULTS_ACCEPTED, EV_ATTEMPT_ENDED};
@@ -228,7 +255,7 @@ static void life(const char *dir, uint64_t n)
     open_world(&w, dir);
     create(&w);
     double start = cpu_s();
-    uint64_t forgotten = 1;
+    uint64_t next = 1, archived = 1;
     for (uint64_t i = 0; i < n; i += ABREAST) {
         uint64_t first = w.state.next_job;
         for (int k = 0; k < ABREAST; k++)
@@ -237,11 +264,9 @@ static void life(const char *dir, uint64_t n)
         for (size_t s = 0; s < GW_COUNT(steps); s++) {
             for (uint64_t k = 0; k < ABREAST; k++)
                 step(&w, first + k, steps[s]);
+            if (first > RETAINED * ABREAST)
+                leave(&w, &next, &archived, first - RETAINED * ABREAST);
             turn(&w, 1000);
-        }
-        for (; forgotten + RETAINED * ABREAST < w.state.next_job; forgotten++) {
-            struct event ev = {.kind = EV_JOB_FORGOTTEN, .job = forgotten};
-            emit(&w, &ev);
         }
     }
     turn(&w, 1000);
@@ -296,10 +321,13 @@ int main(int argc, char **argv)
     uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
     char *dir = xasprintf("%s/store-bench", argv[1]);
     yardstick(dir);
-    memory(n);
+    if (argc < 4)
+        memory(n);
     life(dir, n / 10);
-    restart(dir, n / 10);
-    restart(dir, n);
+    if (argc < 4)
+        restart(dir, n / 10);
+    if (argc < 4)
+        restart(dir, n);
     free(dir);
     return 0;
 }

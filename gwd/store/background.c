@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { LOG_PAGES = 1000 }; /* from so many on the log is copied */
+enum { LOG_PAGES = 4000 }; /* from so many on the log is copied */
 
 struct background {
     pthread_t thread;
