@@ -102,7 +102,7 @@ static const struct row rows[] = {
     {"MIN_FREE_SPACE", ROW_SIZE, "64M", AT(min_free_bytes), 0, 0,
      "below this on the state's file system no job is taken"},
     {"CHECKPOINT_EVERY", ROW_COUNT, "20000", AT(checkpoint_rows), 1, NO_LIMIT,
-     "turns of the journal after which the state is written whole"},
+     "turns of the journal after which what changed in the state is written"},
     {"KEEP_EVENTS", ROW_COUNT, "100000", AT(keep_events), 0, NO_LIMIT,
      "events kept beyond that, for clients that watch from a number on"},
     {"GWD_PORT", ROW_NONE, "", 0, 0, 0, "GridWay's; clients use SOCKET"},
