@@ -101,21 +101,55 @@ void cells_redo_host(struct sched *s, uint32_t host)
 
 /* --- the work --- */
 
-static bool column_work(struct sched *s, uint32_t slot)
+/* Verdicts up to a host. */
+static bool column_work(struct sched *s, uint32_t slot, uint32_t end)
 {
     struct lane *l = &s->lanes[slot];
     if (!cells_has(s, slot))
         l->n_known = s->n_hosts;
-    for (; l->n_known < s->n_hosts && s->budget > 0; l->n_known++) {
+    for (; l->n_known < end && s->budget > 0; l->n_known++) {
         uint8_t v = facts_verdict(s, l, s->hosts[l->n_known]);
         *cell(s, slot, l->n_known) = v;
         l->n_hosts[v]++;
     }
     s->n_known = l->n_known > s->n_known ? l->n_known : s->n_known;
-    if (l->n_known < s->n_hosts)
-        return false;
-    if (l->state == LANE_NEW)
-        lane_activate(s, slot);
+    return l->n_known >= end;
+}
+
+/* Take out the columns that are complete. Returns the first host that one of the others lacks. */
+static uint32_t columns_close(struct sched *s)
+{
+    uint32_t lacking = s->n_hosts;
+    size_t n = 0;
+    for (size_t i = 0; i < s->columns.n; i++) {
+        uint32_t slot = s->columns.items[i];
+        struct lane *l = &s->lanes[slot];
+        if (l->class && l->n_known < s->n_hosts) {
+            lacking = l->n_known < lacking ? l->n_known : lacking;
+            s->columns.items[n++] = slot;
+            continue;
+        }
+        l->is_todo = s->are_columns_todo = false;
+        if (l->state == LANE_NEW)
+            lane_activate(s, slot);
+    }
+    s->columns.n = n;
+    return lacking;
+}
+
+/* Some hosts for all lanes, then the next ones: what is read of a host is still at hand then. */
+static bool columns_work(struct sched *s)
+{
+    while (s->columns.n) {
+        for (; s->column_at < s->columns.n; s->column_at++) {
+            uint32_t slot = s->columns.items[s->column_at];
+            if (s->lanes[slot].class && !column_work(s, slot, s->column_end))
+                return false;
+        }
+        s->column_at = 0;
+        uint32_t end = columns_close(s) + TILE_HOSTS;
+        s->column_end = end < s->n_hosts ? end : s->n_hosts;
+    }
     return true;
 }
 
@@ -169,15 +203,7 @@ bool cells_work(struct sched *s)
         s->hosts[host]->is_todo = false;
         host_open(s, s->hosts[host]);
     }
-    while (s->columns.n) {
-        uint32_t slot = s->columns.items[s->columns.n - 1];
-        if (s->lanes[slot].class && !column_work(s, slot))
-            return false;
-        s->columns.n--;
-        s->lanes[slot].is_todo = false;
-        s->are_columns_todo = false;
-    }
-    return true;
+    return columns_work(s);
 }
 
 void cells_clear(struct sched *s)

@@ -14,6 +14,7 @@
 
 enum {
     BLOCK_SLOTS = 64,   /* lanes whose cells lie together */
+    TILE_HOSTS = 64,    /* hosts that are evaluated for all lanes before the next ones */
     SPOTS_MAX = 64,     /* best places that a lane remembers */
     FRESH_MAX = 32,     /* fresh hosts that are offered to blocked lanes one by one */
     NAMES_MAX = 512,    /* attributes that are kept by number */
@@ -139,7 +140,9 @@ struct sched {
     struct sched_host *open_first, *open_last;
     uint64_t stamp;
     struct list_u32 rows, columns; /* to be evaluated: hosts, lanes */
-    bool are_columns_todo;         /* all of them are listed */
+    size_t column_at;              /* all before are known up to column_end */
+    uint32_t column_end;
+    bool are_columns_todo; /* all of them are listed */
     struct list_u32 fresh, throttled;
     bool is_flooded; /* too many are fresh: all blocked lanes look for themselves */
     uint32_t flood_at, credentials_at; /* lanes from this one on are still to be woken, asked */
