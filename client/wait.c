@@ -147,27 +147,49 @@ static int list_array(struct waiter *s, struct gw_err *err)
     return r;
 }
 
-/* Ask about those that are dirty. *ret_seq (may be NULL): they are all at least as of this event.
- */
-static int ask_dirty(struct waiter *s, int64_t *ret_seq, struct gw_err *err)
+static int take_page(void *ctx, const json_t *jobs, const char *text, size_t len,
+                     struct gw_err *err)
 {
-    json_t *ids = json_array(), *jobs;
+    struct waiter *s = ctx;
+    (void)text;
+    (void)len;
+    (void)err;
+    if (!is_over(s))
+        take_ended(s, jobs);
+    return 0;
+}
+
+/* What to ask for: an array as a whole when most of it is dirty. NULL: nothing. */
+static json_t *dirty_filter(struct waiter *s)
+{
+    bool is_whole = s->w->array && s->n_dirty > 1000 && s->n_dirty > s->n / 2;
+    json_t *ids = json_array();
     for (size_t i = 0; i < s->n_dirty; i++) {
         struct waiting *item = &s->items[s->dirty[i]];
-        if (!item->has_ended)
+        if (!item->has_ended && !is_whole)
             json_array_append_new(ids, json_integer((json_int_t)item->id));
         item->is_dirty = false;
     }
     s->n_dirty = 0;
-    bool is_needed = json_array_size(ids) > 0;
-    json_t *filter = json_pack("{so}", "ids", ids);
-    int r = is_needed ? gw_jobs(s->gw, filter, &jobs, ret_seq, err) : 0;
+    if (is_whole) {
+        json_decref(ids);
+        return json_pack("{sI}", "array", (json_int_t)s->w->array);
+    }
+    if (json_array_size(ids))
+        return json_pack("{so}", "ids", ids);
+    json_decref(ids);
+    return NULL;
+}
+
+/* Ask about those that are dirty. *ret_seq (may be NULL): they are all at least as of this event.
+ */
+static int ask_dirty(struct waiter *s, int64_t *ret_seq, struct gw_err *err)
+{
+    json_t *filter = dirty_filter(s);
+    const struct gw_listing l = {.filter = filter, .on_page = take_page, .ctx = s};
+    int r = filter ? gw_list(s->gw, &l, ret_seq, err) : 0;
     json_decref(filter);
-    if (r < 0 || !is_needed)
-        return r;
-    take_ended(s, jobs);
-    json_decref(jobs);
-    return 0;
+    return r;
 }
 
 /* One event: which jobs have to be looked at. */
