@@ -54,7 +54,7 @@ HOST
 this_machine() { # SLOTS [LINE ...]
     local slots=$1
     shift
-    bench_gwd "--self localhost\\:$slots\\:file\\://$PWD/site" "gw_em_fork:" "$@"
+    bench_gwd "--self localhost\\:$slots\\:file\\://$PWD/site" "gw_em_fork:-d $PWD/journal" "$@"
 }
 
 bare_template() {
@@ -87,21 +87,21 @@ bench_array() {
 bench_e2e() {
     bare_template
     null_grid || return
-    "$BUILD/bench/e2e" null "$GW_SOCKET" "$many" "$GWD_PID"
+    "$BUILD/bench/e2e" flow "$GW_SOCKET" "$many" 400 bare.jt e2e "$GWD_PID"
     bench_end
 }
 
 bench_fork() {
     bare_template
     this_machine 16 || return
-    "$BUILD/bench/e2e" fork "$GW_SOCKET" "$few" "$GWD_PID"
+    "$BUILD/bench/e2e" flow "$GW_SOCKET" "$few" 100 bare.jt fork "$GWD_PID"
     bench_end
 }
 
 bench_one() {
     bare_template
     this_machine 4 || return
-    "$BUILD/bench/e2e" one "$GW_SOCKET" 200 "$GWD_PID"
+    "$BUILD/bench/e2e" one "$GW_SOCKET" 200 bare.jt one
     bench_end
 }
 

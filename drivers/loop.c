@@ -4,16 +4,24 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 #include <utlist.h>
 
+enum { EVENTS_AT_ONCE = 256 };
+
+/* By descriptor. */
 struct watch {
-    int fd; /* -1: removed, and swept before the next poll */
-    short events;
-    loop_fd_fn *fn;
+    loop_fd_fn *fn; /* NULL: not watched */
     void *ctx;
+    short events;
+    bool is_always_ready; /* a regular file: epoll does not take it, and poll(2) never waits for it
+                           */
+    uint32_t generation; /* what was reported for an earlier watch of this number is not for this */
 };
 
 struct loop_timer {
@@ -24,9 +32,9 @@ struct loop_timer {
 };
 
 struct loop {
+    int epoll;
     struct watch *watches;
-    struct pollfd *polled;
-    size_t n, cap;
+    size_t cap, n_always_ready;
     struct loop_timer *timers; /* by time */
 };
 
@@ -39,7 +47,11 @@ static uint64_t now_ms(void)
 
 struct loop *loop_create(void)
 {
-    return xcalloc(1, sizeof(struct loop));
+    struct loop *l = xcalloc(1, sizeof *l);
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (l->epoll < 0)
+        abort(); /* no descriptor, and nothing begun yet */
+    return l;
 }
 
 void loop_destroy(struct loop *l)
@@ -49,38 +61,52 @@ void loop_destroy(struct loop *l)
     struct loop_timer *t, *next;
     DL_FOREACH_SAFE(l->timers, t, next)
     free(t);
+    close(l->epoll);
     free(l->watches);
-    free(l->polled);
     free(l);
 }
 
-static struct watch *find(struct loop *l, int fd)
+static void reserve(struct loop *l, int fd)
 {
-    for (size_t i = l->n; i-- > 0;)
-        if (l->watches[i].fd == fd)
-            return &l->watches[i];
-    return NULL;
+    size_t cap = l->cap ? l->cap : 64;
+    while (cap <= (size_t)fd)
+        cap *= 2;
+    if (cap == l->cap)
+        return;
+    l->watches = xreallocarray(l->watches, cap, sizeof *l->watches);
+    memset(l->watches + l->cap, 0, (cap - l->cap) * sizeof *l->watches);
+    l->cap = cap;
 }
 
 void loop_watch(struct loop *l, int fd, short events, loop_fd_fn *fn, void *ctx)
 {
-    struct watch *w = find(l, fd);
-    if (!w) {
-        if (l->n == l->cap) {
-            l->cap = l->cap ? l->cap * 2 : 16;
-            l->watches = xreallocarray(l->watches, l->cap, sizeof *l->watches);
-            l->polled = xreallocarray(l->polled, l->cap, sizeof *l->polled);
-        }
-        w = &l->watches[l->n++];
+    reserve(l, fd);
+    struct watch *w = &l->watches[fd];
+    bool is_new = !w->fn, is_changed = !is_new && w->events != events;
+    w->generation += is_new;
+    w->events = events;
+    w->fn = fn;
+    w->ctx = ctx;
+    struct epoll_event e = {.events = (uint32_t)events,
+                            .data.u64 = (uint64_t)w->generation << 32 | (uint32_t)fd};
+    if ((!is_new && !is_changed) || w->is_always_ready)
+        return;
+    if (epoll_ctl(l->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &e) < 0 && errno == EPERM) {
+        w->is_always_ready = true;
+        l->n_always_ready++;
     }
-    *w = (struct watch){.fd = fd, .events = events, .fn = fn, .ctx = ctx};
 }
 
 void loop_unwatch(struct loop *l, int fd)
 {
-    struct watch *w = find(l, fd);
-    if (w)
-        w->fd = -1;
+    struct watch *w = fd >= 0 && (size_t)fd < l->cap ? &l->watches[fd] : NULL;
+    if (!w || !w->fn)
+        return;
+    if (!w->is_always_ready)
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
+    l->n_always_ready -= w->is_always_ready;
+    w->is_always_ready = false;
+    w->fn = NULL;
 }
 
 struct loop_timer *loop_timer_add(struct loop *l, uint64_t after_ms, loop_timer_fn *fn, void *ctx)
@@ -89,8 +115,15 @@ struct loop_timer *loop_timer_add(struct loop *l, uint64_t after_ms, loop_timer_
     t->at_ms = now_ms() + after_ms;
     t->fn = fn;
     t->ctx = ctx;
-    /* From the end: most timers are the latest yet. */
+    /* From the end: most timers are the latest yet, but for those of this very turn. */
     struct loop_timer *before = l->timers ? l->timers->prev : NULL;
+    if (after_ms == 0)
+        for (before = NULL;;) {
+            struct loop_timer *next = before ? before->next : l->timers;
+            if (!next || next->at_ms > t->at_ms)
+                break;
+            before = next;
+        }
     while (before && before->at_ms > t->at_ms)
         before = before == l->timers ? NULL : before->prev;
     if (before)
@@ -117,17 +150,6 @@ static int time_left(const struct loop *l)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-static void sweep(struct loop *l)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < l->n; i++)
-        if (l->watches[i].fd >= 0)
-            l->watches[kept++] = l->watches[i];
-    l->n = kept;
-    for (size_t i = 0; i < kept; i++)
-        l->polled[i] = (struct pollfd){.fd = l->watches[i].fd, .events = l->watches[i].events};
-}
-
 static void call_timers(struct loop *l)
 {
     uint64_t now = now_ms();
@@ -141,21 +163,28 @@ static void call_timers(struct loop *l)
     }
 }
 
+static void call(struct loop *l, int fd, uint32_t generation, short revents)
+{
+    struct watch *w = &l->watches[fd];
+    if (w->fn && w->generation == generation)
+        w->fn(w->ctx, fd, revents);
+}
+
+static void call_always_ready(struct loop *l)
+{
+    for (size_t fd = 0; fd < l->cap; fd++)
+        if (l->watches[fd].is_always_ready)
+            call(l, (int)fd, l->watches[fd].generation, l->watches[fd].events);
+}
+
 void loop_turn(struct loop *l)
 {
-    sweep(l);
-    size_t n = l->n;
-    int ready = poll(l->polled, n, time_left(l));
-    /* Callbacks only append watches and mark them removed, so the indices hold. A descriptor that
-     * was closed and given again in this turn has a new entry, and its old one is marked. */
-    for (size_t i = 0; ready > 0 && i < n; i++) {
-        short revents = l->polled[i].revents;
-        if (!revents)
-            continue;
-        ready--;
-        struct watch w = l->watches[i];
-        if (w.fd == l->polled[i].fd && w.fd >= 0)
-            w.fn(w.ctx, w.fd, revents);
-    }
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int n = epoll_wait(l->epoll, events, EVENTS_AT_ONCE, l->n_always_ready ? 0 : time_left(l));
+    for (int i = 0; i < n; i++)
+        call(l, (int)(uint32_t)events[i].data.u64, (uint32_t)(events[i].data.u64 >> 32),
+             (short)events[i].events);
+    if (l->n_always_ready)
+        call_always_ready(l);
     call_timers(l);
 }

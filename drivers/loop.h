@@ -1,4 +1,4 @@
-/* A small poll(2) loop: descriptors, one-shot timers, nothing else. One thread; callbacks may add
+/* A small epoll loop: descriptors, one-shot timers, nothing else. One thread; callbacks may add
  * and remove anything, also themselves. */
 #ifndef DRIVERS_LOOP_H
 #define DRIVERS_LOOP_H
@@ -14,9 +14,9 @@ typedef void loop_timer_fn(void *ctx);
 struct loop *loop_create(void);
 void loop_destroy(struct loop *l);
 
-/* Call fn when poll(2) reports `events` (or an error) for fd. A descriptor is watched once at most;
- * watching it again changes its events and function. The descriptor stays the caller's, who
- * unwatches before closing it. */
+/* Call fn when the kernel reports `events` (POLLIN, POLLOUT; or an error) for fd. A descriptor is
+ * watched once at most; watching it again changes its events and function. The descriptor stays the
+ * caller's, who unwatches before closing it. */
 void loop_watch(struct loop *l, int fd, short events, loop_fd_fn *fn, void *ctx);
 void loop_unwatch(struct loop *l, int fd);
 
