@@ -5,6 +5,8 @@
 #include "spec/glob.h"
 
 #include <fnmatch.h>
+#include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -470,6 +472,54 @@ static void a_pattern_of_many_stars_takes_no_time(void **state)
     free(text);
 }
 
+struct by_number {
+    const struct value *values;
+    const uint32_t *numbers;
+};
+
+static struct value lookup_by_number(const void *ctx, const char *name, size_t slot)
+{
+    const struct by_number *at = ctx;
+    (void)name;
+    return at->values[at->numbers[slot]];
+}
+
+/* The way without a stack gives what the one with a stack gives. */
+static void the_first_condition_that_does_not_hold_is_found_among_values_by_number(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "A > 1",
+        "A > 1 & B = \"x*\"",
+        "A >= 1 & B != \"y\" & C < 5",
+        "A = 2 & (B = \"x\" | C = 1) & D != 0",
+        "A + 1 = 3 & !(C = 1)",
+        "A != -1 & B = \"xy\" & A * C <= 4",
+    };
+    static char x[] = "x", xy[] = "xy", two[] = "2";
+    const struct value values[] = {{.type = VALUE_UNKNOWN}, {VALUE_NUMBER, 2, two},
+                                   {VALUE_NUMBER, 1, NULL}, {VALUE_NUMBER, INFINITY, NULL},
+                                   {VALUE_STRING, 0, x},    {VALUE_STRING, 0, xy}};
+    enum { KINDS = GW_COUNT(values) };
+    for (size_t t = 0; t < GW_COUNT(texts); t++) {
+        struct expr *e;
+        assert_int_equal(expr_parse(texts[t], EXPR_REQUIREMENTS, &e, NULL, NULL), 0);
+        assert_true(texts[t][0] ? expr_cost(e) > 0 : expr_cost(e) == 0);
+        for (uint32_t i = 0; i < KINDS * KINDS * KINDS * KINDS; i++) {
+            const uint32_t numbers[] = {i % KINDS, i / KINDS % KINDS, i / KINDS / KINDS % KINDS,
+                                        i / KINDS / KINDS / KINDS};
+            struct by_number at = {values, numbers};
+            size_t n = expr_conjuncts(e, NULL), first = 0;
+            while (first < n && expr_test(e, first, lookup_by_number, &at) == EXPR_TRUE)
+                first++;
+            if (expr_first_unmatched(e, values, numbers) != first)
+                fail_msg("\"%s\", case %" PRIu32, texts[t], i);
+        }
+        expr_destroy(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +535,7 @@ int main(void)
         cmocka_unit_test(patterns_are_those_of_fnmatch),
         cmocka_unit_test(brackets_of_patterns_are_those_of_fnmatch),
         cmocka_unit_test(a_pattern_of_many_stars_takes_no_time),
+        cmocka_unit_test(the_first_condition_that_does_not_hold_is_found_among_values_by_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ struct bench {
     size_t n_hosts;
     struct match_limits limits;
     const char *unusable; /* name of a host whose driver is down */
+    bool has_credential;
     uint64_t user_running;
     int64_t now_us, wake_us;
     struct buf log;
@@ -135,14 +136,17 @@ static void take(void *ctx, const struct match *m)
 static unsigned host_offers(const void *ctx, const struct host *h)
 {
     const struct bench *b = ctx;
-    return !b->unusable || strcmp(b->unusable, h->name) != 0 ? OFFER_USABLE : 0;
+    unsigned offers = !b->unusable || strcmp(b->unusable, h->name) != 0 ? OFFER_USABLE : 0;
+    if (strcmp(h->name, "bare") == 0)
+        offers |= OFFER_BARE;
+    return strcmp(h->name, "grid") == 0 ? offers | OFFER_TO_OWNER : offers;
 }
 
 static bool has_credential(const void *ctx, const struct job_class *c)
 {
-    (void)ctx;
+    const struct bench *b = ctx;
     (void)c;
-    return false;
+    return b->has_credential;
 }
 
 static uint64_t user_running(const void *ctx, uint64_t uid)
@@ -351,6 +355,41 @@ static void without_any_host_the_reason_is_that_there_is_none(void **state)
     bench_destroy(b);
 }
 
+static void jobs_without_staging_go_where_the_driver_takes_them(void **state)
+{
+    (void)state;
+    struct bench *b = bench_create();
+    add_host(b, "a", SLOTS(9));
+    add_host(b, "bare", SLOTS(1));
+    uint64_t id = add_job(b, "STAGING = no", 2, 0);
+    add_job(b, "", 1, 0);
+    assert_string_equal(run(b), "1.0@bare 3.0@a");
+    assert_int_equal(why(b, id)->no_bare, 1);
+    assert_int_equal(why(b, id)->busy, 1);
+    bench_destroy(b);
+}
+
+static void a_host_of_the_owners_name_waits_for_his_credential(void **state)
+{
+    (void)state;
+    struct bench *b = bench_create();
+    add_host(b, "grid", SLOTS(2));
+    uint64_t id = add_job(b, "", 2, 0);
+    assert_string_equal(run(b), "");
+    assert_int_equal(why(b, id)->no_credential, 1);
+    b->has_credential = true;
+    sched_credentials_changed(b->sched);
+    b->limits.per_pass = 1;
+    assert_string_equal(run(b), "1.0@grid");
+    /* It ends between two passes, and nobody has said so yet. */
+    b->has_credential = false;
+    assert_string_equal(run(b), "");
+    assert_true(b->is_cut);
+    assert_string_equal(run(b), "");
+    assert_int_equal(why(b, id)->no_credential, 1);
+    bench_destroy(b);
+}
+
 /* --- limits and time --- */
 
 static void limits_hold_and_ask_for_another_pass_when_it_would_find_room(void **state)
@@ -433,6 +472,57 @@ static void the_places_of_a_class_are_listed_best_first_also_when_they_are_full(
     bench_destroy(b);
 }
 
+static void a_class_is_found_by_its_slot_also_when_that_had_another_one(void **state)
+{
+    (void)state;
+    struct bench *b = bench_create();
+    struct host *h = add_host(b, "a", SLOTS(1));
+    h->queues[0].used = 1;
+    uint64_t id = add_job(b, "REQUIREMENTS = NOSUCH = 1", 1, 0);
+    assert_string_equal(run(b), "");
+    assert_int_equal(why(b, id)->unmatched[0], 1);
+    apply(b, (struct event){
+                 .kind = EV_TASK_ENDED, .job = id, .outcome = OUTCOME_FAILED, .reason = "killed"});
+    apply(b, (struct event){.kind = EV_JOB_FORGOTTEN, .job = id});
+    id = add_job(b, "RANK = 2", 1, 0);
+    assert_null(why(b, id));
+    assert_string_equal(run(b), "");
+    assert_int_equal(why(b, id)->busy, 1);
+    h->queues[0].used = 0;
+    sched_host_freed(b->sched, h);
+    assert_string_equal(run(b), "2.0@a");
+    bench_destroy(b);
+}
+
+static void a_pass_that_was_cut_goes_on_where_it_ended(void **state)
+{
+    (void)state;
+    struct bench *b = bench_create();
+    for (int i = 0; i < HOSTS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "h%d", i);
+        add_host(b, name, SLOTS(1) "CPU_MHZ=5");
+    }
+    for (int i = 0; i < 40; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "REQUIREMENTS = CPU_MHZ != %d", i);
+        add_job(b, text, 1, i);
+    }
+    uint64_t n_passes = 0, last = 41;
+    assert_true(sched_is_idle(b->sched) == false);
+    for (b->is_cut = true; b->is_cut; n_passes++)
+        b->is_cut = sched_run(b->sched, &b->limits, NOW_US, 100);
+    assert_true(n_passes > 39);
+    assert_true(sched_is_idle(b->sched));
+    assert_int_equal(b->n_taken, 39); /* all but the one that wants no 5 */
+    for (const char *p = buf_str(&b->log); p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL) {
+        uint64_t id = strtoul(p, NULL, 10);
+        assert_true(id < last);
+        last = id;
+    }
+    bench_destroy(b);
+}
+
 /* The number of classes counts, not of jobs: 100,000 tasks and 2,000 jobs over 64 hosts. */
 static void a_pass_costs_classes_times_hosts_and_not_jobs_times_hosts(void **state)
 {
@@ -474,6 +564,10 @@ int main(void)
         cmocka_unit_test(held_tasks_are_left_out),
         cmocka_unit_test(the_places_of_a_class_are_listed_best_first_also_when_they_are_full),
         cmocka_unit_test(a_pass_costs_classes_times_hosts_and_not_jobs_times_hosts),
+        cmocka_unit_test(jobs_without_staging_go_where_the_driver_takes_them),
+        cmocka_unit_test(a_host_of_the_owners_name_waits_for_his_credential),
+        cmocka_unit_test(a_class_is_found_by_its_slot_also_when_that_had_another_one),
+        cmocka_unit_test(a_pass_that_was_cut_goes_on_where_it_ended),
     };
     return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
 }
