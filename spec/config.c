@@ -73,6 +73,8 @@ static const struct row rows[] = {
     {"JOB_RETENTION", ROW_DURATION, "1h", AT(retention_s), 0, NO_LIMIT,
      "how long a finished job stays in the listing; afterwards it is found by its id, in the "
      "archive"},
+    {"ARCHIVE_RETENTION", ROW_DURATION, "0", AT(archive_retention_s), 0, NO_LIMIT,
+     "how long the archive keeps a job; 0: for ever"},
     {"CANCEL_RETRY", ROW_DURATION, "30", AT(cancel_retry_s), 1, NO_LIMIT,
      "a cancel is repeated so often until the site confirms it"},
     {"RETRY_INTERVAL", ROW_DURATION, "5", AT(retry_s), 1, NO_LIMIT,

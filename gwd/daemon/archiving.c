@@ -1,6 +1,7 @@
 /* Finished jobs on their way out of the state: those that the engine names are encoded, a batch at
  * a time, written by the store's thread, and when all are on disk the engine is told. */
 #include "gwd/daemon/daemon.h"
+#include "gwd/daemon/settings.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -71,6 +72,7 @@ void archiving_init(struct daemon *d)
     uv_async_init(d->loop, &a->wake, on_wake);
     uv_unref((uv_handle_t *)&a->wake);
     a->wake.data = a;
+    store_archive_retain(d->store, settings_archive_retention_us(d->settings));
 }
 
 void archiving_add(struct daemon *d, uint64_t job)

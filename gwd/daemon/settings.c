@@ -245,6 +245,11 @@ uint64_t settings_keep_events(const struct settings *s)
     return s->config->keep_events;
 }
 
+int64_t settings_archive_retention_us(const struct settings *s)
+{
+    return us(s->config->archive_retention_s);
+}
+
 uint64_t settings_renew_before_s(const struct settings *s)
 {
     return s->config->credential_renew_s;

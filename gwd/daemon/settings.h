@@ -33,6 +33,7 @@ const char *settings_admin_group(const struct settings *s); /* or NULL */
 uint64_t settings_min_free_bytes(const struct settings *s);
 uint64_t settings_checkpoint_rows(const struct settings *s);
 uint64_t settings_keep_events(const struct settings *s);
+int64_t settings_archive_retention_us(const struct settings *s); /* 0: for ever */
 uint64_t settings_renew_before_s(const struct settings *s);
 /* The command that renews a credential, whose path is its last argument; NULL: none. */
 char **settings_renew_argv(const struct settings *s);

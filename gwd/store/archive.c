@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SPEC_NUMBER = 1 }; /* in a row: the one that its column names */
 
@@ -31,8 +32,12 @@ int store_archive_open(struct store *s, struct gw_err *err)
     if (r == 0)
         r = sql_exec(
             s->archive,
+            /* A batch and its jobs (first id, tasks); specs say the last batch that used them. */
+            "CREATE TABLE IF NOT EXISTS batch(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+            " at_us INTEGER NOT NULL, jobs BLOB NOT NULL);"
             "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL,"
-            " data BLOB NOT NULL);"
+            " used INTEGER NOT NULL, data BLOB NOT NULL);"
+            "CREATE INDEX IF NOT EXISTS spec_by_use ON spec(used);"
             "CREATE INDEX IF NOT EXISTS spec_by_hash ON spec(hash);"
             "CREATE TABLE IF NOT EXISTS job(id INTEGER PRIMARY KEY, tasks INTEGER NOT NULL,"
             " spec INTEGER NOT NULL, data BLOB NOT NULL);"
@@ -107,10 +112,47 @@ bool store_archive_put(struct store *s, const struct job *j, size_t *it)
     return is_whole;
 }
 
+enum {
+    FIND_SPEC,
+    USE_SPEC,
+    ADD_SPEC,
+    ADD_JOB,
+    ADD_TASK,
+    ADD_BATCH,
+    OLDEST_BATCH,
+    DROP_JOB,
+    DROP_TASKS,
+    DROP_BATCH,
+    DROP_SPECS, /* after the batch */
+    WRITE_COUNT
+};
+static const char *const write_texts[WRITE_COUNT] = {
+    [FIND_SPEC] = "SELECT id FROM spec WHERE hash = ? AND data = ?",
+    [USE_SPEC] = "UPDATE spec SET used = ? WHERE id = ?",
+    [ADD_SPEC] = "INSERT INTO spec(hash, data, used) VALUES(?, ?, ?)",
+    [ADD_JOB] = "INSERT OR REPLACE INTO job VALUES(?, ?, ?, ?)",
+    [ADD_TASK] = "INSERT OR REPLACE INTO job_task VALUES(?, ?)",
+    [ADD_BATCH] = "INSERT INTO batch(at_us, jobs) VALUES(?, ?)",
+    [OLDEST_BATCH] = "SELECT id, jobs FROM batch WHERE id = (SELECT min(id) FROM batch)"
+                     " AND at_us < ?",
+    [DROP_JOB] = "DELETE FROM job WHERE id = ?",
+    [DROP_TASKS] = "DELETE FROM job_task WHERE id >= ? AND id < ?",
+    [DROP_BATCH] = "DELETE FROM batch WHERE id = ?",
+    [DROP_SPECS] = "DELETE FROM spec WHERE used <= ?",
+};
+
+static int step_once(sqlite3 *db, sqlite3_stmt *q, struct gw_err *err)
+{
+    int r = sqlite3_step(q) == SQLITE_DONE ? 0 : sql_error(db, "writing to the archive", err);
+    sqlite3_reset(q);
+    return r;
+}
+
 /* The id of a spec's row, made when there is none. */
-static int take_spec(sqlite3 *db, sqlite3_stmt *find, sqlite3_stmt *insert, const void *data,
+static int take_spec(sqlite3 *db, sqlite3_stmt **q, sqlite3_int64 batch, const void *data,
                      size_t len, sqlite3_int64 *ret, struct gw_err *err)
 {
+    sqlite3_stmt *find = q[FIND_SPEC], *insert = q[ADD_SPEC];
     sqlite3_int64 hash = (sqlite3_int64)num_fnv64(data, len);
     sqlite3_bind_int64(find, 1, hash);
     sqlite3_bind_blob(find, 2, data, (int)len, SQLITE_STATIC);
@@ -118,34 +160,107 @@ static int take_spec(sqlite3 *db, sqlite3_stmt *find, sqlite3_stmt *insert, cons
     if (code == SQLITE_ROW)
         *ret = sqlite3_column_int64(find, 0);
     sqlite3_reset(find);
+    if (code == SQLITE_ROW) {
+        sqlite3_bind_int64(q[USE_SPEC], 1, batch);
+        sqlite3_bind_int64(q[USE_SPEC], 2, *ret);
+        return step_once(db, q[USE_SPEC], err);
+    }
     if (code != SQLITE_DONE)
-        return code == SQLITE_ROW ? 0 : sql_error(db, "reading the archive", err);
+        return sql_error(db, "reading the archive", err);
     sqlite3_bind_int64(insert, 1, hash);
     sqlite3_bind_blob(insert, 2, data, (int)len, SQLITE_STATIC);
-    code = sqlite3_step(insert);
-    sqlite3_reset(insert);
+    sqlite3_bind_int64(insert, 3, batch);
+    int r = step_once(db, insert, err);
     *ret = sqlite3_last_insert_rowid(db);
-    return code == SQLITE_DONE ? 0 : sql_error(db, "writing to the archive", err);
+    return r;
 }
 
-enum { FIND_SPEC, ADD_SPEC, ADD_JOB, ADD_TASK, WRITE_COUNT };
-static const char *const write_texts[WRITE_COUNT] = {
-    [FIND_SPEC] = "SELECT id FROM spec WHERE hash = ? AND data = ?",
-    [ADD_SPEC] = "INSERT INTO spec(hash, data) VALUES(?, ?)",
-    [ADD_JOB] = "INSERT OR REPLACE INTO job VALUES(?, ?, ?, ?)",
-    [ADD_TASK] = "INSERT OR REPLACE INTO job_task VALUES(?, ?)",
-};
+static int64_t wall_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* The batch itself: when it came, and what it brought. */
+static int add_batch(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *add,
+                     sqlite3_int64 *ret, struct gw_err *err)
+{
+    struct buf jobs = BUF_INIT;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->rows[i].kind == ROW_OF_JOB) {
+            uint64_t job[2] = {b->rows[i].id, b->rows[i].tasks};
+            buf_put(&jobs, job, sizeof job);
+        }
+    sqlite3_bind_int64(add, 1, wall_us());
+    sqlite3_bind_blob(add, 2, buf_str(&jobs), (int)jobs.len, SQLITE_STATIC);
+    int r = step_once(db, add, err);
+    *ret = sqlite3_last_insert_rowid(db);
+    buf_clear(&jobs);
+    return r;
+}
+
+static int drop_jobs(sqlite3 *db, sqlite3_stmt **q, const void *jobs, size_t len,
+                     struct gw_err *err)
+{
+    int r = 0;
+    uint64_t job[2];
+    for (size_t at = 0; r == 0 && at + sizeof job <= len; at += sizeof job) {
+        memcpy(job, (const char *)jobs + at, sizeof job);
+        sqlite3_bind_int64(q[DROP_JOB], 1, (sqlite3_int64)job[0]);
+        r = step_once(db, q[DROP_JOB], err);
+        if (r < 0 || job[1] == 1)
+            continue;
+        sqlite3_bind_int64(q[DROP_TASKS], 1, (sqlite3_int64)job[0]);
+        sqlite3_bind_int64(q[DROP_TASKS], 2, (sqlite3_int64)(job[0] + job[1]));
+        r = step_once(db, q[DROP_TASKS], err);
+    }
+    return r;
+}
+
+/* The oldest batch, when its time is over; *ret_is_gone says whether it was. */
+static int drop_oldest(sqlite3 *db, sqlite3_stmt **q, int64_t before_us, bool *ret_is_gone,
+                       struct gw_err *err)
+{
+    sqlite3_stmt *oldest = q[OLDEST_BATCH];
+    sqlite3_bind_int64(oldest, 1, before_us);
+    int code = sqlite3_step(oldest), r = 0;
+    *ret_is_gone = code == SQLITE_ROW;
+    if (code == SQLITE_ROW) {
+        sqlite3_int64 batch = sqlite3_column_int64(oldest, 0);
+        r = drop_jobs(db, q, sqlite3_column_blob(oldest, 1),
+                      (size_t)sqlite3_column_bytes(oldest, 1), err);
+        for (size_t i = DROP_BATCH; r == 0 && i <= DROP_SPECS; i++) {
+            sqlite3_bind_int64(q[i], 1, batch);
+            r = step_once(db, q[i], err);
+        }
+    } else if (code != SQLITE_DONE) {
+        r = sql_error(db, "reading the archive", err);
+    }
+    sqlite3_reset(oldest);
+    return r;
+}
+
+/* Two for each that comes, so that a shorter time is reached in the end. */
+static int drop_old(sqlite3 *db, sqlite3_stmt **q, int64_t retention_us, struct gw_err *err)
+{
+    bool is_gone = retention_us > 0;
+    int r = 0;
+    for (int i = 0; r == 0 && is_gone && i < 2; i++)
+        r = drop_oldest(db, q, wall_us() - retention_us, &is_gone, err);
+    return r;
+}
 
 static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt **q,
                       struct gw_err *err)
 {
-    sqlite3_int64 spec = 0;
-    int r = 0;
+    sqlite3_int64 spec = 0, batch;
+    int r = add_batch(db, b, q[ADD_BATCH], &batch, err);
     for (size_t i = 0; r == 0 && i < b->n; i++) {
         const struct archive_row *row = &b->rows[i];
         const void *data = b->data.data + row->from;
         if (row->kind == ROW_OF_SPEC) {
-            r = take_spec(db, q[FIND_SPEC], q[ADD_SPEC], data, row->len, &spec, err);
+            r = take_spec(db, q, batch, data, row->len, &spec, err);
             continue;
         }
         bool is_job = row->kind == ROW_OF_JOB;
@@ -156,9 +271,7 @@ static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *
             sqlite3_bind_int64(add, 3, spec);
         }
         sqlite3_bind_blob(add, is_job ? 4 : 2, data, (int)row->len, SQLITE_STATIC);
-        if (sqlite3_step(add) != SQLITE_DONE)
-            r = sql_error(db, "writing to the archive", err);
-        sqlite3_reset(add);
+        r = step_once(db, add, err);
     }
     return r;
 }
@@ -173,6 +286,8 @@ int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, struct
         r = sql_prepare(db, write_texts[i], &q[i], err);
     if (r == 0)
         r = write_rows(db, b, q, err);
+    if (r == 0)
+        r = drop_old(db, q, b->retention_us, err);
     for (size_t i = 0; i < WRITE_COUNT; i++)
         sqlite3_finalize(q[i]);
     if (r == 0)
@@ -266,4 +381,9 @@ int store_find_archived_text(struct store *s, uint64_t id, char **ret_job_json,
     }
     sqlite3_finalize(q);
     return r;
+}
+
+void store_archive_retain(struct store *s, int64_t retention_us)
+{
+    s->archive_retention_us = retention_us;
 }

@@ -140,6 +140,7 @@ void store_archive_write(struct store *s, void (*done)(void *ctx), void *ctx)
     struct background *w = s->background;
     pthread_mutex_lock(&w->lock);
     w->batch = s->batch;
+    w->batch.retention_us = s->archive_retention_us;
     w->has_batch = true;
     w->done = done;
     w->ctx = ctx;

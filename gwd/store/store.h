@@ -60,6 +60,9 @@ bool store_archive_is_busy(struct store *s);
 int store_archive_result(struct store *s, struct gw_err *err); /* of the last one */
 void store_archive_quiet(struct store *s);                     /* `done` is not called any more */
 
+/* How long a job stays there, 0: for ever. What is older goes when others come. */
+void store_archive_retain(struct store *s, int64_t retention_us);
+
 /* What is archived under a task's id. 1: its job is in `into`, an initialised empty state, with
  * this task of an array; 0: there is none. */
 int store_find_archived(struct store *s, uint64_t id, struct state *into, struct gw_err *err);

@@ -29,6 +29,7 @@ struct archive_batch {
     struct archive_row *rows;
     size_t n, cap;
     struct buf data;
+    int64_t retention_us;
     const struct job_spec *last_spec; /* whose row is the last one of a spec */
     bool is_full;
 };
@@ -40,6 +41,7 @@ struct store {
     struct background *background;
     bool has_thread;
     struct archive_batch batch; /* the next one */
+    int64_t archive_retention_us;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int format;
     bool has_head, has_to_convert;

@@ -740,6 +740,30 @@ static void what_an_earlier_version_archived_is_found(void **state)
     free(history);
 }
 
+static void what_is_older_than_the_archive_keeps_goes_when_others_come(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    create(w);
+    submit_turn(w);
+    submit_turn(w);
+    end_task(w, 1, TASK_ALL, "killed");
+    end_task(w, 3, TASK_ALL, "killed");
+    archive(w, 1);
+    store_archive_retain(w->store, 60 * 1000000);
+    archive(w, 3);
+    check_archived(w, 1, "killed");
+    assert_int_equal(
+        sql_exec(w->store->archive, "UPDATE batch SET at_us = 1 WHERE id = 1", "test", NULL), 0);
+    archive(w, 3);
+    check_archived(w, 1, NULL);
+    check_archived(w, 3, "killed");
+    assert_int_equal(count_archived(w, "job"), 1);
+    assert_int_equal(count_archived(w, "job_task"), 2);
+    assert_int_equal(count_archived(w, "spec"), 1);
+    assert_int_equal(count_archived(w, "batch"), 2);
+}
+
 /* Nothing of a batch is there when it could not be written; the next one is. */
 static void an_archive_that_cannot_be_written_says_so_and_goes_on_later(void **state)
 {
@@ -787,6 +811,7 @@ int main(void)
         TEST(a_checkpoint_that_cannot_be_written_leaves_the_one_before),
         TEST(a_finished_task_is_archived_once_however_often_it_is_written),
         TEST(what_an_earlier_version_archived_is_found),
+        TEST(what_is_older_than_the_archive_keeps_goes_when_others_come),
         TEST(an_archive_that_cannot_be_written_says_so_and_goes_on_later),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
