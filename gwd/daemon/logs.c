@@ -162,7 +162,9 @@ static char *archived_stream(struct daemon *d, uint64_t id, enum stream stream, 
     char *path = NULL;
     if (j) {
         char *url = engine_stream_url(d->engine, j, id - j->id, stream);
-        path = xstrdup(strncmp(url, "file://", 7) == 0 ? url + 7 : url);
+        path = xstrdup(j->spec->t->is_bare               ? "/dev/null"
+                       : strncmp(url, "file://", 7) == 0 ? url + 7
+                                                         : url);
         *ret_owner = j->spec->owner.uid;
         free(url);
     }
@@ -181,6 +183,12 @@ static void advance(struct daemon *d, struct log_stream *s)
     }
     if (!j) {
         send_file(d, s, s->archived ? s->archived : "");
+        return;
+    }
+    if (j->spec->t->is_bare) { /* a path of the host, which is not for us to open */
+        fail(d, s, GW_EUNAVAIL,
+             "it runs without staging: its output goes to the files of the host that its template "
+             "names, and nothing is brought here");
         return;
     }
     if (s->is_asked)

@@ -31,6 +31,7 @@ gwsubmit --wait --exit-with-job -- sh -c 'exit 4' >out.4 2>&1
 t_equal "a command without a slash is found in PATH" 4 $?
 gwsubmit --no-staging --exit-with-job -- /bin/sh -c 'exit 7' >bare.out 2>&1
 t_equal "a job without staging gives its program's exit code" 7 $?
+t_match "and gwlogs says that its output is at the host" "without staging" "$(gwlogs "$(gwsubmit --no-staging --wait -v -- /bin/true | grep -o '[0-9]*' | head -n 1)" 2>&1)"
 gwsubmit --no-staging --wait -- "$PWD/not-here" >bare.out 2>&1
 t_match "one whose program is not on the host fails, and says so" "executing $PWD/not-here in " "$(cat bare.out)"
 gwsubmit -- no-such-program 2>out.66
