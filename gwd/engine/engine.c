@@ -30,12 +30,12 @@ void engine_destroy(struct engine *e)
     struct flight *f, *tmp;
     HASH_ITER (hh, e->flights, f, tmp) {
         f->step = STEP_IDLE;
+        f->fill = NULL;
     }
     struct fill *fill, *fill_tmp;
     HASH_ITER (hh, e->fills, fill, fill_tmp) {
         HASH_DEL(e->fills, fill);
-        free(fill->url);
-        free(fill);
+        fill_destroy(fill);
     }
     HASH_ITER (hh, e->flights, f, tmp)
         flight_destroy(e, f);

@@ -79,6 +79,7 @@ struct flight {
     uint64_t lone_copy;   /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
     uint64_t lone_bytes, lone_bytes_total;
     struct reason failure; /* what failed first; the attempt ends with it */
+    struct fill *fill;     /* the cache entry that it fills, or NULL */
     char *image_key;       /* of the image cache; "" when the image is not cached */
     enum em_state em;
     struct status_report status;
@@ -91,13 +92,15 @@ struct flight {
     bool is_parked;          /* STEP_IDLE until its owner's credential is good again */
     struct reason trouble;   /* what it last waited for, parked or backing off */
     unsigned parks;          /* in a row for a credential that looks good from here */
+    struct flight *leased_prev, *leased_next; /* of those with a lease */
     UT_hash_handle hh;
 };
 
 /* A cache entry that is being filled, and who waits for it. */
 struct fill {
     char *url;
-    struct task_ref by;
+    struct task_ref *waiting; /* in order; those that do not wait any more are passed over */
+    size_t n_waiting;
     UT_hash_handle hh;
 };
 
@@ -131,7 +134,7 @@ struct engine {
     const struct engine_im *ims;
     size_t n_ims;
     struct state state;
-    struct flight *flights;
+    struct flight *flights, *leased;
     struct fill *fills;
     struct driver *drivers;
     struct host **hosts; /* by id: hosts[i]->id == i */
@@ -242,7 +245,8 @@ void epilog_status(struct engine *e, struct flight *f, const struct status_repor
 void abort_begin(struct engine *e, struct flight *f); /* f->failure says why */
 void abort_answer(struct engine *e, struct flight *f, const struct input *in);
 void abort_resume(struct engine *e, struct flight *f);
-void fills_wake(struct engine *e, const struct flight *by);
+void fills_wake(struct engine *e, struct flight *by);
+void fill_destroy(struct fill *fill);
 
 /* staging.c: names and URLs of an attempt; all malloc'ed */
 char *staging_token(const struct engine *e, const struct flight *f);

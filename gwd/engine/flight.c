@@ -38,6 +38,8 @@ struct flight *flight_create(struct engine *e, struct job *j, struct task *t)
     f->at = hosts_entry(e, task_attempt(t)->host);
     DL_APPEND2(f->at->flights, f, at_prev, at_next);
     HASH_ADD(hh, e->flights, ref, FLIGHT_KEY_LEN, f);
+    if (j->spec->t->lease_s)
+        DL_APPEND2(e->leased, f, leased_prev, leased_next);
     return f;
 }
 
@@ -53,6 +55,8 @@ void flight_destroy(struct engine *e, struct flight *f)
     fills_wake(e, f);
     HASH_DEL(e->flights, f);
     DL_DELETE2(f->at->flights, f, at_prev, at_next);
+    if (f->leased_prev)
+        DL_DELETE2(e->leased, f, leased_prev, leased_next);
     copies_clear(&f->copies);
     reason_clear(&f->failure);
     reason_clear(&f->trouble);

@@ -45,8 +45,9 @@ enum { LOST_LINE_MAX = 3900, LOST_LINES_MAX = 12 };
 static bool put_lost(const struct engine *e, struct buf *body)
 {
     size_t n_lines = 0, line = 0;
-    struct flight *f, *tmp;
-    HASH_ITER (hh, e->flights, f, tmp) {
+    struct flight *f;
+    DL_FOREACH2(e->leased, f, leased_next)
+    {
         if (!flight_attempt(f)->unknown_since_us ||
             f->job->spec->t->on_lost != ON_LOST_RETRY_AFTER_LEASE)
             continue;
@@ -130,8 +131,9 @@ static void end(struct engine *e, struct lease_copy *c)
  * were lost by then have that lease from now. */
 static void copy_over(struct engine *e, struct lease_copy *c)
 {
-    struct flight *f, *tmp;
-    HASH_ITER (hh, e->flights, f, tmp) {
+    struct flight *f;
+    DL_FOREACH2(e->leased, f, leased_next)
+    {
         struct site s = site_of(f);
         if (f->unknown_mono_us && c->ref.attempt < f->lost_seq && is_of(c, &s))
             f->unknown_mono_us = e->mono_us;
@@ -223,11 +225,10 @@ void lease_renew(struct engine *e)
     struct site *sites = NULL;
     size_t n = 0;
     uint64_t shortest = UINT64_MAX;
-    struct flight *f, *tmp;
-    HASH_ITER (hh, e->flights, f, tmp) {
+    struct flight *f;
+    DL_FOREACH2(e->leased, f, leased_next)
+    {
         uint64_t lease = f->job->spec->t->lease_s;
-        if (!lease)
-            continue;
         shortest = lease < shortest ? lease : shortest;
         struct site s = site_of(f);
         if (site_is_new(sites, n, &s)) {

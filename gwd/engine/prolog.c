@@ -93,6 +93,8 @@ static void fill_cache(struct engine *e, struct flight *f)
     HASH_FIND_STR(e->fills, to, fill);
     if (fill) {
         f->step = PRO_FILL_WAIT;
+        fill->waiting = xreallocarray(fill->waiting, fill->n_waiting + 1, sizeof *fill->waiting);
+        fill->waiting[fill->n_waiting++] = f->ref;
         free(to);
         return;
     }
@@ -102,33 +104,41 @@ static void fill_cache(struct engine *e, struct flight *f)
     if (tm_send(e, f, PRO_FILL, "CP", f->lone_copy, NULL, from, to)) {
         fill = xcalloc(1, sizeof *fill);
         fill->url = xstrdup(to);
-        fill->by = f->ref;
+        f->fill = fill;
         HASH_ADD_KEYPTR(hh, e->fills, fill->url, strlen(fill->url), fill);
     }
     free(from);
     free(to);
 }
 
-/* `by` no longer fills what it was filling: those who waited ask the cache again. */
-void fills_wake(struct engine *e, const struct flight *by)
+/* Who waited may have gone on otherwise since, and even wait for another entry now. */
+static void wake(struct engine *e, const struct fill *fill, struct task_ref ref)
 {
-    struct fill *fill, *tmp;
-    HASH_ITER (hh, e->fills, fill, tmp) {
-        if (memcmp(&fill->by, &by->ref, sizeof by->ref) != 0)
-            continue;
-        HASH_DEL(e->fills, fill);
-        struct flight *f, *next;
-        HASH_ITER (hh, e->flights, f, next) {
-            if (f->step != PRO_FILL_WAIT)
-                continue;
-            char *url = cache_url(f);
-            if (strcmp(url, fill->url) == 0)
-                ask(e, f, PRO_EXISTS);
-            free(url);
-        }
-        free(fill->url);
-        free(fill);
-    }
+    struct flight *f = flight_find(e, ref);
+    char *url = f && f->step == PRO_FILL_WAIT ? cache_url(f) : NULL;
+    if (url && strcmp(url, fill->url) == 0)
+        ask(e, f, PRO_EXISTS);
+    free(url);
+}
+
+/* `by` no longer fills what it was filling: those who waited ask the cache again. */
+void fills_wake(struct engine *e, struct flight *by)
+{
+    struct fill *fill = by->fill;
+    if (!fill)
+        return;
+    by->fill = NULL;
+    HASH_DEL(e->fills, fill);
+    for (size_t i = 0; i < fill->n_waiting; i++)
+        wake(e, fill, fill->waiting[i]);
+    fill_destroy(fill);
+}
+
+void fill_destroy(struct fill *fill)
+{
+    free(fill->waiting);
+    free(fill->url);
+    free(fill);
 }
 
 static void fail(struct engine *e, struct flight *f, const char *text)
