@@ -1,7 +1,14 @@
-/* What keeping jobs costs: memory, a restart, and a whole life through state and store. No daemon.
- * Prints a JSON line for each figure.
+/* What keeping jobs costs, without a daemon. Prints a JSON line for each figure:
  *
- *     store DIR [JOBS]      DIR: where the files go (removed again); JOBS: 1,000,000 by default */
+ *     mem.job, mem.task      of the state: a pending single job, a pending task of an array
+ *     store.life             processor time of a job's nine events from submitted to forgotten:
+ * made, folded, in the journal, in a checkpoint and out of it, archived; by all threads, the
+ * kernel's share too store.commit_*         what a turn waits for: its commit and its piece of a
+ * checkpoint store.one_row_commits  what this disk gives at most restart.N              a new
+ * process loads the state of N unfinished jobs
+ *
+ *     store DIR [JOBS]       DIR: where the files go (removed again); JOBS: 1,000,000 by default
+ *     store keep DIR JOBS    leave a state of unfinished jobs in DIR, for a daemon to start with */
 #include "bench/report.h"
 #include "gwd/store/store.h"
 #include "lib/file.h"
@@ -146,17 +153,15 @@ static void memory(uint64_t n)
         submit(&w, 1);
         buf_reset(&w.events);
     }
-    report("memory of a pending job", (double)(allocated() - w.events.cap - before) / (double)n,
-           "B");
+    report("mem.job", (double)(allocated() - w.events.cap - before) / (double)n, "B");
     before = allocated();
     submit(&w, 1000000);
-    report("memory of a pending task of an array", (double)(allocated() - before) / 1e6, "B");
+    report("mem.task", (double)(allocated() - before) / 1e6, "B");
     state_clear(&w.state);
     buf_clear(&w.events);
 }
 
-/* In a process of its own, so that nothing of how the state was made helps. */
-static void restart(const char *dir, uint64_t n)
+static void make_state(const char *dir, uint64_t n)
 {
     struct gw_err err = {0};
     struct world w;
@@ -171,14 +176,21 @@ static void restart(const char *dir, uint64_t n)
     if (store_checkpoint(w.store, &w.state, 0, &err) < 0)
         die(&err);
     close_world(&w);
+}
+
+/* In a process of its own, so that nothing of how the state was made helps. */
+static void restart(const char *dir, uint64_t n)
+{
+    make_state(dir, n);
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
         char name[64];
+        struct world w;
         double start = report_now_s();
         open_world(&w, dir);
-        snprintf(name, sizeof name, "restart with %" PRIu64 " unfinished jobs", n);
-        report(name, report_now_s() - start, "s");
+        snprintf(name, sizeof name, "restart.%" PRIu64, n);
+        report(name, (report_now_s() - start) * 1e3, "ms");
         fflush(stdout);
         _exit(w.state.n_tasks[PHASE_PENDING] == n ? 0 : 1);
     }
@@ -270,11 +282,11 @@ static void life(const char *dir, uint64_t n)
         }
     }
     turn(&w, 1000);
-    report("CPU of a job's life in the store", (cpu_s() - start) * 1e6 / (double)n, "us");
+    report("store.life", (cpu_s() - start) * 1e6 / (double)n, "us");
     qsort(w.latencies, w.n_latencies, sizeof *w.latencies, by_value);
-    report("commit p50", w.latencies[w.n_latencies / 2] * 1e3, "ms");
-    report("commit p99", w.latencies[w.n_latencies * 99 / 100] * 1e3, "ms");
-    report("commit max", w.latencies[w.n_latencies - 1] * 1e3, "ms");
+    report("store.commit_p50", w.latencies[w.n_latencies / 2] * 1e3, "ms");
+    report("store.commit_p99", w.latencies[w.n_latencies * 99 / 100] * 1e3, "ms");
+    report("store.commit_max", w.latencies[w.n_latencies - 1] * 1e3, "ms");
     close_world(&w);
     file_remove_tree(dir, NULL);
 }
@@ -304,7 +316,7 @@ static void yardstick(const char *dir)
         sqlite3_reset(insert);
         n++;
     } while ((end = report_now_s()) - start < 1);
-    report("yardstick: one-row commits", (double)n / (end - start), "1/s");
+    report("store.one_row_commits", (double)n / (end - start), "1/s");
     sqlite3_finalize(insert);
     sqlite3_close(db);
     free(path);
@@ -318,16 +330,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: store DIR [JOBS]\n");
         return 64;
     }
+    if (strcmp(argv[1], "keep") == 0) {
+        if (argc > 3)
+            make_state(argv[2], strtoull(argv[3], NULL, 10));
+        return argc > 3 ? 0 : 64;
+    }
     uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
     char *dir = xasprintf("%s/store-bench", argv[1]);
     yardstick(dir);
-    if (argc < 4)
-        memory(n);
+    memory(n);
     life(dir, n / 10);
-    if (argc < 4)
-        restart(dir, n / 10);
-    if (argc < 4)
-        restart(dir, n);
+    restart(dir, n / 10);
+    restart(dir, n);
     free(dir);
     return 0;
 }
