@@ -147,6 +147,7 @@ static bool columns_work(struct sched *s)
                 return false;
         }
         s->column_at = 0;
+        s->budget -= (int64_t)(s->columns.n / 8);
         uint32_t end = columns_close(s) + TILE_HOSTS;
         s->column_end = end < s->n_hosts ? end : s->n_hosts;
     }

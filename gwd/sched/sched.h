@@ -43,8 +43,8 @@ void sched_destroy(struct sched *s);
 /* A host that is known from now on; its id is the number of those before it. Borrowed. */
 void sched_add_host(struct sched *s, struct host *h);
 
-/* What it was asked about the host, its attributes or whether it is drained may be another: at the
- * latest before the next call of any other function here. */
+/* What the host offers, its attributes or whether it is drained changed. Called before any other
+ * function here is. */
 void sched_host_changed(struct sched *s, const struct host *h);
 
 /* Slots or memory of the host got free; one of the user's attempts ended; credentials changed. */

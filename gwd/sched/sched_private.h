@@ -1,11 +1,10 @@
 /* Inside of the scheduler. Only gwd/sched includes this.
  *
- * Lanes: what is known of a class, by its slot in the state. Sites of places: hosts by id. Cells:
- * one byte for each lane and host, the verdict. Open hosts have a slot free and are in a list in
- * the order in which they last opened; each time gives a host a new stamp. A lane has looked at all
- * open hosts up to its own stamp, and a blocked one matches none of them: so only hosts that opened
- * since
- * ("fresh") are offered to blocked lanes. */
+ * Lanes: what is known of a class, by its slot in the state. Hosts: by id. Cells: one byte for each
+ * lane and host, the verdict. Open hosts have a slot free and are in a list in the order in which
+ * they last opened; each time gives a host a new stamp. A lane has looked at all open hosts up to
+ * its own stamp, and a blocked one matches none of them: so only hosts that opened since ("fresh")
+ * are offered to blocked lanes. */
 #ifndef GWD_SCHED_SCHED_PRIVATE_H
 #define GWD_SCHED_SCHED_PRIVATE_H
 
@@ -20,8 +19,8 @@ enum {
     NAMES_MAX = 512,    /* attributes that are kept by number */
     RANKINGS_MAX = 64,  /* ranks that are remembered for each host */
     KEPT_MAX = 1 << 20, /* spots that lanes without a ready job may remember, all together */
-    START_COST = 500,
-    LANE_COST = 100,
+    START_COST = 500,   /* in evaluations */
+    LANE_COST = 100,    /* of a class that appears */
 };
 #define SLOT_NONE UINT32_MAX
 
