@@ -1,0 +1,61 @@
+#!/bin/bash
+# Jobs without staging: the daemon is killed at points of its turns and at any moment, its execution driver too. Each
+# program is started once, and its exit code is known.
+# limit: 300
+. "$(dirname "$0")/lib.sh"
+cd "$T_DIR" || exit 1
+starts=$T_DIR/starts
+
+# crash_at POINT N: as in recovery.sh, with a job without staging.
+crash_at() {
+    local code
+    : >"$starts"
+    GWD_DIR=$T_DIR/$1.$2
+    GW_CRASH=$1:$2 gwd_start 2>/dev/null
+    timeout 60 gwsubmit --no-staging --exit-with-job -- /bin/sh -c "echo x >>$starts; exit 7" >submit.out 2>&1 &
+    local client=$!
+    t_within 3 sh -c "! kill -0 $GWD_PID" && { wait "$GWD_PID" 2>/dev/null; GWD_PID=; }
+    [ -n "$GWD_PID" ] || gwd_start || return 1
+    wait $client
+    code=$?
+    if [ $code -eq 69 ] && [ ! -s "$starts" ]; then
+        timeout 60 gwsubmit --no-staging --exit-with-job -- /bin/sh -c "echo x >>$starts; exit 7" >submit.out 2>&1
+        code=$?
+    fi
+    gwd_stop
+    [ $code -eq 7 ] || { echo "exit code $code"; cat submit.out; tail -n 30 "$GWD_DIR.log"; return 1; }
+    [ "$(wc -l <"$starts")" = 1 ] || { echo "starts: $(cat "$starts")"; return 1; }
+}
+
+for point in append.1 append.2 sync.1 sync.2 effect.5 effect.8 effect.10 effect.12 effect.14 reply.1; do
+    t_check "killed at $point the job ends right and starts once" crash_at "${point%.*}" "${point#*.}"
+done
+
+# --- many, and kills at any moment ---
+GWD_DIR=$T_DIR/many
+gwd_start || t_not_ok "the daemon starts"
+: >"$starts"
+cat >many.jt <<EOF
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'echo \$GW_JOB_ID >>$starts; sleep 0.2; exit 5'
+STAGING = no
+EOF
+gwsubmit -n 100 many.jt || t_not_ok "an array is submitted"
+for i in 1 2 3; do
+    t_within 30 test "$(wc -l <"$starts")" -lt 100 || break
+    sleep "0.$((i * 3))"
+    gwd_kill9
+    gwd_start || t_not_ok "the daemon starts again after kill $i"
+    sleep 1.3
+    # The process that gwd started; the one that works notes the ends, and another takes over.
+    driver=$(gwhost --drivers --json | jq -r '.status.drivers[] | select(.kind == "em").pid')
+    [ "${driver:-0}" -gt 0 ] && kill -KILL "$driver"
+done
+timeout 120 gwwait -A 1 >wait.out 2>&1
+t_equal "all of an array end with their exit codes" "100" "$(gwps --json | jq '[.jobs[] | select(.phase == "DONE" and .exit_code == 5)] | length')"
+t_equal "each was started" 100 "$(sort -u "$starts" | wc -l)"
+t_equal "and none twice" "" "$(sort "$starts" | uniq -d)"
+t_check "the daemon stops" gwd_stop
+is_gone() { [ -z "$("$T_ROOT/tools/processes-of" "$GWD_DIR")" ]; }
+t_check "nothing of it is left" t_within 20 is_gone
+t_done
