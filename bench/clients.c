@@ -5,6 +5,7 @@
  *     clients spawn-submit SOCKET N PARALLEL      gwsubmit processes (found in PATH)
  *     clients watch SOCKET CLIENTS DEAD N_JOBS    CLIENTS that read all events, DEAD that never do,
  *                                                 while N_JOBS are submitted
+ *                                                 (enough of them to fill a socket: 1,000)
  *     clients talk SOCKET LINE...                 sends lines, prints what comes until a second is
  *                                                 silent
  *     clients deaf SOCKET                         watches and never reads; ends when it is cut off
