@@ -1036,6 +1036,29 @@ static void a_drained_host_and_a_paused_daemon_start_nothing_new(void **state)
     world_destroy(w);
 }
 
+static void a_long_pass_goes_on_by_its_timer_and_lets_the_loop_look_up(void **state)
+{
+    (void)state;
+    struct world *w = world_create();
+    w->samples[0] = "LRMS_NAME=\"fork\" NODECOUNT=900 STAGE_URL=\"file:///home/ann\"";
+    world_start(w);
+    world_listen(w);
+    struct submission sub = submission_of("EXECUTABLE = /bin/true\n", 800);
+    sub.is_array = true;
+    world_submit_as(w, &sub);
+    const uint64_t *n_waiting = &engine_state(w->engine)->n_tasks[PHASE_PENDING];
+    unsigned n_steps = 0;
+    for (; *n_waiting > 0; n_steps++) {
+        uint64_t before = *n_waiting;
+        struct input in = {.kind = IN_TIME};
+        assert_true(n_steps < 100 && engine_next_time(w->engine) <= w->now_us);
+        world_step(w, &in);
+        assert_true(before - *n_waiting < 400);
+    }
+    assert_true(n_steps > 1);
+    world_destroy(w);
+}
+
 static void limits_of_a_pass_delay_jobs_and_lose_none(void **state)
 {
     (void)state;
@@ -1223,6 +1246,7 @@ int main(void)
         cmocka_unit_test(a_wish_for_an_array_reaches_all_of_its_tasks),
         cmocka_unit_test(an_array_of_a_million_is_killed_at_once),
         cmocka_unit_test(a_drained_host_and_a_paused_daemon_start_nothing_new),
+        cmocka_unit_test(a_long_pass_goes_on_by_its_timer_and_lets_the_loop_look_up),
         cmocka_unit_test(limits_of_a_pass_delay_jobs_and_lose_none),
         cmocka_unit_test(slots_are_counted_right_when_queues_come_and_go),
         cmocka_unit_test(what_ends_before_its_host_is_known_again_is_not_counted_there),
