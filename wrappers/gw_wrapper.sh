@@ -145,7 +145,7 @@ gww_check_payload() {
         return
     fi
     case $GW_EXECUTABLE in
-    ./*) chmod u+x "$GW_EXECUTABLE" 2>/dev/null ;;
+    ./*) [ -x "$GW_EXECUTABLE" ] || chmod u+x "$GW_EXECUTABLE" 2>/dev/null ;;
     */*) ;;
     *) command -v "$GW_EXECUTABLE" >/dev/null || gww_fail exec-failed job "$GW_EXECUTABLE is not found in PATH" ;;
     esac
@@ -168,7 +168,7 @@ gww_find_launcher() {
     else
         set -m 2>/dev/null
     fi
-    gww_env=$(command -v env) && "$gww_env" --default-signal=INT,QUIT true 2>/dev/null &&
+    gww_env=$(command -v env) && "$gww_env" --default-signal=INT,QUIT --version >/dev/null 2>&1 &&
         gww_launcher="$gww_launcher $gww_env --default-signal=INT,QUIT"
 }
 

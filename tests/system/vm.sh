@@ -65,7 +65,8 @@ for point in append:2 append:4 append:5 sync:6 effect:9 effect:20; do
     unset GW_CRASH
     timeout 120 gwsubmit --wait --exit-with-job -t vm.jt >crash.out 2>&1 &
     client=$!
-    t_within 15 sh -c "! kill -0 $GWD_PID" && { wait "$GWD_PID" 2>/dev/null; GWD_PID=; gwd_start; }
+    t_within 100 sh -c "! kill -0 $GWD_PID || ! kill -0 $client"
+    kill -0 "$GWD_PID" 2>/dev/null || { wait "$GWD_PID" 2>/dev/null; GWD_PID=; gwd_start; }
     wait $client
     code=$?
     if [ $code -eq 69 ]; then # it was gone before it took the job, and the client said so
