@@ -52,10 +52,12 @@ static bool has_pairs(const struct rsl_relation *rel)
 static void put_value(struct buf *out, const char *value)
 {
     buf_putc(out, '"');
-    for (; *value; value++) {
-        if (*value == '"')
-            buf_putc(out, '"');
-        buf_putc(out, *value);
+    for (size_t n; *value; value += n) {
+        n = strcspn(value, "\"");
+        buf_put(out, value, n);
+        if (value[n])
+            buf_put(out, "\"\"", 2);
+        n += value[n] != '\0';
     }
     buf_putc(out, '"');
 }

@@ -1,16 +1,26 @@
 #include "wire/pct.h"
 
+#include <stdbool.h>
 #include <string.h>
+
+static bool is_plain(unsigned char c)
+{
+    return c > ' ' && c != 0x7f && c != '%';
+}
 
 void pct_encode(struct buf *out, const char *text)
 {
     static const char digits[] = "0123456789ABCDEF";
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p > ' ' && *p != 0x7f && *p != '%') {
-            buf_putc(out, (char)*p);
-        } else {
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        const unsigned char *end = p;
+        while (is_plain(*end)) /* as the final NUL is not */
+            end++;
+        buf_put(out, p, (size_t)(end - p));
+        p = end;
+        if (*p) {
             const char code[] = {'%', digits[*p >> 4], digits[*p & 15]};
             buf_put(out, code, sizeof code);
+            p++;
         }
     }
 }
