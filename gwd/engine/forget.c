@@ -6,11 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORGET_CHUNK = 256 };
+/* At most so many at a time; fewer wait for each other for a second, because each time costs syncs.
+ */
+enum { FORGET_CHUNK = 256, FORGET_GATHER_US = 1000000 };
 
-static void arm(struct engine *e, int64_t at_us)
+static void set_timer(struct engine *e, int64_t at_us)
 {
     timers_add(&e->timers, (struct timer){.at_us = at_us, .kind = TIMER_FORGET});
+}
+
+static void gather(struct engine *e)
+{
+    const struct forget_queue *q = &e->forget;
+    if (q->at < q->n)
+        set_timer(e, q->items[q->at].at_us + FORGET_GATHER_US);
+}
+
+static bool has_chunk(const struct engine *e)
+{
+    const struct forget_queue *q = &e->forget;
+    return q->n - q->at >= FORGET_CHUNK && q->items[q->at + FORGET_CHUNK - 1].at_us <= e->mono_us;
 }
 
 void forget_later(struct engine *e, const struct job *j)
@@ -25,7 +40,7 @@ void forget_later(struct engine *e, const struct job *j)
     q->items[q->n] =
         (struct forget_item){.at_us = e->mono_us + (rest > 0 ? rest : 0), .job = j->id};
     if (q->n++ == q->at && !q->n_asked && !q->is_starting)
-        arm(e, q->items[q->at].at_us);
+        gather(e);
 }
 
 static int by_time(const void *a, const void *b)
@@ -43,7 +58,7 @@ void forget_start(struct engine *e)
     if (q->n == 0)
         return;
     qsort(q->items, q->n, sizeof *q->items, by_time);
-    arm(e, q->items[0].at_us);
+    gather(e);
 }
 
 void forget_time(struct engine *e)
@@ -56,8 +71,8 @@ void forget_time(struct engine *e)
         struct effect *f = effect_add(e, EFFECT_ARCHIVE);
         f->ref = (struct task_ref){.job = q->items[q->at + q->n_asked++].job};
     }
-    if (!q->n_asked && q->at < q->n)
-        arm(e, q->items[q->at].at_us);
+    if (!q->n_asked)
+        gather(e);
 }
 
 void forget_archived(struct engine *e, bool is_archived)
@@ -68,7 +83,7 @@ void forget_archived(struct engine *e, bool is_archived)
     if (n == 0)
         return;
     if (!is_archived) {
-        arm(e, e->mono_us + e->config->retry_us);
+        set_timer(e, e->mono_us + e->config->retry_us);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -80,7 +95,10 @@ void forget_archived(struct engine *e, bool is_archived)
         q->n -= q->at;
         q->at = 0;
     }
-    forget_time(e);
+    if (has_chunk(e))
+        forget_time(e);
+    else
+        gather(e);
 }
 
 void forget_clear(struct engine *e)

@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-enum { STORE_FORMAT = 2, STORE_FORMAT_PARTS = 1, SLICE_US = 1500 };
+enum { STORE_FORMAT = 2, STORE_FORMAT_PARTS = 1, SLICE_US = 1000 };
 
 enum statement {
     APPEND,
