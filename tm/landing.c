@@ -56,22 +56,22 @@ static int sync_device(struct request *first, dev_t device)
     return e;
 }
 
+/* Each file system once. */
 static void sync_all(struct request *first)
 {
-    dev_t last = 0;
-    bool has_last = false;
-    int e = 0;
     for (struct request *r = first; r; r = (struct request *)r->task.next) {
-        if (!r->landing)
+        if (!r->landing || r->landing->is_synced)
             continue;
-        if (!has_last || r->landing->device != last) {
-            last = r->landing->device;
-            has_last = true;
-            e = sync_device(r, last);
-        }
-        if (e && e != EACCES) {
-            struct gw_err err;
-            fail(r, gw_err_sys(&err, e, "bringing %s to disk", r->landing->to.path), &err);
+        dev_t device = r->landing->device;
+        int e = sync_device(r, device);
+        for (struct request *q = r; q; q = (struct request *)q->task.next) {
+            if (!q->landing || q->landing->device != device)
+                continue;
+            q->landing->is_synced = true;
+            if (e && e != EACCES) {
+                struct gw_err err;
+                fail(q, gw_err_sys(&err, e, "bringing %s to disk", q->landing->to.path), &err);
+            }
         }
     }
 }
@@ -90,6 +90,7 @@ static bool publish_all(struct request *first)
             landing_destroy(l);
             continue;
         }
+        l->is_synced = false;
         int code = part_publish(&l->part, l->mode, &err);
         if (code < 0)
             fail(r, code, &err);

@@ -14,6 +14,7 @@ struct landing {
     mode_t mode;
     bool is_output; /* the destination is the job's choice, for the reason of a failure */
     dev_t device;
+    bool is_synced;
 };
 
 struct landing *landing_create(struct place *to, bool is_output); /* takes `to` over */
