@@ -8,7 +8,7 @@ figures_of() {
     case $1 in
     submit) echo submit.window100 submit.window1 ;;
     gwsubmit) echo gwsubmit.serial gwsubmit.parallel ;;
-    store) echo mem.job mem.task restart.100000 restart.1000000 ;;
+    store) echo mem.job mem.task ;;
     gwps) echo gwps.10000 gwps.json "$([ "$(id -u)" -ne 0 ] || echo gwps.user)" ;;
     *) grep -o "^$1\.[a-z0-9_]*" "$T_ROOT/bench/goals" ;;
     esac
@@ -72,8 +72,8 @@ bench_submit() {
 bench_gwsubmit() {
     bare_template 'REQUIREMENTS = HOSTNAME = "none"'
     null_grid || return
-    "$BUILD/bench/clients" spawn-submit "$GW_SOCKET" "$few" 1 bare.jt
-    "$BUILD/bench/clients" spawn-submit "$GW_SOCKET" "$few" 8 bare.jt
+    "$BUILD/bench/clients" spawn-submit "$GW_SOCKET" "$few" 1
+    "$BUILD/bench/clients" spawn-submit "$GW_SOCKET" "$few" 8
     bench_end
 }
 
@@ -114,7 +114,19 @@ bench_sched() {
 }
 
 bench_store() {
-    "$BUILD/bench/store" .
+    "$BUILD/bench/store" . "$million"
+}
+
+# Until the daemon says that it is ready: it has read its state and opened its socket.
+bench_restart() {
+    local n start
+    for n in 100000 1000000; do
+        rm -rf gwd && mkdir gwd && "$BUILD/bench/store" keep gwd "$([ -z "$smoke" ] && echo "$n" || echo 1000)" || return
+        start=$(date +%s%N)
+        null_grid || return
+        printf '{"name":"restart.%s","value":%s,"unit":"ms"}\n' "$n" "$((($(date +%s%N) - start) / 10000))e-2"
+        bench_end
+    done
 }
 
 # N jobs that stay pending, by the user who asks.
@@ -128,19 +140,30 @@ bench_gwps() {
     pending_jobs 10000
     "$BUILD/bench/time" gwps.10000 "$runs" "$BUILD/bin/gwps"
     "$BUILD/bench/time" gwps.json "$runs" "$BUILD/bin/gwps" --json
-    [ "$(id -u)" -ne 0 ] || gwps_of_another
     bench_end
+    [ "$(id -u)" -ne 0 ] || gwps_among_others
 }
 
-# Somebody else's million beside the ten thousand: a daemon takes jobs of its own user and of root.
-gwps_of_another() {
-    :
+as_nobody() {
+    exec setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"
+}
+
+# A daemon takes jobs of its own user and of root: nobody has a million, root a hundred.
+gwps_among_others() {
+    rm -rf gwd && mkdir gwd && chown nobody gwd && chmod 711 "$T_DIR" . || return
+    gwd() { as_nobody "$BUILD/bin/gwd" "$@"; }
+    null_grid || return
+    unset -f gwd
+    (as_nobody "$BUILD/bench/clients" submit "$GW_SOCKET" "$million" 500) >/dev/null
+    pending_jobs 100
+    "$BUILD/bench/time" gwps.user "$runs" "$BUILD/bin/gwps" -u root
+    bench_end
 }
 
 bench_watch() {
     bare_template
     null_grid || return
-    "$BUILD/bench/clients" watch "$GW_SOCKET" 1000 "$few" bare.jt
+    "$BUILD/bench/clients" watch "$GW_SOCKET" "$([ -z "$smoke" ] && echo 1000 || echo 20)" 1 1000
     bench_end
 }
 

@@ -4,7 +4,7 @@
  *     store.life             processor time of a job's nine events from submitted to forgotten:
  * made, folded, in the journal, in a checkpoint and out of it, archived; by all threads, the
  * kernel's share too store.commit_*         what a turn waits for: its commit and its piece of a
- * checkpoint store.one_row_commits  what this disk gives at most restart.N              a new
+ * checkpoint store.one_row_commits  what this disk gives at most store.load_N           a new
  * process loads the state of N unfinished jobs
  *
  *     store DIR [JOBS]       DIR: where the files go (removed again); JOBS: 1,000,000 by default
@@ -189,7 +189,7 @@ static void restart(const char *dir, uint64_t n)
         struct world w;
         double start = report_now_s();
         open_world(&w, dir);
-        snprintf(name, sizeof name, "restart.%" PRIu64, n);
+        snprintf(name, sizeof name, "store.load_%" PRIu64, n);
         report(name, (report_now_s() - start) * 1e3, "ms");
         fflush(stdout);
         _exit(w.state.n_tasks[PHASE_PENDING] == n ? 0 : 1);
