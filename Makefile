@@ -98,7 +98,7 @@ ifndef HAVE_GLOBUS
 UNIT_TESTS := $(filter-out $(B)/tests/gsi_% $(B)/tests/gram5_% $(B)/tests/gass_%,$(UNIT_TESTS))
 endif
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/grid/* tools/* tests/*.sh tests/*/*.sh \
+SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/grid/* tools/* bench/* tests/*.sh tests/*/*.sh \
                       wrappers/*.sh guest/* 2>/dev/null)
 
 all: $(PROGRAMS:%=$(B)/%) $(COMMANDS:%=$(B)/bin/%) $(SCRIPTS:%=$(B)/%)

@@ -1,5 +1,6 @@
 # The sections of bench/run: bench_NAME measures in the current directory, which is empty, and prints JSON lines.
-# shellcheck shell=bash
+# Of bench/run: $smoke, $section, $profile, $soak_s.
+# shellcheck shell=bash disable=SC2154
 
 if [ "${smoke-}" ]; then few=200 many=2000 million=5000 runs=2; else few=2000 many=100000 million=1000000 runs=9; fi
 
