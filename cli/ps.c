@@ -123,20 +123,25 @@ struct printer {
     size_t n_pages;
 };
 
-static int print_page(void *ctx, const json_t *jobs, const char *text, size_t len,
+static int print_full(void *ctx, const json_t *jobs, const char *text, size_t len,
                       struct gw_err *err)
 {
-    struct printer *p = ctx;
+    (void)ctx;
     (void)text;
     (void)len;
     (void)err;
-    if (p->table) {
-        ps_table_put(p->table, p->o->fields, jobs);
-        table_flush(p->table);
-    } else {
-        ps_print_full(jobs);
-    }
+    ps_print_full(jobs);
     return 0;
+}
+
+static int print_rows(void *ctx, const json_t *jobs, const char *text, size_t len,
+                      struct gw_err *err)
+{
+    struct printer *p = ctx;
+    (void)jobs;
+    int r = ps_table_put(p->table, p->o->fields, text, len, err);
+    table_flush(p->table);
+    return r;
 }
 
 /* What gwd wrote goes out as it is. */
@@ -162,11 +167,13 @@ static int list(struct gw *gw, const struct ps_options *o, json_t *filter, int64
                 struct gw_err *err)
 {
     struct printer p = {.o = o};
-    struct gw_listing l = {.filter = filter, .ctx = &p, .on_page = print_page};
-    if (o->common.is_json) {
-        l.is_text = true;
-        l.on_page = print_text;
-    } else if (!o->is_full) {
+    struct gw_listing l = {.filter = filter,
+                           .ctx = &p,
+                           .is_text = !o->is_full || o->common.is_json,
+                           .on_page = o->common.is_json ? print_text
+                                      : o->is_full      ? print_full
+                                                        : print_rows};
+    if (!o->common.is_json && !o->is_full) {
         json_object_set_new(filter, "fields", ps_members(o->fields));
         p.table = ps_table_create(o->fields, !o->common.has_no_header);
     }

@@ -1,8 +1,8 @@
 /* GridWay's fields: each letter is one or more columns. */
 #include "cli/moment.h"
-#include "cli/outcome.h"
 #include "cli/owner.h"
 #include "cli/ps.h"
+#include "cli/ps_row.h"
 #include "cli/table.h"
 #include "client/gw.h"
 #include "client/reason.h"
@@ -12,125 +12,125 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_user(struct table *t, const json_t *job)
+static void put_user(struct table *t, const struct row *job)
 {
-    table_putf(t, "%s:%" PRId64, gw_text(job, "user", "?"), gw_int(job, "uid", 0));
+    table_putf(t, "%s:%" PRId64, row_text(job, "user", "?"), row_int(job, "uid", 0));
 }
 
-static void put_id(struct table *t, const json_t *job)
+static void put_id(struct table *t, const struct row *job)
 {
-    table_putf(t, "%" PRId64, gw_int(job, "id", 0));
+    table_putf(t, "%" PRId64, row_int(job, "id", 0));
 }
 
-static void put_array(struct table *t, const json_t *job)
+static void put_array(struct table *t, const struct row *job)
 {
-    if (gw_is_null(job, "array")) {
+    if (row_int(job, "array", 0) <= 0) {
         table_put(t, NULL);
         table_put(t, NULL);
         return;
     }
-    table_putf(t, "%" PRId64, gw_int(job, "array", 0));
-    table_putf(t, "%" PRId64, gw_int(job, "task", 0));
+    table_putf(t, "%" PRId64, row_int(job, "array", 0));
+    table_putf(t, "%" PRId64, row_int(job, "task", 0));
 }
 
-static void put_priority(struct table *t, const json_t *job)
+static void put_priority(struct table *t, const struct row *job)
 {
-    table_putf(t, "%" PRId64, gw_int(job, "priority", 0));
+    table_putf(t, "%" PRId64, row_int(job, "priority", 0));
 }
 
-static void put_type(struct table *t, const json_t *job)
+static void put_type(struct table *t, const struct row *job)
 {
-    table_put(t, gw_text(job, "type", NULL));
+    table_put(t, row_text(job, "type", NULL));
 }
 
-static void put_np(struct table *t, const json_t *job)
+static void put_np(struct table *t, const struct row *job)
 {
-    table_putf(t, "%" PRId64, gw_int(job, "np", 1));
+    table_putf(t, "%" PRId64, row_int(job, "np", 1));
 }
 
-static void put_state(struct table *t, const json_t *job)
+static void put_state(struct table *t, const struct row *job)
 {
-    table_put(t, gw_text(job, "state", NULL));
+    table_put(t, row_text(job, "state", NULL));
 }
 
-static void put_em(struct table *t, const json_t *job)
+static void put_em(struct table *t, const struct row *job)
 {
-    table_put(t, gw_text(job, "em", NULL));
+    table_put(t, row_text(job, "em", NULL));
 }
 
 /* Restarts; the other two flags of GridWay have no meaning here. */
-static void put_flags(struct table *t, const json_t *job)
+static void put_flags(struct table *t, const struct row *job)
 {
-    int64_t attempt = gw_int(job, "attempt", 0);
+    int64_t attempt = row_int(job, "attempt", 0);
     table_putf(t, "%" PRId64 "--", attempt > 1 ? attempt - 1 : 0);
 }
 
-static void put_times(struct table *t, const json_t *job, bool has_date)
+static void put_times(struct table *t, const struct row *job, bool has_date)
 {
     char text[MOMENT_MAX];
-    table_put(t, moment_clock(gw_number(job, "submitted", 0), has_date, text));
-    table_put(t, moment_clock(gw_number(job, "ended", 0), has_date, text));
-    table_put(t, moment_span(gw_number(job, "exec_s", 0), text));
-    table_put(t, moment_span(gw_number(job, "xfer_s", 0), text));
+    table_put(t, moment_clock(row_number(job, "submitted", 0), has_date, text));
+    table_put(t, moment_clock(row_number(job, "ended", 0), has_date, text));
+    table_put(t, moment_span(row_number(job, "exec_s", 0), text));
+    table_put(t, moment_span(row_number(job, "xfer_s", 0), text));
 }
 
-static void put_clock(struct table *t, const json_t *job)
+static void put_clock(struct table *t, const struct row *job)
 {
     put_times(t, job, false);
 }
 
-static void put_dates(struct table *t, const json_t *job)
+static void put_dates(struct table *t, const struct row *job)
 {
     put_times(t, job, true);
 }
 
-static void put_exit(struct table *t, const json_t *job)
+static void put_exit(struct table *t, const struct row *job)
 {
-    int code = outcome_exit_code(job);
-    if (code < 0)
+    int64_t code = row_int(job, "exit_code", -1);
+    if (code < 0 || code > 255)
         table_put(t, NULL);
     else
-        table_putf(t, "%d", code);
+        table_putf(t, "%d", (int)code);
 }
 
-static void put_name(struct table *t, const json_t *job)
+static void put_name(struct table *t, const struct row *job)
 {
-    table_put(t, gw_text(job, "name", NULL));
+    table_put(t, row_text(job, "name", NULL));
 }
 
-static void put_host(struct table *t, const json_t *job)
+static void put_host(struct table *t, const struct row *job)
 {
-    const char *host = gw_text(job, "host", NULL), *lrms = gw_text(job, "lrms", NULL);
+    const char *host = row_text(job, "host", NULL), *lrms = row_text(job, "lrms", NULL);
     if (host && lrms)
         table_putf(t, "%s/%s", host, lrms);
     else
         table_put(t, host);
 }
 
-static void put_vjob(struct table *t, const json_t *job)
+static void put_vjob(struct table *t, const struct row *job)
 {
-    table_put(t, gw_text(job, "vjob", NULL));
+    table_put(t, row_text(job, "vjob", NULL));
 }
 
-static void put_reason(struct table *t, const json_t *job)
+static void put_reason(struct table *t, const struct row *job)
 {
     struct buf words = BUF_INIT;
-    reason_words(gw_object(job, "reason"), &words);
+    reason_words(gw_object(job->json, "reason"), &words);
     table_put(t, buf_str(&words));
     buf_clear(&words);
 }
 
-static void put_credential(struct table *t, const json_t *job)
+static void put_credential(struct table *t, const struct row *job)
 {
     char text[MOMENT_MAX];
-    table_put(t, owner_credential_left(gw_object(job, "credential"), text));
+    table_put(t, owner_credential_left(gw_object(job->json, "credential"), text));
 }
 
 static const struct {
     char letter;
     const char *members[5]; /* of a job, that it needs */
     struct table_column columns[4];
-    void (*put)(struct table *t, const json_t *job);
+    void (*put)(struct table *t, const struct row *job);
 } fields_of[] = {
     {'u', {"user", "uid"}, {{"USER", 12, false}}, put_user},
     {'J', {"id"}, {{"JID", 3, true}}, put_id},
@@ -194,14 +194,19 @@ struct table *ps_table_create(const char *fields, bool has_header)
     return t;
 }
 
-void ps_table_put(struct table *t, const char *fields, const json_t *jobs)
+int ps_table_put(struct table *t, const char *fields, const char *text, size_t len,
+                 struct gw_err *err)
 {
-    size_t i;
-    json_t *job;
-    json_array_foreach(jobs, i, job)
-    {
+    struct row row;
+    size_t at = 0;
+    char *copy = xmemdup0(text, len);
+    int r;
+    while ((r = row_next(text, copy, len, &at, &row)) > 0) {
         table_row(t);
         for (const char *f = fields; *f; f++)
-            fields_of[find(*f)].put(t, job);
+            fields_of[find(*f)].put(t, &row);
+        row_clear(&row);
     }
+    free(copy);
+    return r < 0 ? gw_err_set(err, GW_EPROTO, "gwd listed something that is no job") : 0;
 }
