@@ -217,7 +217,7 @@ FUZZ_S ?= 60
 $(B)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.[ch] spec/*.[ch] wire/*.[ch])
 	@mkdir -p $(@D)
 	$(Q)clang -std=c11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -o $@ \
-	    $< $(filter-out $<,$(filter %.c,$^)) -ljansson
+	    $< $(filter-out $<,$(filter %.c,$^)) -ljansson -lcrypto
 
 fuzz: $(FUZZERS)
 	@for f in $(FUZZERS); do \
