@@ -3,7 +3,7 @@
  *
  *   turn.c      the turn: step, append, sync, effects
  *   driver.c    driver processes; driver_line.c their lines
- *   server.c    clients' connections; ops.c what they may ask; view.c how it is shown
+ *   server.c    clients' connections; ops*.c what they may ask; view*.c how it is shown
  *   watch.c     events for those who watch; logs.c payload output for those who follow
  *   archiving.c finished jobs on their way out of the state
  *   credential.c  the files in whose name drivers act at sites

@@ -2,16 +2,13 @@
  * not in the table, or of another type, is refused by name before the operation sees the request.
  */
 #include "gwd/daemon/daemon.h"
-#include "gwd/daemon/settings.h"
+#include "gwd/daemon/ops_private.h"
 #include "lib/json_write.h"
 #include "lib/mem.h"
-#include "lib/num.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 struct field {
     const char *name;
@@ -24,25 +21,24 @@ struct op {
     struct field fields[14];
     void (*serve)(struct connection *c, json_int_t id, json_t *request);
 };
-
-static json_int_t get_int(json_t *request, const char *name, json_int_t otherwise)
+json_int_t asked_int(json_t *request, const char *name, json_int_t otherwise)
 {
     json_t *v = json_object_get(request, name);
     return json_is_integer(v) ? json_integer_value(v) : otherwise;
 }
 
-static const char *get_text(json_t *request, const char *name)
+const char *asked_text(json_t *request, const char *name)
 {
     return json_string_value(json_object_get(request, name));
 }
 
-static bool get_bool(json_t *request, const char *name, bool otherwise)
+bool asked_bool(json_t *request, const char *name, bool otherwise)
 {
     json_t *v = json_object_get(request, name);
     return json_is_boolean(v) ? json_is_true(v) : otherwise;
 }
 
-static uint64_t *get_ids(json_t *request, size_t *ret_n)
+uint64_t *asked_ids(json_t *request, size_t *ret_n)
 {
     json_t *list = json_object_get(request, "ids");
     size_t n = json_array_size(list);
@@ -52,528 +48,25 @@ static uint64_t *get_ids(json_t *request, size_t *ret_n)
     *ret_n = n;
     return ids;
 }
-
-/* --- submit --- */
-
-static json_t *diagnostics_json(const struct diags *d)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < d->n; i++) {
-        const struct diag *g = &d->items[i];
-        json_t *hint = g->hint ? json_string(g->hint) : json_null();
-        json_array_append_new(list,
-                              json_pack("{si si si ss ss so}", "line", (int)g->place.line, "column",
-                                        (int)g->place.column, "length", (int)g->place.length,
-                                        "severity", g->severity == DIAG_ERROR ? "error" : "warning",
-                                        "message", g->text, "hint", hint ? hint : json_null()));
-    }
-    return list;
-}
-
-/* A user may submit only to a daemon that runs jobs in his name: his own, or any as root. */
-static bool may_submit(struct connection *c, json_int_t id, const struct asker *asker)
-{
-    if (asker->uid == geteuid() || asker->uid == 0)
-        return true;
-    connection_error(c, id, GW_EPERM, "this daemon runs jobs of its own user only", NULL);
-    return false;
-}
-
-/* Asked for once a second at most. */
-static bool has_space(struct connection *c, json_int_t id)
-{
-    enum { AGE_MS = 1000 };
-    static uint64_t looked_ms;
-    static bool has = false;
-    struct daemon *d = connection_daemon(c);
-    struct statvfs fs;
-    if (!has || uv_now(d->loop) - looked_ms >= AGE_MS) {
-        has = statvfs(settings_state_dir(d->settings), &fs) < 0 ||
-              (uint64_t)fs.f_bavail * fs.f_frsize >= settings_min_free_bytes(d->settings);
-        looked_ms = uv_now(d->loop);
-    }
-    if (!has)
-        connection_error(c, id, GW_ENOSPC,
-                         "the daemon's disk is nearly full; it takes no jobs until space is made",
-                         NULL);
-    return has;
-}
-
-/* Templates that were found good lately: who submits a thousand jobs mostly sends one text. */
-struct known_template {
-    uint64_t hash;
-    char *file, *source;
-    json_t *warnings; /* or NULL */
-    int priority;
-};
-enum { KNOWN_TEMPLATES = 64, KNOWN_TEMPLATE_MAX_BYTES = 65536 };
-static struct known_template known[KNOWN_TEMPLATES];
-
-void ops_free(void)
-{
-    for (size_t i = 0; i < GW_COUNT(known); i++) {
-        free(known[i].file);
-        free(known[i].source);
-        json_decref(known[i].warnings);
-        known[i] = (struct known_template){0};
-    }
-}
-
-static struct known_template *known_slot(const char *file, const char *source, uint64_t *ret_hash)
-{
-    *ret_hash = num_fnv64(source, strlen(source)) ^ num_fnv64(file, strlen(file));
-    return &known[*ret_hash % KNOWN_TEMPLATES];
-}
-
-static void know(struct known_template *k, uint64_t hash, const char *file, const char *source,
-                 const struct known_template *checked)
-{
-    if (strlen(source) + strlen(file) > KNOWN_TEMPLATE_MAX_BYTES)
-        return;
-    free(k->file);
-    free(k->source);
-    json_decref(k->warnings);
-    *k = (struct known_template){.hash = hash,
-                                 .file = xstrdup(file),
-                                 .source = xstrdup(source),
-                                 .warnings = json_incref(checked->warnings),
-                                 .priority = checked->priority};
-}
-
-/* Check a template. On success *ret has its priority, and its warnings for the caller to release;
- * else the client has been told. */
-static bool check_template(struct connection *c, json_int_t id, const char *file,
-                           const char *source, struct known_template *ret)
-{
-    uint64_t hash;
-    struct known_template *k = known_slot(file, source, &hash);
-    if (k->source && k->hash == hash && strcmp(k->source, source) == 0 &&
-        strcmp(k->file, file) == 0) {
-        *ret = *k;
-        json_incref(ret->warnings);
-        return true;
-    }
-    struct diags d;
-    struct template *t = NULL;
-    diags_init(&d, file, source);
-    int r = template_parse(source, strlen(source), file, &t, &d);
-    diags_sort(&d);
-    if (r < 0) {
-        connection_error(c, id, GW_EINVAL, "the job template has errors", diagnostics_json(&d));
-    } else {
-        *ret = (struct known_template){.priority = t->priority,
-                                       .warnings = d.n ? diagnostics_json(&d) : NULL};
-        know(k, hash, file, source, ret);
-    }
-    template_destroy(t);
-    diags_clear(&d);
-    return r == 0;
-}
-
-static void submit_checked(struct connection *c, json_int_t id, json_t *request,
-                           int template_priority)
-{
-    struct asker asker = connection_asker(c, id);
-    json_t *priority = json_object_get(request, "priority");
-    const char *given = get_text(request, "credential");
-    /* Where grid-proxy-init puts it. */
-    char *credential = given ? xstrdup(given) : xasprintf("/tmp/x509up_u%" PRIu64, asker.uid);
-    struct submission sub = {.source = get_text(request, "template"),
-                             .file = get_text(request, "file"),
-                             .home = get_text(request, "home"),
-                             .key = get_text(request, "key"),
-                             .owner = {.user = (char *)connection_user(c),
-                                       .uid = asker.uid,
-                                       .gid = connection_gid(c),
-                                       .credential = credential},
-                             .tasks = (uint64_t)get_int(request, "tasks", 1),
-                             .is_array = get_bool(request, "array", false),
-                             .is_held = get_bool(request, "hold", false),
-                             .start = get_int(request, "start", 0),
-                             .increment = get_int(request, "increment", 1),
-                             .priority = json_is_integer(priority) ? json_integer_value(priority)
-                                                                   : template_priority};
-    struct input in = {.kind = IN_SUBMIT, .asker = asker, .submit = &sub};
-    turn_input(connection_daemon(c), &in);
-    free(credential);
-}
-
-static void serve_submit(struct connection *c, json_int_t id, json_t *request)
-{
-    const char *source = get_text(request, "template"), *file = get_text(request, "file");
-    const char *home = get_text(request, "home");
-    struct asker asker = connection_asker(c, id);
-    json_int_t priority = get_int(request, "priority", 0);
-    const char *credential = get_text(request, "credential");
-    if (credential && credential[0] != '/') {
-        connection_error(c, id, GW_EINVAL, "a credential is the absolute path of a file", NULL);
-        return;
-    }
-    if (!source || !home || home[0] != '/') {
-        connection_error(c, id, GW_EINVAL,
-                         "a submission needs a template and an absolute home directory", NULL);
-        return;
-    }
-    if (priority > 20 || (priority == 20 && !asker.is_admin)) {
-        connection_error(c, id, GW_EINVAL, "a priority is 0 to 19; 20 is for administrators", NULL);
-        return;
-    }
-    if (json_array_size(json_object_get(request, "depends"))) {
-        connection_error(c, id, GW_EINVAL,
-                         "dependencies between jobs are not acted upon by this version", NULL);
-        return;
-    }
-    if (!may_submit(c, id, &asker) || !has_space(c, id))
-        return;
-    struct known_template checked;
-    if (!check_template(c, id, file ? file : "stdin", source, &checked))
-        return;
-    connection_note_warnings(c, id, checked.warnings);
-    submit_checked(c, id, request, checked.priority);
-}
-
-/* --- jobs --- */
-
-/* A listing: what is wanted, and the answer as it grows. The loop is not held for longer than
- * LISTING_MAX_US: what does not fit is asked for again, from `next` on. */
-enum { LISTING_MAX_US = 4000, LISTING_LOOK_EVERY = 64, LISTING_MAX_BYTES = 8 << 20 };
-
-struct listing {
-    struct daemon *d;
-    struct buf *out;
-    const char *user, *states, *host;
-    uint64_t wanted; /* members */
-    bool has_finished;
-    uint64_t limit, n; /* at most, and so far */
-    uint64_t next;     /* the last id that was looked at */
-    bool is_cut;       /* there are more */
-    unsigned looked;
-    int64_t end_us;
-    size_t begin;                /* where in `out` it began */
-    const struct job_spec *spec; /* the last that was compared with `user` */
-    bool is_users;
-};
-
-static bool state_is_wanted(const char *letters, const char *state)
-{
-    static const struct {
-        char letter;
-        const char *states;
-    } table[] = {{'p', "prol prew"}, {'i', "pend"}, {'h', "hold"}, {'w', "wrap"}, {'e', "epil"},
-                 {'s', "stop"},      {'k', "canl"}, {'m', "migr"}, {'z', "done"}, {'f', "fail"}};
-    for (size_t i = 0; i < GW_COUNT(table); i++)
-        if (strchr(letters, table[i].letter) && strstr(table[i].states, state))
-            return true;
-    return false;
-}
-
-/* Equal submissions share their spec, and follow each other: one comparison serves them all. */
-static bool is_users(struct listing *l, const struct job_spec *spec)
-{
-    if (l->user && l->spec != spec) {
-        l->spec = spec;
-        l->is_users = strcmp(spec->owner.user, l->user) == 0;
-    }
-    return !l->user || l->is_users;
-}
-
-static bool is_wanted(const struct listing *l, const struct job *j, uint64_t index)
-{
-    const struct task *t = job_task(j, index);
-    if (!l->has_finished && phase_is_final(job_task_phase(j, index)))
-        return false;
-    if (l->states && !state_is_wanted(l->states, view_state(j, index)))
-        return false;
-    return !l->host || (t && t->n_attempts && strstr(t->attempts[t->n_attempts - 1].host, l->host));
-}
-
-static bool is_over_time(struct listing *l)
-{
-    return ++l->looked % LISTING_LOOK_EVERY == 0 &&
-           (clock_mono_us() > l->end_us || l->out->len - l->begin > LISTING_MAX_BYTES);
-}
-
-static void add_task(struct listing *l, const struct job *j, uint64_t index)
-{
-    if (!is_users(l, j->spec) || !is_wanted(l, j, index))
-        return;
-    l->n++;
-    view_job(l->d, j, index, l->wanted, l->out);
-}
-
-static void add_job(struct listing *l, const struct job *j, uint64_t after)
-{
-    uint64_t i = after < j->id ? 0 : after - j->id + 1;
-    if (i < j->tasks && !is_users(l, j->spec)) {
-        l->next = j->id + j->tasks - 1;
-        l->is_cut = is_over_time(l);
-        return;
-    }
-    for (; i < j->tasks && !l->is_cut; i++) {
-        if (l->n == l->limit) {
-            l->is_cut = is_wanted(l, j, i);
-            if (l->is_cut)
-                return;
-        }
-        add_task(l, j, i);
-        l->next = j->id + i;
-        l->is_cut = is_over_time(l);
-    }
-}
-
-/* One that has left the live state in the time of an earlier version; NULL when there is none. */
-static json_t *archived_text(struct daemon *d, uint64_t id, bool wants_history)
-{
-    char *job = NULL, *history = NULL;
-    if (store_find_archived_text(d->store, id, &job, &history, NULL) != 1)
-        return NULL;
-    json_t *o = json_loads(wants_history ? history : job, 0, NULL);
-    free(job);
-    free(history);
-    return o;
-}
-
-static bool add_archived_text(struct listing *l, uint64_t id)
-{
-    json_t *o = archived_text(l->d, id, false), *v;
-    const char *name;
-    void *next;
-    if (!o)
-        return false;
-    json_object_foreach_safe(o, next, name, v)
-    {
-        if (l->wanted != VIEW_ALL && !(view_member(name) & l->wanted))
-            json_object_del(o, name);
-    }
-    char *text = json_dumps(o, JSON_COMPACT);
-    json_put_raw(l->out, NULL, text, strlen(text));
-    free(text);
-    json_decref(o);
-    return true;
-}
-
-static bool add_archived(struct listing *l, uint64_t id)
-{
-    struct state past;
-    state_init(&past);
-    bool is_there = store_find_archived(l->d->store, id, &past, NULL) == 1;
-    const struct job *j = is_there ? state_job_of(&past, id) : NULL;
-    if (j)
-        view_job(l->d, j, id - j->id, l->wanted, l->out);
-    state_clear(&past);
-    return is_there || add_archived_text(l, id);
-}
-
-static bool add_by_id(struct listing *l, uint64_t id)
-{
-    struct job *j = state_job_of(engine_state(l->d->engine), id);
-    if (!j)
-        return add_archived(l, id);
-    add_task(l, j, id - j->id);
-    return true;
-}
-
-/* The id that does not exist, or 0. */
-static uint64_t list_ids(struct listing *l, const json_t *ids)
-{
-    size_t i;
-    json_t *id;
-    json_array_foreach(ids, i, id)
-    {
-        if (!add_by_id(l, (uint64_t)json_integer_value(id)))
-            return (uint64_t)json_integer_value(id);
-    }
-    return 0;
-}
-
-static void list_all(struct listing *l, uint64_t after)
-{
-    struct state *s = engine_state(l->d->engine);
-    size_t it = state_seek_job(s, after);
-    uint32_t user = l->user ? state_user(s, l->user) : 0;
-    for (struct job *j;
-         !l->is_cut && (j = l->user ? state_next_job_of(s, user, &it) : state_next_job(s, &it));)
-        add_job(l, j, after);
-    /* Cut by the time, at the very last job. */
-    l->is_cut = l->is_cut && l->next + 1 < s->next_job;
-}
-
-/* Bits of the members named, or 0 when the client was told that one does not exist. */
-static uint64_t wanted_members(struct connection *c, json_int_t id, const json_t *names)
-{
-    uint64_t wanted = 0;
-    size_t i;
-    json_t *name;
-    if (!names)
-        return VIEW_ALL;
-    json_array_foreach(names, i, name)
-    {
-        uint64_t bit = view_member(json_string_value(name));
-        if (!bit) {
-            connection_error(c, id, GW_EINVAL, "fields: a job has no member of that name", NULL);
-            return 0;
-        }
-        wanted |= bit;
-    }
-    if (!wanted)
-        connection_error(c, id, GW_EINVAL, "fields: name at least one", NULL);
-    return wanted;
-}
-
-static void listing_init(struct listing *l, struct connection *c, json_t *request, uint64_t wanted)
-{
-    *l = (struct listing){.d = connection_daemon(c),
-                          .user = get_text(request, "user"),
-                          .states = get_text(request, "state"),
-                          .host = get_text(request, "host"),
-                          .wanted = wanted,
-                          .has_finished = get_bool(request, "finished", true),
-                          .next = (uint64_t)get_int(request, "after", 0),
-                          .limit = (uint64_t)get_int(request, "limit", INT64_MAX),
-                          .end_us = clock_mono_us() + LISTING_MAX_US};
-}
-
-static void serve_jobs(struct connection *c, json_int_t id, json_t *request)
-{
-    struct listing l;
-    uint64_t array_id = (uint64_t)get_int(request, "array", 0), missing = 0;
-    uint64_t wanted = wanted_members(c, id, json_object_get(request, "fields"));
-    const json_t *ids = json_object_get(request, "ids");
-    if (!wanted)
-        return;
-    listing_init(&l, c, request, wanted);
-    struct state *s = engine_state(l.d->engine);
-    struct job *array = array_id && !ids ? state_array(s, array_id) : NULL;
-    size_t before = connection_line(c)->len;
-    l.out = connection_answer(c, id);
-    l.begin = l.out->len;
-    json_begin(l.out, "jobs", '[');
-    if (ids)
-        missing = list_ids(&l, ids);
-    else if (array)
-        add_job(&l, array, l.next);
-    else if (array_id)
-        missing = array_id;
-    else
-        list_all(&l, l.next);
-    if (missing) { /* the answer is another one */
-        buf_cut(l.out, before);
-        char *text = xasprintf("no %s has the id %" PRIu64, ids ? "job" : "array", missing);
-        connection_error(c, id, GW_ENOENT, text, NULL);
-        free(text);
-        return;
-    }
-    json_end(l.out, ']');
-    json_put_bool(l.out, "more", l.is_cut && (!array || l.next + 1 < array->id + array->tasks));
-    json_put_uint(l.out, "next", l.next);
-    json_put_uint(l.out, "seq", s->seq);
-    connection_answer_end(c);
-}
-
-static void serve_history(struct connection *c, json_int_t id, json_t *request)
-{
-    struct daemon *d = connection_daemon(c);
-    uint64_t job = (uint64_t)get_int(request, "job", 0);
-    struct job *j = state_job_of(engine_state(d->engine), job);
-    struct state past;
-    json_t *text = NULL;
-    state_init(&past);
-    if (!j && store_find_archived(d->store, job, &past, NULL) == 1)
-        j = state_job_of(&past, job);
-    if (j) {
-        view_history(d, j, job - j->id, "attempts", connection_answer(c, id));
-        connection_answer_end(c);
-    } else if ((text = archived_text(d, job, true))) {
-        connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", text));
-    } else {
-        connection_error(c, id, GW_ENOENT, "no such job", NULL);
-    }
-    json_decref(text);
-    state_clear(&past);
-}
-
-/* --- hosts --- */
-
-static bool has_place(const struct host *h, const struct match_place *places, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (places[i].host == h)
-            return true;
-    return false;
-}
-
-static void serve_match(struct connection *c, json_int_t id, uint64_t job)
-{
-    struct daemon *d = connection_daemon(c);
-    struct job *j = state_job_of(engine_state(d->engine), job);
-    if (!j) {
-        connection_error(c, id, GW_ENOENT, "no such job", NULL);
-        return;
-    }
-    size_t n_hosts, n;
-    struct host *const *hosts = engine_hosts(d->engine, &n_hosts);
-    struct match_place *places = engine_places(d->engine, j->spec->class, &n);
-    struct buf *out = connection_answer(c, id);
-    json_begin(out, "hosts", '[');
-    for (size_t i = 0; i < n_hosts; i++)
-        if (has_place(hosts[i], places, n))
-            view_host(d, hosts[i], places, n, out);
-    json_end(out, ']');
-    free(places);
-    connection_answer_end(c);
-}
-
-static bool host_is_meant(const struct host *h, const char *name)
-{
-    char number[24];
-    snprintf(number, sizeof number, "%" PRIu64, h->id);
-    return !name || strcmp(h->name, name) == 0 || strcmp(number, name) == 0;
-}
-
-static void serve_hosts(struct connection *c, json_int_t id, json_t *request)
-{
-    struct daemon *d = connection_daemon(c);
-    const char *name = get_text(request, "host");
-    if (json_object_get(request, "match")) {
-        serve_match(c, id, (uint64_t)get_int(request, "match", 0));
-        return;
-    }
-    size_t n, n_meant = 0;
-    struct host *const *hosts = engine_hosts(d->engine, &n);
-    for (size_t i = 0; i < n; i++)
-        n_meant += host_is_meant(hosts[i], name);
-    if (name && n_meant == 0) {
-        connection_error(c, id, GW_ENOENT, "no such host", NULL);
-        return;
-    }
-    struct buf *out = connection_answer(c, id);
-    json_begin(out, "hosts", '[');
-    for (size_t i = 0; i < n; i++)
-        if (host_is_meant(hosts[i], name))
-            view_host(d, hosts[i], NULL, 0, out);
-    json_end(out, ']');
-    connection_answer_end(c);
-}
-
 /* --- changes --- */
 
 static void serve_wish(struct connection *c, json_int_t id, json_t *request)
 {
     enum wish wish;
-    const char *name = get_text(request, "wish");
+    const char *name = asked_text(request, "wish");
     if (!name || !wish_of_name(name, &wish) || wish == WISH_ASLEEP) {
         connection_error(c, id, GW_EINVAL, "wish is one of gone, held, run", NULL);
         return;
     }
     size_t n;
-    uint64_t *ids = get_ids(request, &n);
+    uint64_t *ids = asked_ids(request, &n);
     struct input in = {.kind = IN_WISH,
                        .asker = connection_asker(c, id),
                        .wish = {.wish = wish,
-                                .is_hard = get_bool(request, "hard", false),
+                                .is_hard = asked_bool(request, "hard", false),
                                 .ids = ids,
                                 .n_ids = n,
-                                .array_id = (uint64_t)get_int(request, "array", 0)}};
+                                .array_id = (uint64_t)asked_int(request, "array", 0)}};
     turn_input(connection_daemon(c), &in);
     free(ids);
 }
@@ -582,8 +75,8 @@ static void serve_drain(struct connection *c, json_int_t id, json_t *request)
 {
     struct input in = {.kind = IN_DRAIN,
                        .asker = connection_asker(c, id),
-                       .drain = {.host = get_text(request, "host"),
-                                 .is_drained = get_bool(request, "drained", true)}};
+                       .drain = {.host = asked_text(request, "host"),
+                                 .is_drained = asked_bool(request, "drained", true)}};
     if (in.drain.host)
         turn_input(connection_daemon(c), &in);
     else
@@ -594,7 +87,7 @@ static void serve_pause(struct connection *c, json_int_t id, json_t *request)
 {
     struct input in = {.kind = IN_PAUSE,
                        .asker = connection_asker(c, id),
-                       .is_paused = get_bool(request, "paused", true)};
+                       .is_paused = asked_bool(request, "paused", true)};
     turn_input(connection_daemon(c), &in);
 }
 
@@ -630,7 +123,7 @@ static void serve_users(struct connection *c, json_int_t id, json_t *request)
 
 static void serve_unwatch(struct connection *c, json_int_t id, json_t *request)
 {
-    json_int_t watch = get_int(request, "watch", 0);
+    json_int_t watch = asked_int(request, "watch", 0);
     watch_remove(c, watch);
     logs_remove(c, watch);
     connection_answer(c, id);
@@ -653,7 +146,7 @@ static const struct op ops[] = {
       {"depends", 'I'},
       {"key", 's'},
       {"credential", 's'}},
-     serve_submit},
+     ops_submit},
     {"jobs",
      {{"ids", 'I'},
       {"array", 'i'},
@@ -664,10 +157,10 @@ static const struct op ops[] = {
       {"fields", 'S'},
       {"after", 'i'},
       {"limit", 'i'}},
-     serve_jobs},
-    {"hosts", {{"host", 's'}, {"match", 'i'}}, serve_hosts},
+     ops_jobs},
+    {"hosts", {{"host", 's'}, {"match", 'i'}}, ops_hosts},
     {"wish", {{"wish", 's'}, {"ids", 'I'}, {"array", 'i'}, {"hard", 'b'}}, serve_wish},
-    {"history", {{"job", 'i'}}, serve_history},
+    {"history", {{"job", 'i'}}, ops_history},
     {"watch", {{"from", 'i'}, {"ids", 'I'}, {"array", 'i'}}, watch_add},
     {"unwatch", {{"watch", 'i'}}, serve_unwatch},
     {"logs", {{"job", 'i'}, {"stream", 's'}, {"offset", 'i'}, {"follow", 'b'}}, logs_add},
@@ -748,8 +241,8 @@ static void drop_nulls(json_t *request)
 
 void ops_serve(struct connection *c, json_t *request)
 {
-    json_int_t id = get_int(request, "id", 0);
-    const char *name = get_text(request, "op");
+    json_int_t id = asked_int(request, "id", 0);
+    const char *name = asked_text(request, "op");
     const struct op *op = NULL;
     for (size_t i = 0; name && i < GW_COUNT(ops); i++)
         if (strcmp(ops[i].name, name) == 0)

@@ -1,0 +1,331 @@
+/* Listings: jobs, their history, hosts. */
+#include "gwd/daemon/ops_private.h"
+#include "lib/json_write.h"
+#include "lib/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- jobs --- */
+
+/* A listing: what is wanted, and the answer as it grows. The loop is not held for longer than
+ * LISTING_MAX_US: what does not fit is asked for again, from `next` on. */
+enum { LISTING_MAX_US = 4000, LISTING_LOOK_EVERY = 64, LISTING_MAX_BYTES = 8 << 20 };
+
+struct listing {
+    struct daemon *d;
+    struct buf *out;
+    const char *user, *states, *host;
+    uint64_t wanted; /* members */
+    bool has_finished;
+    uint64_t limit, n; /* at most, and so far */
+    uint64_t next;     /* the last id that was looked at */
+    bool is_cut;       /* there are more */
+    unsigned looked;
+    int64_t end_us;
+    size_t begin;                /* where in `out` it began */
+    const struct job_spec *spec; /* the last that was compared with `user` */
+    bool is_users;
+};
+
+static bool state_is_wanted(const char *letters, const char *state)
+{
+    static const struct {
+        char letter;
+        const char *states;
+    } table[] = {{'p', "prol prew"}, {'i', "pend"}, {'h', "hold"}, {'w', "wrap"}, {'e', "epil"},
+                 {'s', "stop"},      {'k', "canl"}, {'m', "migr"}, {'z', "done"}, {'f', "fail"}};
+    for (size_t i = 0; i < GW_COUNT(table); i++)
+        if (strchr(letters, table[i].letter) && strstr(table[i].states, state))
+            return true;
+    return false;
+}
+
+/* Equal submissions share their spec, and follow each other: one comparison serves them all. */
+static bool is_users(struct listing *l, const struct job_spec *spec)
+{
+    if (l->user && l->spec != spec) {
+        l->spec = spec;
+        l->is_users = strcmp(spec->owner.user, l->user) == 0;
+    }
+    return !l->user || l->is_users;
+}
+
+static bool is_wanted(const struct listing *l, const struct job *j, uint64_t index)
+{
+    const struct task *t = job_task(j, index);
+    if (!l->has_finished && phase_is_final(job_task_phase(j, index)))
+        return false;
+    if (l->states && !state_is_wanted(l->states, view_state(j, index)))
+        return false;
+    return !l->host || (t && t->n_attempts && strstr(t->attempts[t->n_attempts - 1].host, l->host));
+}
+
+static bool is_over_time(struct listing *l)
+{
+    return ++l->looked % LISTING_LOOK_EVERY == 0 &&
+           (clock_mono_us() > l->end_us || l->out->len - l->begin > LISTING_MAX_BYTES);
+}
+
+static void add_task(struct listing *l, const struct job *j, uint64_t index)
+{
+    if (!is_users(l, j->spec) || !is_wanted(l, j, index))
+        return;
+    l->n++;
+    view_job(l->d, j, index, l->wanted, l->out);
+}
+
+static void add_job(struct listing *l, const struct job *j, uint64_t after)
+{
+    uint64_t i = after < j->id ? 0 : after - j->id + 1;
+    if (i < j->tasks && !is_users(l, j->spec)) {
+        l->next = j->id + j->tasks - 1;
+        l->is_cut = is_over_time(l);
+        return;
+    }
+    for (; i < j->tasks && !l->is_cut; i++) {
+        if (l->n == l->limit) {
+            l->is_cut = is_wanted(l, j, i);
+            if (l->is_cut)
+                return;
+        }
+        add_task(l, j, i);
+        l->next = j->id + i;
+        l->is_cut = is_over_time(l);
+    }
+}
+
+/* One that has left the live state in the time of an earlier version; NULL when there is none. */
+static json_t *archived_text(struct daemon *d, uint64_t id, bool wants_history)
+{
+    char *job = NULL, *history = NULL;
+    if (store_find_archived_text(d->store, id, &job, &history, NULL) != 1)
+        return NULL;
+    json_t *o = json_loads(wants_history ? history : job, 0, NULL);
+    free(job);
+    free(history);
+    return o;
+}
+
+static bool add_archived_text(struct listing *l, uint64_t id)
+{
+    json_t *o = archived_text(l->d, id, false), *v;
+    const char *name;
+    void *next;
+    if (!o)
+        return false;
+    json_object_foreach_safe(o, next, name, v)
+    {
+        if (l->wanted != VIEW_ALL && !(view_member(name) & l->wanted))
+            json_object_del(o, name);
+    }
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_put_raw(l->out, NULL, text, strlen(text));
+    free(text);
+    json_decref(o);
+    return true;
+}
+
+static bool add_archived(struct listing *l, uint64_t id)
+{
+    struct state past;
+    state_init(&past);
+    bool is_there = store_find_archived(l->d->store, id, &past, NULL) == 1;
+    const struct job *j = is_there ? state_job_of(&past, id) : NULL;
+    if (j)
+        view_job(l->d, j, id - j->id, l->wanted, l->out);
+    state_clear(&past);
+    return is_there || add_archived_text(l, id);
+}
+
+static bool add_by_id(struct listing *l, uint64_t id)
+{
+    struct job *j = state_job_of(engine_state(l->d->engine), id);
+    if (!j)
+        return add_archived(l, id);
+    add_task(l, j, id - j->id);
+    return true;
+}
+
+/* The id that does not exist, or 0. */
+static uint64_t list_ids(struct listing *l, const json_t *ids)
+{
+    size_t i;
+    json_t *id;
+    json_array_foreach(ids, i, id)
+    {
+        if (!add_by_id(l, (uint64_t)json_integer_value(id)))
+            return (uint64_t)json_integer_value(id);
+    }
+    return 0;
+}
+
+static void list_all(struct listing *l, uint64_t after)
+{
+    struct state *s = engine_state(l->d->engine);
+    size_t it = state_seek_job(s, after);
+    uint32_t user = l->user ? state_user(s, l->user) : 0;
+    for (struct job *j;
+         !l->is_cut && (j = l->user ? state_next_job_of(s, user, &it) : state_next_job(s, &it));)
+        add_job(l, j, after);
+    /* Cut by the time, at the very last job. */
+    l->is_cut = l->is_cut && l->next + 1 < s->next_job;
+}
+
+/* Bits of the members named, or 0 when the client was told that one does not exist. */
+static uint64_t wanted_members(struct connection *c, json_int_t id, const json_t *names)
+{
+    uint64_t wanted = 0;
+    size_t i;
+    json_t *name;
+    if (!names)
+        return VIEW_ALL;
+    json_array_foreach(names, i, name)
+    {
+        uint64_t bit = view_member(json_string_value(name));
+        if (!bit) {
+            connection_error(c, id, GW_EINVAL, "fields: a job has no member of that name", NULL);
+            return 0;
+        }
+        wanted |= bit;
+    }
+    if (!wanted)
+        connection_error(c, id, GW_EINVAL, "fields: name at least one", NULL);
+    return wanted;
+}
+
+static void listing_init(struct listing *l, struct connection *c, json_t *request, uint64_t wanted)
+{
+    *l = (struct listing){.d = connection_daemon(c),
+                          .user = asked_text(request, "user"),
+                          .states = asked_text(request, "state"),
+                          .host = asked_text(request, "host"),
+                          .wanted = wanted,
+                          .has_finished = asked_bool(request, "finished", true),
+                          .next = (uint64_t)asked_int(request, "after", 0),
+                          .limit = (uint64_t)asked_int(request, "limit", INT64_MAX),
+                          .end_us = clock_mono_us() + LISTING_MAX_US};
+}
+
+void ops_jobs(struct connection *c, json_int_t id, json_t *request)
+{
+    struct listing l;
+    uint64_t array_id = (uint64_t)asked_int(request, "array", 0), missing = 0;
+    uint64_t wanted = wanted_members(c, id, json_object_get(request, "fields"));
+    const json_t *ids = json_object_get(request, "ids");
+    if (!wanted)
+        return;
+    listing_init(&l, c, request, wanted);
+    struct state *s = engine_state(l.d->engine);
+    struct job *array = array_id && !ids ? state_array(s, array_id) : NULL;
+    size_t before = connection_line(c)->len;
+    l.out = connection_answer(c, id);
+    l.begin = l.out->len;
+    json_begin(l.out, "jobs", '[');
+    if (ids)
+        missing = list_ids(&l, ids);
+    else if (array)
+        add_job(&l, array, l.next);
+    else if (array_id)
+        missing = array_id;
+    else
+        list_all(&l, l.next);
+    if (missing) { /* the answer is another one */
+        buf_cut(l.out, before);
+        char *text = xasprintf("no %s has the id %" PRIu64, ids ? "job" : "array", missing);
+        connection_error(c, id, GW_ENOENT, text, NULL);
+        free(text);
+        return;
+    }
+    json_end(l.out, ']');
+    json_put_bool(l.out, "more", l.is_cut && (!array || l.next + 1 < array->id + array->tasks));
+    json_put_uint(l.out, "next", l.next);
+    json_put_uint(l.out, "seq", s->seq);
+    connection_answer_end(c);
+}
+
+void ops_history(struct connection *c, json_int_t id, json_t *request)
+{
+    struct daemon *d = connection_daemon(c);
+    uint64_t job = (uint64_t)asked_int(request, "job", 0);
+    struct job *j = state_job_of(engine_state(d->engine), job);
+    struct state past;
+    json_t *text = NULL;
+    state_init(&past);
+    if (!j && store_find_archived(d->store, job, &past, NULL) == 1)
+        j = state_job_of(&past, job);
+    if (j) {
+        view_history(d, j, job - j->id, "attempts", connection_answer(c, id));
+        connection_answer_end(c);
+    } else if ((text = archived_text(d, job, true))) {
+        connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", text));
+    } else {
+        connection_error(c, id, GW_ENOENT, "no such job", NULL);
+    }
+    json_decref(text);
+    state_clear(&past);
+}
+
+/* --- hosts --- */
+
+static bool has_place(const struct host *h, const struct match_place *places, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (places[i].host == h)
+            return true;
+    return false;
+}
+
+static void serve_match(struct connection *c, json_int_t id, uint64_t job)
+{
+    struct daemon *d = connection_daemon(c);
+    struct job *j = state_job_of(engine_state(d->engine), job);
+    if (!j) {
+        connection_error(c, id, GW_ENOENT, "no such job", NULL);
+        return;
+    }
+    size_t n_hosts, n;
+    struct host *const *hosts = engine_hosts(d->engine, &n_hosts);
+    struct match_place *places = engine_places(d->engine, j->spec->class, &n);
+    struct buf *out = connection_answer(c, id);
+    json_begin(out, "hosts", '[');
+    for (size_t i = 0; i < n_hosts; i++)
+        if (has_place(hosts[i], places, n))
+            view_host(d, hosts[i], places, n, out);
+    json_end(out, ']');
+    free(places);
+    connection_answer_end(c);
+}
+
+static bool host_is_meant(const struct host *h, const char *name)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%" PRIu64, h->id);
+    return !name || strcmp(h->name, name) == 0 || strcmp(number, name) == 0;
+}
+
+void ops_hosts(struct connection *c, json_int_t id, json_t *request)
+{
+    struct daemon *d = connection_daemon(c);
+    const char *name = asked_text(request, "host");
+    if (json_object_get(request, "match")) {
+        serve_match(c, id, (uint64_t)asked_int(request, "match", 0));
+        return;
+    }
+    size_t n, n_meant = 0;
+    struct host *const *hosts = engine_hosts(d->engine, &n);
+    for (size_t i = 0; i < n; i++)
+        n_meant += host_is_meant(hosts[i], name);
+    if (name && n_meant == 0) {
+        connection_error(c, id, GW_ENOENT, "no such host", NULL);
+        return;
+    }
+    struct buf *out = connection_answer(c, id);
+    json_begin(out, "hosts", '[');
+    for (size_t i = 0; i < n; i++)
+        if (host_is_meant(hosts[i], name))
+            view_host(d, hosts[i], NULL, 0, out);
+    json_end(out, ']');
+    connection_answer_end(c);
+}
