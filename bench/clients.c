@@ -4,7 +4,7 @@
  *                                                 processor time of gwd (PID) for each
  *     clients spawn-submit SOCKET N PARALLEL      gwsubmit processes (found in PATH)
  *     clients watch SOCKET CLIENTS DEAD N_JOBS    CLIENTS that read all events, DEAD that never do,
- *                                                 while N_JOBS are submitted
+ *                                                 while N_JOBS are submitted, which must not start
  *                                                 (enough of them to fill a socket: 1,000)
  *     clients talk SOCKET LINE...                 sends lines, prints what comes until a second is
  *                                                 silent
@@ -311,16 +311,13 @@ static void watch(const char *socket, size_t clients, size_t dead, unsigned long
         w[i].fd = watch_fd(socket);
         epoll_ctl(epoll, EPOLL_CTL_ADD, w[i].fd, &ev);
     }
-    read_until(epoll, w, clients, 2); /* the greeting and the answer */
+    read_until(epoll, w, clients, 2);      /* the greeting and the answer */
+    watched(socket, epoll, w, clients, n); /* the first one finds nothing warm */
     double alone = watched(socket, epoll, w, clients, n);
-    report("watch.alone", (double)clients * (double)n / alone, "events/s");
     struct pollfd *p = xcalloc(dead, sizeof *p);
     for (size_t i = 0; i < dead; i++)
         p[i].fd = watch_fd(socket);
     double with = watched(socket, epoll, w, clients, n);
-    report("watch.with_dead", (double)clients * (double)n / with, "events/s");
-    if (dead)
-        report("watch.slowed", (with / alone - 1) * 100, "%");
     int n_cut = 0;
     for (double end = report_now_s() + CUT_WITHIN_S; dead && report_now_s() < end;) {
         n_cut = poll(p, dead, 200);
@@ -328,8 +325,13 @@ static void watch(const char *socket, size_t clients, size_t dead, unsigned long
             break;
         watched(socket, epoll, w, clients, 1);
     }
-    if (dead)
+    alone = (alone + watched(socket, epoll, w, clients, n)) / 2; /* before and after */
+    report("watch.alone", (double)clients * (double)n / alone, "events/s");
+    report("watch.with_dead", (double)clients * (double)n / with, "events/s");
+    if (dead) {
+        report("watch.slowed", (with / alone - 1) * 100, "%");
         report("watch.cut", n_cut, "clients");
+    }
     free(p);
     free(w);
 }

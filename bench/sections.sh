@@ -161,8 +161,9 @@ gwps_among_others() {
     bench_end
 }
 
+# Jobs that do not start: an event each.
 bench_watch() {
-    bare_template
+    bare_template 'REQUIREMENTS = HOSTNAME = "none"'
     null_grid || return
     "$BUILD/bench/clients" watch "$GW_SOCKET" "$([ -z "$smoke" ] && echo 1000 || echo 20)" 1 1000
     bench_end
