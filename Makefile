@@ -249,7 +249,7 @@ D_DOC = $(D_SHARE)/doc/gwd
 D_COMPLETION = $(D_SHARE)/bash-completion/completions
 
 install: all
-	install -d $(D_BIN) $(D_LIBEXEC) $(D_SHARE)/gwd/guest $(D_SHARE)/gwd/examples $(D_DOC)/schema $(D_COMPLETION) \
+	install -d $(D_BIN) $(D_LIBEXEC) $(D_SHARE)/gwd/guest $(D_SHARE)/gwd/examples $(D_DOC)/schema $(D_DOC)/profiles $(D_COMPLETION) \
 	    $(DESTDIR)$(SYSCONFDIR)/gwd
 	install -m 755 $(filter $(B)/bin/%,$(PROGRAMS:%=$(B)/%)) $(D_BIN)
 	for c in $(COMMANDS); do ln -sf gw $(D_BIN)/$$c || exit 1; done
@@ -258,6 +258,7 @@ install: all
 	for f in examples/*; do m=644; [ ! -x $$f ] || m=755; install -m $$m $$f $(D_SHARE)/gwd/examples || exit 1; done
 	install -m 644 README.md NEWS.md LICENSE docs/*.md docs/PROTOCOL $(D_DOC)
 	install -m 644 docs/schema/* $(D_DOC)/schema
+	install -m 644 docs/profiles/* $(D_DOC)/profiles
 	for p in docs/man/*.[1-8]; do install -D -m 644 $$p $(D_SHARE)/man/man$${p##*.}/$${p##*/} || exit 1; done
 	install -m 644 cli/completion.bash $(D_COMPLETION)/gwsubmit
 	for c in $(filter-out gwsubmit,$(COMMANDS)); do ln -sf gwsubmit $(D_COMPLETION)/$$c || exit 1; done
