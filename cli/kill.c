@@ -83,6 +83,12 @@ static const struct argp argp = {option_table,
                                  NULL,
                                  NULL};
 
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
 static uint64_t *ids_of(const json_t *list, size_t *ret_n)
 {
     size_t i, n = 0;
@@ -142,19 +148,47 @@ static void on_end(void *ctx, const json_t *job)
     buf_clear(&words);
 }
 
-/* Until what is pending has ended; `done` of the answer has ended already, and is said in the same
- * way. */
+/* Those of `done` that this wish has ended; both lists rise. */
+static void say_ended_now(const json_t *done, const json_t *ended)
+{
+    size_t i, at = 0;
+    json_t *id;
+    json_array_foreach(done, i, id)
+    {
+        if (json_integer_value(json_array_get(ended, at)) == json_integer_value(id))
+            at++;
+        else
+            output_line("%" PRId64 ": killed", (int64_t)json_integer_value(id));
+    }
+}
+
+static json_t *ids_sorted(const json_t *list)
+{
+    size_t n;
+    uint64_t *ids = ids_of(list, &n);
+    qsort(ids, n, sizeof *ids, by_id);
+    json_t *sorted = gw_ids(ids, n);
+    free(ids);
+    return sorted;
+}
+
+/* Until what is pending has ended, and for the words about what had ended before: it may have been
+ * killed by another wish, or come to its own end. What this wish has ended at once needs no
+ * question. */
 static int await_ends(struct gw *gw, const struct kill_options *o, json_t *answer)
 {
-    size_t n_done, n;
-    uint64_t *ids = ids_of(gw_array(answer, "done"), &n_done),
-             *pending = ids_of(gw_array(answer, "pending"), &n);
+    json_t *done = ids_sorted(gw_array(answer, "done")),
+           *ended = ids_sorted(gw_array(answer, "ended"));
+    size_t n_ended, n;
+    uint64_t *ids = ids_of(ended, &n_ended), *pending = ids_of(gw_array(answer, "pending"), &n);
     struct gw_err err = {0};
     struct kill_state s = {.is_json = o->common.is_json, .done = json_array()};
-    ids = xreallocarray(ids, n_done + n + 1, sizeof *ids);
-    memcpy(ids + n_done, pending, n * sizeof *ids);
-    struct gw_wait w = {.ids = ids,
-                        .n = n_done + n,
+    if (!s.is_json)
+        say_ended_now(done, ended);
+    ids = xreallocarray(ids, n_ended + n + 1, sizeof *ids);
+    memcpy(ids + n_ended, pending, n * sizeof *ids);
+    struct gw_wait w = {.ids = s.is_json ? pending : ids,
+                        .n = s.is_json ? n : n_ended + n,
                         .timeout_ms = -1,
                         .patience_ms = PATIENCE_WAIT_MS,
                         .on_end = on_end,
@@ -164,10 +198,13 @@ static int await_ends(struct gw *gw, const struct kill_options *o, json_t *answe
     connect_on_interrupt("the jobs are being ended all the same; gwps shows how far it is");
     int r = w.n ? gw_wait(gw, &w, &err) : 0;
     if (r == 0) {
-        json_object_set(answer, "done", s.done);
+        json_array_extend(done, s.done);
+        json_object_set(answer, "done", done);
         json_object_set_new(answer, "pending", json_array());
     }
     json_decref(s.done);
+    json_decref(done);
+    json_decref(ended);
     free(ids);
     free(pending);
     return r < 0 ? output_failure(&err) : 0;

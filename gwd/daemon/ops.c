@@ -314,6 +314,7 @@ void ops_reply(struct daemon *d, const struct asker *asker, const struct reply *
     } else {
         put_ids(out, "done", r->done, r->n_done);
         put_ids(out, "pending", r->pending, r->n_pending);
+        put_ids(out, "ended", r->ended, r->n_ended);
         put_refused(out, r);
         json_decref(warnings);
     }

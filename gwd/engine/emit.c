@@ -17,6 +17,7 @@ static void reply_destroy(struct reply *r)
     free(r->refused);
     free(r->done);
     free(r->pending);
+    free(r->ended);
     free(r->text);
     free(r);
 }

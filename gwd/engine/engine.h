@@ -153,7 +153,8 @@ struct reply {
     char *text;
     uint64_t job, tasks, array_id; /* submit */
     uint64_t *done, *pending;      /* wish: ids */
-    size_t n_done, n_pending;
+    uint64_t *ended;               /* gone: of `done`, those that had ended before */
+    size_t n_done, n_pending, n_ended;
     struct refusal {
         uint64_t id;
         int code;

@@ -99,13 +99,19 @@ static void refuse(struct reply *r, uint64_t id, enum gw_errc code, const char *
         (struct refusal){.id = id, .code = (int)code, .text = xstrdup(text)};
 }
 
-static void accept(struct reply *r, uint64_t id, bool is_done)
+static void add_id(uint64_t **list, size_t *n, uint64_t id)
 {
-    uint64_t **list = is_done ? &r->done : &r->pending;
-    size_t *n = is_done ? &r->n_done : &r->n_pending;
     if ((*n & (*n - 1)) == 0) /* none, or a power of two: full */
         *list = xreallocarray(*list, *n ? 2 * *n : 1, sizeof **list);
     (*list)[(*n)++] = id;
+}
+
+static void accept(struct reply *r, uint64_t id, bool is_done)
+{
+    if (is_done)
+        add_id(&r->done, &r->n_done, id);
+    else
+        add_id(&r->pending, &r->n_pending, id);
 }
 
 static void wish_event(struct engine *e, const struct job *j, uint64_t task, enum wish wish)
@@ -172,6 +178,7 @@ static void wish_gone(struct engine *e, struct job *j, uint64_t task, bool is_ha
     enum phase phase = job_task_phase(j, task);
     if (phase_is_final(phase)) {
         accept(r, id, true);
+        add_id(&r->ended, &r->n_ended, id);
         return;
     }
     if (job_task_wish(j, task) != WISH_GONE)
@@ -245,6 +252,10 @@ static void wish_array(struct engine *e, const struct input *in, struct job *j, 
             under_way = xreallocarray(under_way, n + 1, sizeof *under_way);
             under_way[n++] = t->index;
         }
+    for (uint64_t i = 0;
+         in->wish.wish == WISH_GONE && i < j->tasks && (j->n_final || j->is_rest_ended); i++)
+        if (phase_is_final(job_task_phase(j, i)))
+            add_id(&r->ended, &r->n_ended, j->id + i);
     if (job_is_final(j)) {
         /* Nothing is left to wish for. */
     } else if (in->wish.wish == WISH_GONE) {

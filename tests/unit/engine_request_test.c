@@ -74,6 +74,7 @@ static void a_wish_for_an_array_reaches_all_of_its_tasks(void **state)
     world_step(w, &in);
     assert_int_equal(w->reply.n_pending, 4);
     assert_int_equal(w->reply.n_done, 8);
+    assert_int_equal(w->reply.n_ended, 0);
     /* What is being killed is not called back. */
     in.wish.wish = WISH_RUN;
     world_step(w, &in);
@@ -86,6 +87,7 @@ static void a_wish_for_an_array_reaches_all_of_its_tasks(void **state)
     in.wish.wish = WISH_GONE;
     world_step(w, &in);
     assert_int_equal(w->reply.n_done, 12);
+    assert_int_equal(w->reply.n_ended, 12);
     assert_int_equal(w->journal.len, before);
     assert_int_equal(job_ended_us(state_job(engine_state(w->engine), id)), ended_us);
     in.wish.array_id = 77;

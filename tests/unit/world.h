@@ -461,6 +461,7 @@ static inline void world_reply(struct world *w, const struct reply *r)
     w->reply.text = w->reply_text;
     w->reply.done = w->reply_done;
     w->reply.pending = w->reply_pending;
+    w->reply.ended = NULL;
     w->reply.refused = NULL;
 }
 
