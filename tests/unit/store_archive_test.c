@@ -1,0 +1,172 @@
+/* The archive of finished jobs (gwd/store/archive.c). */
+#include "tests/unit/store_world.h"
+
+static void end_task(struct world *w, uint64_t job, uint64_t task, const char *reason)
+{
+    struct event ev = {.kind = EV_TASK_ENDED,
+                       .job = job,
+                       .task = task,
+                       .outcome = OUTCOME_FAILED,
+                       .reason = reason};
+    assert_int_equal(turn(w, &ev, 1, NULL), 0);
+}
+
+static void on_archived(void *ctx)
+{
+    sem_post(ctx);
+}
+
+static void write_archive(struct world *w, uint64_t job)
+{
+    sem_t done;
+    size_t it = 0;
+    sem_init(&done, 0, 0);
+    assert_true(store_archive_put(w->store, state_job(&w->state, job), &it));
+    store_archive_write(w->store, on_archived, &done);
+    sem_wait(&done);
+    assert_false(store_archive_is_busy(w->store));
+    sem_destroy(&done);
+}
+
+static void archive(struct world *w, uint64_t job)
+{
+    struct gw_err err = {0};
+    write_archive(w, job);
+    if (store_archive_result(w->store, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+/* NULL: it is not there. */
+static void check_archived(struct world *w, uint64_t id, const char *reason)
+{
+    struct state past;
+    struct gw_err err = {0};
+    state_init(&past);
+    int r = store_find_archived(w->store, id, &past, &err);
+    if (r < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(r, reason != NULL);
+    if (reason) {
+        struct job *j = state_job_of(&past, id);
+        struct task *t = job_task(j, id - j->id);
+        assert_string_equal(j->spec->source, plain_job);
+        assert_string_equal(t->reason.code, reason);
+    }
+    state_clear(&past);
+}
+
+static int count_archived(struct world *w, const char *table)
+{
+    char *sql = xasprintf("SELECT count(*) FROM %s", table);
+    sqlite3_stmt *q;
+    assert_int_equal(sql_prepare(w->store->archive, sql, &q, NULL), 0);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int n = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    free(sql);
+    return n;
+}
+
+static void a_finished_task_is_archived_once_however_often_it_is_written(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    create(w);
+    submit_turn(w); /* two tasks, 1 and 2 */
+    struct event single = submit_event(w->state.next_job, 1, plain_job);
+    assert_int_equal(turn(w, &single, 1, NULL), 0);
+    end_task(w, 1, 0, "no-input");
+    end_task(w, 1, TASK_ALL, "killed");
+    end_task(w, 3, 0, "io");
+    check_archived(w, 1, NULL);
+    for (int i = 0; i < 3; i++) {
+        archive(w, 1);
+        archive(w, 3);
+        check_archived(w, 1, "no-input");
+        check_archived(w, 2, "killed");
+        check_archived(w, 3, "io");
+        check_archived(w, 4, NULL);
+        reopen(w);
+    }
+    assert_int_equal(count_archived(w, "job"), 2);
+    assert_int_equal(count_archived(w, "job_task"), 2);
+    assert_int_equal(count_archived(w, "spec"), 1);
+}
+
+static void what_an_earlier_version_archived_is_found(void **state)
+{
+    struct world *w = *state;
+    char *job = NULL, *history = NULL;
+    open_store(w);
+    assert_int_equal(store_find_archived_text(w->store, 7, &job, &history, NULL), 0);
+    assert_null(job);
+    assert_int_equal(sql_exec(w->store->archive,
+                              "INSERT INTO task VALUES(7, 1000, 'ann', 5, '{\"id\":7}', '[]')",
+                              "test", NULL),
+                     0);
+    reopen(w);
+    assert_int_equal(store_find_archived_text(w->store, 7, &job, &history, NULL), 1);
+    assert_string_equal(job, "{\"id\":7}");
+    assert_string_equal(history, "[]");
+    free(job);
+    free(history);
+}
+
+static void what_is_older_than_the_archive_keeps_goes_when_others_come(void **state)
+{
+    struct world *w = *state;
+    open_store(w);
+    create(w);
+    submit_turn(w);
+    submit_turn(w);
+    end_task(w, 1, TASK_ALL, "killed");
+    end_task(w, 3, TASK_ALL, "killed");
+    archive(w, 1);
+    store_archive_retain(w->store, 60 * 1000000);
+    archive(w, 3);
+    check_archived(w, 1, "killed");
+    assert_int_equal(
+        sql_exec(w->store->archive, "UPDATE batch SET at_us = 1 WHERE id = 1", "test", NULL), 0);
+    archive(w, 3);
+    check_archived(w, 1, NULL);
+    check_archived(w, 3, "killed");
+    assert_int_equal(count_archived(w, "job"), 1);
+    assert_int_equal(count_archived(w, "job_task"), 2);
+    assert_int_equal(count_archived(w, "spec"), 1);
+    assert_int_equal(count_archived(w, "batch"), 2);
+}
+
+/* Nothing of a batch is there when it could not be written; the next one is. */
+static void an_archive_that_cannot_be_written_says_so_and_goes_on_later(void **state)
+{
+    struct world *w = *state;
+    struct gw_err err = {0};
+    open_store(w);
+    create(w);
+    submit_turn(w);
+    end_task(w, 1, TASK_ALL, "killed");
+    assert_int_equal(sql_exec(w->store->archive,
+                              "CREATE TRIGGER no BEFORE INSERT ON job BEGIN SELECT RAISE(ABORT, "
+                              "'not now'); END",
+                              "test", NULL),
+                     0);
+    write_archive(w, 1);
+    assert_true(store_archive_result(w->store, &err) < 0);
+    assert_non_null(strstr(err.text, "not now"));
+    check_archived(w, 1, NULL);
+    assert_int_equal(sql_exec(w->store->archive, "DROP TRIGGER no", "test", NULL), 0);
+    archive(w, 1);
+    check_archived(w, 1, "killed");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_finished_task_is_archived_once_however_often_it_is_written),
+        TEST(what_an_earlier_version_archived_is_found),
+        TEST(what_is_older_than_the_archive_keeps_goes_when_others_come),
+        TEST(an_archive_that_cannot_be_written_says_so_and_goes_on_later),
+    };
+    return cmocka_run_group_tests_name("store_archive", tests, NULL, NULL);
+}
