@@ -7,7 +7,7 @@ if [ "${smoke-}" ]; then few=200 many=2000 million=5000 runs=2; else few=2000 ma
 # figures_of SECTION: what it has to give.
 figures_of() {
     case $1 in
-    submit) echo submit.window100 submit.window1 ;;
+    submit) echo submit.window100 submit.command submit.window1 ;;
     gwsubmit) echo gwsubmit.serial gwsubmit.parallel ;;
     store) echo mem.job mem.task ;;
     gwps) echo gwps.10000 gwps.json "$([ "$(id -u)" -ne 0 ] || echo gwps.user)" ;;
@@ -67,7 +67,18 @@ bench_submit() {
     null_grid || return
     "$BUILD/bench/clients" submit "$GW_SOCKET" "$many" 100 "$GWD_PID"
     "$BUILD/bench/clients" submit "$GW_SOCKET" "$few" 1 "$GWD_PID"
+    submit_by_command
     bench_end
+}
+
+# The same through gwsubmit -, the command's start included.
+submit_by_command() {
+    local jobs start
+    jobs=$((many / 5))
+    awk -v n="$jobs" '{ text = text $0 "\n" } END { for (i = 0; i < n; i++) printf "%s---\n", text }' bare.jt >templates
+    start=$(date +%s%N)
+    gwsubmit - <templates || return
+    printf '{"name":"submit.command","value":%s,"unit":"jobs/s"}\n' "$((jobs * 1000000000 / ($(date +%s%N) - start)))"
 }
 
 bench_gwsubmit() {
