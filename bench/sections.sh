@@ -117,7 +117,16 @@ bench_one() {
     bench_end
 }
 
+# On ext4 without a journal, as on some virtual machines, whoever makes a file looks at every inode that was removed in
+# the last minute, and each round is slower than the one before. There root measures on an ext4 of its own, with one.
 bench_staged() {
+    local device
+    device=$(findmnt -nvo SOURCE -T .)
+    if [ "$(id -u)" -eq 0 ] && [ "$(findmnt -no FSTYPE -T .)" = ext4 ] && ! tune2fs -l "$device" 2>/dev/null | grep -q has_journal; then
+        truncate -s 2G image && mkfs.ext4 -q -F image && mkdir mnt && mount -o loop image mnt || return
+        trap 'cd "$T_DIR/work" && umount mnt' EXIT
+        cd mnt || return
+    fi
     "$T_ROOT/bench/staged" "$few"
 }
 
