@@ -45,6 +45,7 @@ struct journal {
     char *instance, *dir;
     struct run own, *others;
     struct buf noted;
+    bool has_unsynced; /* a start was noted, and is not yet known to be on disk */
     struct entry *entries, *over;
     size_t n_over;
     struct journal *next;
@@ -112,25 +113,30 @@ static void put_entry(const struct entry *e, struct buf *b)
     const struct process_id *p = &e->r.process;
     bool is_running = e->r.state == RECORD_RUNNING;
     if (e->r.state == RECORD_ENDED)
-        buf_printf(b, "E %s %d\n", e->token, e->r.code);
+        buf_printf(b, "E %s %d .\n", e->token, e->r.code);
     else if (e->r.state == RECORD_LOST)
-        buf_printf(b, "L %s\n", e->token);
+        buf_printf(b, "L %s .\n", e->token);
     else
-        buf_printf(b, "S %s\n", e->token);
+        buf_printf(b, "S %s .\n", e->token);
     if (is_running)
-        buf_printf(b, "P %s %ld %" PRIu64 "\n", e->token, (long)p->pid, p->start);
+        buf_printf(b, "P %s %ld %" PRIu64 " .\n", e->token, (long)p->pid, p->start);
     if (!e->run && !is_over(e))
-        buf_printf(b, "A %s\n", e->token);
+        buf_printf(b, "A %s .\n", e->token);
 }
 
+/* A line that has no full stop was cut off: its writer died, or there was no space. */
 static void take_line(struct journal *j, struct run *run, char *line)
 {
+    size_t len = strlen(line);
+    if (len < 2 || strcmp(line + len - 2, " .") != 0)
+        return;
+    line[len - 2] = '\0';
     char *save, *kind = strtok_r(line, " ", &save), *token = strtok_r(NULL, " ", &save);
     char *first = strtok_r(NULL, " ", &save), *second = strtok_r(NULL, " ", &save);
     uint64_t a = 0, b = 0;
     if (!kind || !token || (first && num_parse_u64(first, 0, INT32_MAX, &a, NULL) < 0) ||
         (second && num_parse_u64(second, 0, UINT64_MAX, &b, NULL) < 0))
-        return; /* cut off by the end of its writer */
+        return;
     struct entry *e = entry_of(j, token, run);
     if (*kind == 'P' && second && !is_over(e)) {
         e->r.state = RECORD_RUNNING;
@@ -148,7 +154,7 @@ static void take_line(struct journal *j, struct run *run, char *line)
 }
 
 /* The whole lines that came since the last time. */
-static void run_read(struct journal *j, struct run *run)
+static int run_read(struct journal *j, struct run *run, struct gw_err *err)
 {
     struct buf text = BUF_INIT;
     ssize_t n;
@@ -157,6 +163,7 @@ static void run_read(struct journal *j, struct run *run)
         n = pread(run->fd, text.data + text.len, 1 << 16, run->at + (off_t)text.len);
         text.len += n > 0 ? (size_t)n : 0;
     } while (n > 0);
+    int r = n < 0 ? gw_err_sys(err, errno, "reading %s", run->path) : 0;
     size_t done = 0;
     for (char *end; text.len > done && (end = memchr(text.data + done, '\n', text.len - done));) {
         *end = '\0';
@@ -169,6 +176,7 @@ static void run_read(struct journal *j, struct run *run)
     }
     run->at += (off_t)done;
     buf_clear(&text);
+    return r;
 }
 
 static bool run_lives(const struct run *run)
@@ -207,31 +215,43 @@ static void forsake(struct journal *j, struct run *run)
     }
 }
 
-static void read_others(struct journal *j, struct buf *ret_gone)
+/* What cannot be read is not taken for empty: an attempt that it knows of would be started again.
+ */
+static int read_other(struct journal *j, const char *name, struct buf *ret_gone, struct gw_err *err)
+{
+    struct run *run = xcalloc(1, sizeof *run);
+    run->path = xasprintf("%s/%s", j->dir, name);
+    run->fd = open(run->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int r = run->fd < 0 ? gw_err_sys(err, errno, "opening %s", run->path) : 0;
+    bool lives = r == 0 && run_lives(run);
+    if (r == 0)
+        r = run_read(j, run, err);
+    if (r == 0 && lives) {
+        LL_PREPEND(j->others, run);
+        return 0;
+    }
+    if (r == 0) {
+        forsake(j, run);
+        buf_put(ret_gone, run->path, strlen(run->path) + 1);
+    }
+    run_close(run);
+    free(run);
+    return r;
+}
+
+static int read_others(struct journal *j, struct buf *ret_gone, struct gw_err *err)
 {
     DIR *dir = opendir(j->dir);
     struct dirent *d;
-    while (dir && (d = readdir(dir))) {
-        if (d->d_name[0] == '.')
-            continue;
-        struct run *run = xcalloc(1, sizeof *run);
-        run->path = xasprintf("%s/%s", j->dir, d->d_name);
-        run->fd = open(run->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        bool lives = run->fd >= 0 && run_lives(run);
-        if (run->fd >= 0)
-            run_read(j, run);
-        if (lives) {
-            LL_PREPEND(j->others, run);
-            continue;
-        }
-        forsake(j, run);
-        if (run->fd >= 0)
-            buf_put(ret_gone, run->path, strlen(run->path) + 1);
-        run_close(run);
-        free(run);
-    }
+    int r = dir ? 0 : gw_err_sys(err, errno, "reading %s", j->dir);
+    while (r == 0 && (errno = 0, d = readdir(dir)))
+        if (d->d_name[0] != '.')
+            r = read_other(j, d->d_name, ret_gone, err);
+    if (r == 0 && errno)
+        r = gw_err_sys(err, errno, "reading %s", j->dir);
     if (dir)
         closedir(dir);
+    return r;
 }
 
 static int sync_dir(const char *path)
@@ -302,10 +322,11 @@ static int open_journal(struct journals *js, const char *instance, struct journa
     if (r == 0)
         r = file_mkdirs(j->dir, 0700, err);
     if (r == 0) {
-        read_others(j, &gone);
         j->own.path = xasprintf("%s/%ld.%" PRIu64, j->dir, (long)self.pid, self.start);
-        r = begin_file(j, err);
+        r = read_others(j, &gone, err);
     }
+    if (r == 0)
+        r = begin_file(j, err);
     for (size_t at = 0; r == 0 && at < gone.len; at += strlen(gone.data + at) + 1)
         if (strcmp(gone.data + at, j->own.path) != 0)
             unlink(gone.data + at);
@@ -356,16 +377,17 @@ void journals_destroy(struct journals *js)
 /* --- in the course of a run --- */
 
 /* What the run that started it has said since, and whether it says more. */
-static void catch_up(struct journal *j, const char *token, struct entry **e)
+static int catch_up(struct journal *j, const char *token, struct entry **e, struct gw_err *err)
 {
     struct run *run = (*e)->run;
     if (!run || run == &j->own)
-        return;
+        return 0;
     bool lives = run_lives(run); /* looked at before what it wrote last is read */
-    run_read(j, run);
+    int r = run_read(j, run, err);
     *e = find(j, token);
-    if (*e && (*e)->run == run && !lives)
+    if (r == 0 && *e && (*e)->run == run && !lives)
         (*e)->run = NULL;
+    return r;
 }
 
 int journal_look(struct journals *js, const char *token, struct record *ret, struct gw_err *err)
@@ -382,8 +404,9 @@ int journal_look(struct journals *js, const char *token, struct record *ret, str
             return r;
     }
     struct entry *e = find(j, token);
-    if (e)
-        catch_up(j, token, &e);
+    int r = e ? catch_up(j, token, &e, err) : 0;
+    if (r < 0)
+        return r;
     if (e) {
         *ret = e->r;
         ret->is_watched = e->run != NULL;
@@ -396,6 +419,7 @@ void journal_start(struct journals *js, const char *token)
     struct journal *j = journal_of(js, token);
     struct entry *e = entry_of(j, token, &j->own);
     put_entry(e, &j->noted);
+    j->has_unsynced = true;
 }
 
 void journal_run(struct journals *js, const char *token, const struct process_id *id)
@@ -404,7 +428,7 @@ void journal_run(struct journals *js, const char *token, const struct process_id
     struct entry *e = entry_of(j, token, &j->own);
     e->r.state = RECORD_RUNNING;
     e->r.process = *id;
-    buf_printf(&j->noted, "P %s %ld %" PRIu64 "\n", token, (long)id->pid, id->start);
+    buf_printf(&j->noted, "P %s %ld %" PRIu64 " .\n", token, (long)id->pid, id->start);
 }
 
 void journal_never(struct journals *js, const char *token)
@@ -413,33 +437,34 @@ void journal_never(struct journals *js, const char *token)
     struct entry *e = find(j, token);
     if (e)
         entry_drop(j, e);
-    buf_printf(&j->noted, "N %s\n", token);
+    buf_printf(&j->noted, "N %s .\n", token);
 }
 
 void journal_end(struct journals *js, const char *token, int code)
 {
     struct journal *j = journal_of(js, token);
     entry_over(j, entry_of(j, token, &j->own), RECORD_ENDED, code & 0xff);
-    buf_printf(&j->noted, "E %s %d\n", token, code & 0xff);
+    buf_printf(&j->noted, "E %s %d .\n", token, code & 0xff);
 }
 
 void journal_lose(struct journals *js, const char *token)
 {
     struct journal *j = journal_of(js, token);
     entry_over(j, entry_of(j, token, &j->own), RECORD_LOST, 0);
-    buf_printf(&j->noted, "L %s\n", token);
+    buf_printf(&j->noted, "L %s .\n", token);
 }
 
 static int write_noted(struct journal *j, bool is_synced, struct gw_err *err)
 {
-    if (j->noted.len == 0)
+    bool is_sync_due = is_synced && j->has_unsynced;
+    if (j->noted.len == 0 && !is_sync_due)
         return 0;
     /* What could not be written whole is written again: a line that stands twice says nothing new,
      * and one that was cut off is ended by the newline. */
     if (file_write_all(j->own.fd, j->noted.data, j->noted.len) < 0 ||
-        (is_synced && fdatasync(j->own.fd) < 0)) {
+        (is_sync_due && fdatasync(j->own.fd) < 0)) {
         int r = gw_err_sys(err, errno, "writing %s", j->own.path);
-        if (j->noted.data[0] != '\n') {
+        if (j->noted.len && j->noted.data[0] != '\n') {
             struct buf again = BUF_INIT;
             buf_putc(&again, '\n');
             buf_put(&again, j->noted.data, j->noted.len);
@@ -448,6 +473,8 @@ static int write_noted(struct journal *j, bool is_synced, struct gw_err *err)
         }
         return r;
     }
+    if (is_sync_due)
+        j->has_unsynced = false;
     j->own.at += (off_t)j->noted.len;
     buf_reset(&j->noted);
     return j->own.at > COMPACT_BYTES ? begin_file(j, err) : 0;

@@ -2,6 +2,8 @@
  * process, and how they ended. Lines are appended to a file of this run of the driver, in a
  * directory of the daemon's instance (the first part of a token), and read by later runs.
  *
+ * Each line ends in " .", so that one that was cut off is known:
+ *
  *     S token              it may run from now on; on disk before it is started
  *     P token pid start    it runs
  *     A token              it was started by a run that is gone: nobody will learn how it ends
@@ -38,7 +40,8 @@ struct journals;
 struct journals *journals_create(const char *dir, struct gw_err *err);
 void journals_destroy(struct journals *js);
 
-/* What is known of a token now; reads what other runs have said since. */
+/* What is known of a token now; reads what other runs have said since. A negative code: a file
+ * could not be read, and nothing is known. */
 int journal_look(struct journals *js, const char *token, struct record *ret, struct gw_err *err);
 
 /* Note a step; journals_write() makes it a line of the file. Only after journal_look() of the

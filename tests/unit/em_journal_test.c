@@ -171,8 +171,8 @@ static void of_another_boot_nothing_runs(void **state)
 {
     (void)state;
     char *path = xasprintf("%s/i", dir), *file = xasprintf("%s/i/1.1", dir);
-    char *text = xasprintf("gw_em_fork 1 0-0\nS i.1.1.0.1\nP i.1.1.0.1 %ld 1\nS i.1.2.0.1\n"
-                           "E i.1.3.0.1 0\nE i.1.4",
+    char *text = xasprintf("gw_em_fork 1 0-0\nS i.1.1.0.1 .\nP i.1.1.0.1 %ld 1 .\nS i.1.2.0.1 .\n"
+                           "E i.1.3.0.1 1\nE i.1.3.0.1 137 .\nE i.1.4",
                            (long)getpid());
     assert_int_equal(file_mkdirs(path, 0700, NULL), 0);
     assert_int_equal(file_write(file, text, strlen(text), 0600, NULL), 0);
@@ -180,6 +180,7 @@ static void of_another_boot_nothing_runs(void **state)
     assert_int_equal(look(js, "i.1.1.0.1").state, RECORD_LOST);
     assert_int_equal(look(js, "i.1.2.0.1").state, RECORD_LOST);
     assert_int_equal(look(js, "i.1.3.0.1").state, RECORD_ENDED);
+    assert_int_equal(look(js, "i.1.3.0.1").code, 137);      /* the first try was cut off */
     assert_int_equal(look(js, "i.1.4").state, RECORD_NONE); /* the line was never whole */
     assert_int_equal(access(file, F_OK), -1);
     journals_destroy(js);
@@ -220,6 +221,50 @@ static void a_directory_that_cannot_be_written_is_told(void **state)
     assert_true(err.text[0]);
 }
 
+/* Instead of the C library's: counts. */
+static int n_syncs;
+int fdatasync(int fd)
+{
+    n_syncs++;
+    return fsync(fd);
+}
+
+static void a_start_is_synced_though_it_was_written_without(void **state)
+{
+    (void)state;
+    struct journals *js = begin();
+    struct gw_err err;
+    look(js, "i.1.1.0.1");
+    journal_start(js, "i.1.1.0.1");
+    assert_int_equal(journals_write(js, false, &err), 0); /* for another job's end */
+    n_syncs = 0;
+    write_all(js);
+    assert_int_equal(n_syncs, 1);
+    write_all(js);
+    journal_end(js, "i.1.1.0.1", 0);
+    write_all(js);
+    assert_int_equal(n_syncs, 1); /* an end need not be */
+    journals_destroy(js);
+}
+
+static void what_cannot_be_read_is_not_taken_for_empty(void **state)
+{
+    (void)state;
+    struct record r;
+    struct gw_err err;
+    char *path = xasprintf("%s/i", dir), *file = xasprintf("%s/i/1.1", dir);
+    assert_int_equal(file_mkdirs(path, 0700, NULL), 0);
+    assert_int_equal(symlink("/dev/null", file), 0);
+    struct journals *js = begin();
+    assert_true(journal_look(js, "i.1.1.0.1", &r, &err) < 0);
+    assert_non_null(strstr(err.text, file));
+    unlink(file);
+    assert_int_equal(look(js, "i.1.1.0.1").state, RECORD_NONE);
+    journals_destroy(js);
+    free(path);
+    free(file);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -245,6 +290,8 @@ int main(void)
         TEST(of_another_boot_nothing_runs),
         TEST(what_ended_is_remembered_for_a_hundred_thousand_ends),
         TEST(a_directory_that_cannot_be_written_is_told),
+        TEST(a_start_is_synced_though_it_was_written_without),
+        TEST(what_cannot_be_read_is_not_taken_for_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
