@@ -16,7 +16,7 @@ static int fail(const struct gw_err *err)
     return 1;
 }
 
-/* 1 when a task of `array` has started. */
+/* 1 when a program runs: the driver has its exec's word for it. */
 static int next_start(struct gw *gw, int64_t watch, struct gw_err *err)
 {
     json_t *line;
@@ -24,9 +24,9 @@ static int next_start(struct gw *gw, int64_t watch, struct gw_err *err)
     if (r <= 0)
         return r == 0 ? gw_err_set(err, GW_ETIMEDOUT, "no task started in a minute") : r;
     const char *kind = gw_text(gw_object(line, "event"), "kind", "");
-    bool is_start = strcmp(kind, "attempt-started") == 0;
+    bool is_running = strcmp(kind, "attempt-submitted") == 0;
     json_decref(line);
-    return is_start;
+    return is_running;
 }
 
 int main(int argc, char **argv)

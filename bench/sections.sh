@@ -91,7 +91,7 @@ bench_gwsubmit() {
 
 bench_array() {
     bare_template
-    null_grid "TASKS_PER_ARRAY = 1000000" || return
+    this_machine 16 "TASKS_PER_ARRAY = 1000000" || return
     "$BUILD/bench/array" "$GW_SOCKET" "$million" bare.jt
     bench_end
 }
