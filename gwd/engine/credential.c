@@ -19,11 +19,6 @@ static struct credential *find(const struct engine *e, const char *path)
     return c;
 }
 
-const struct credential *engine_credentials(const struct engine *e)
-{
-    return e->credentials;
-}
-
 const struct credential *engine_credential(const struct engine *e, const char *path)
 {
     return find(e, path);

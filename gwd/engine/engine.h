@@ -247,7 +247,6 @@ struct credential {
     bool is_known;
     UT_hash_handle hh;
 };
-const struct credential *engine_credentials(const struct engine *e); /* the first; ->hh.next */
 const struct credential *engine_credential(const struct engine *e, const char *path); /* or NULL */
 enum credential_state credential_state(const struct credential *c, int64_t life_us, int64_t now_us);
 /* What is wrong with it and what to do about it; malloc'ed, NULL when nothing is. */
