@@ -164,11 +164,20 @@ void reason_words(const json_t *reason, struct buf *out)
         buf_printf(out, ": %s", message);
 }
 
+/* Then no host was asked whether the job fits: nothing is wrong with it. */
+static bool all_are_drained(const json_t *params)
+{
+    int64_t hosts = gw_int(params, "hosts", 0);
+    return hosts > 0 && gw_int(params, "drained", 0) == hosts;
+}
+
 const char *reason_advice(const json_t *reason)
 {
     const struct reason_row *row = find(gw_text(reason, "code", ""));
-    bool is_site =
-        row && strcmp(row->code, "busy") == 0 && gw_is_null(gw_object(reason, "params"), "hosts");
+    const json_t *params = gw_object(reason, "params");
+    bool is_site = row && strcmp(row->code, "busy") == 0 && gw_is_null(params, "hosts");
+    if (row && strcmp(row->code, "no-match") == 0 && all_are_drained(params))
+        return "an administrator has drained them; gwhost --undrain uses a host again";
     return row && !is_site ? row->advice : NULL;
 }
 

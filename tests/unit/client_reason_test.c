@@ -26,6 +26,12 @@ static const struct {
      "1\",\"removed\":0}],"
      "\"too_small\":1,\"busy\":0}}",
      "no host fits (of 5 hosts: 1 not up, 3 without ARCH = \"x\", 1 too small)", "REQUIREMENTS"},
+    {"{\"code\":\"no-match\",\"blame\":\"site\",\"params\":{\"hosts\":2,\"down\":0,\"drained\":2,"
+     "\"busy\":0}}",
+     "no host fits (of 2 hosts: 2 drained)", "an administrator has drained them"},
+    {"{\"code\":\"no-match\",\"blame\":\"job\",\"params\":{\"hosts\":2,\"drained\":1,\"too_small\":"
+     "1}}",
+     "no host fits (of 2 hosts: 1 drained, 1 too small)", "REQUIREMENTS"},
     {"{\"code\":\"busy\",\"blame\":\"site\",\"params\":{\"hosts\":1,\"busy\":1}}",
      "every host that fits is busy (of 1 host: 1 busy)", "slot"},
     {"{\"code\":\"busy\",\"blame\":\"site\",\"params\":{\"message\":\"queue full\"}}",
