@@ -222,6 +222,7 @@ int submission_await(struct gw *gw, const struct submit_options *o, const uint64
                         .n = n,
                         .array = array,
                         .from = from,
+                        .is_whole = o->common.is_json,
                         .timeout_ms = -1,
                         .patience_ms = PATIENCE_WAIT_MS,
                         .on_event = on_event,

@@ -139,6 +139,7 @@ static int run(int argc, char **argv)
                             .n = o.ids.n,
                             .array = o.array,
                             .is_any = o.is_any,
+                            .is_whole = o.common.is_json,
                             .timeout_ms = o.timeout_ms,
                             .patience_ms = PATIENCE_WAIT_MS,
                             .on_end = on_end,

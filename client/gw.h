@@ -147,8 +147,10 @@ struct gw_wait {
     int64_t timeout_ms;  /* -1: none; then -GW_ETIMEDOUT */
     int64_t patience_ms; /* for a daemon that went away to come back */
     void (*on_event)(void *ctx, const json_t *event); /* each may be NULL */
-    void (*on_end)(void *ctx,
-                   const json_t *job); /* once for each job, as docs/client-protocol.md shows it */
+    /* Once for each job, as docs/client-protocol.md shows it: id, phase, ended, exit_code, signal
+     * and reason, or all members with is_whole. */
+    void (*on_end)(void *ctx, const json_t *job);
+    bool is_whole;
     void (*on_lost)(void *ctx, const char *why);
     void (*on_back)(void *ctx);
     void *ctx;

@@ -159,6 +159,16 @@ static int take_page(void *ctx, const json_t *jobs, const char *text, size_t len
     return 0;
 }
 
+/* No more than on_end is promised: of a million tasks the rest is most of what there is to read. */
+static json_t *add_fields(const struct waiter *s, json_t *filter)
+{
+    if (!s->w->is_whole)
+        json_object_set_new(
+            filter, "fields",
+            json_pack("[ssssss]", "id", "phase", "ended", "exit_code", "signal", "reason"));
+    return filter;
+}
+
 /* What to ask for: an array as a whole when most of it is dirty. NULL: nothing. */
 static json_t *dirty_filter(struct waiter *s)
 {
@@ -173,10 +183,10 @@ static json_t *dirty_filter(struct waiter *s)
     s->n_dirty = 0;
     if (is_whole) {
         json_decref(ids);
-        return json_pack("{sI}", "array", (json_int_t)s->w->array);
+        return add_fields(s, json_pack("{sI}", "array", (json_int_t)s->w->array));
     }
     if (json_array_size(ids))
-        return json_pack("{so}", "ids", ids);
+        return add_fields(s, json_pack("{so}", "ids", ids));
     json_decref(ids);
     return NULL;
 }

@@ -313,12 +313,34 @@ static void the_watch_begins_where_the_listing_ended(void **state)
     assert_true(fake_stop(f));
 }
 
+static void an_ended_job_has_what_on_end_needs_or_all_members(void **state)
+{
+    static const struct fake_step steps[] = {{FAKE_ACCEPT, NULL},         {FAKE_EXPECT, "jobs"},
+                                             {FAKE_SEND, JOBS(DONE(12))}, {FAKE_EXPECT, "jobs"},
+                                             {FAKE_SEND, JOBS(DONE(12))}, {0}};
+    struct fake *f = fake_start(steps);
+    struct gw *gw;
+    struct gw_wait w = {.ids = (uint64_t[]){12}, .n = 1, .timeout_ms = -1};
+    (void)state;
+    assert_int_equal(gw_connect(f->path, &gw, NULL), 0);
+    assert_int_equal(gw_wait(gw, &w, NULL), 0);
+    w.is_whole = true;
+    assert_int_equal(gw_wait(gw, &w, NULL), 0);
+    char *fields = json_dumps(json_object_get(fake_request(f, 0), "fields"), JSON_COMPACT);
+    assert_string_equal(fields, "[\"id\",\"phase\",\"ended\",\"exit_code\",\"signal\",\"reason\"]");
+    assert_null(json_object_get(fake_request(f, 1), "fields"));
+    free(fields);
+    gw_close(gw);
+    assert_true(fake_stop(f));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_end_is_told_once),
         cmocka_unit_test(a_long_listing_comes_in_portions),
         cmocka_unit_test(the_watch_begins_where_the_listing_ended),
+        cmocka_unit_test(an_ended_job_has_what_on_end_needs_or_all_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
