@@ -128,25 +128,18 @@ bool spots_look(struct sched *s, uint32_t slot)
 
 static bool failed_at(const struct task *t, const struct host *h)
 {
-    for (size_t i = 0; i < t->n_attempts; i++)
+    for (size_t i = 0; t && i < t->n_attempts; i++)
         if (t->attempts[i].reason.blame == BLAME_SITE && strcmp(t->attempts[i].host, h->name) == 0)
             return true;
     return false;
 }
 
-static bool has_failed(const struct task *t)
-{
-    for (size_t i = 0; t && i < t->n_attempts; i++)
-        if (t->attempts[i].reason.blame == BLAME_SITE)
-            return true;
-    return false;
-}
-
-/* For a task that failed somewhere all open hosts are gone through. */
-static bool best_elsewhere(struct sched *s, uint32_t slot, const struct task *t, struct spot *ret)
+/* For a task that failed at the best place of all: all open hosts are gone through. */
+static void best_elsewhere(struct sched *s, uint32_t slot, const struct task *t, struct spot *ret)
 {
     bool is_found = false, best_failed = false;
     for (struct sched_host *h = s->open_first; h; h = h->next) {
+        s->budget--;
         if (cells_get(s, slot, h->id) != FITS ||
             (!cells_has(s, slot) && facts_verdict(s, &s->lanes[slot], h) != FITS))
             continue;
@@ -161,7 +154,6 @@ static bool best_elsewhere(struct sched *s, uint32_t slot, const struct task *t,
             *ret = spot;
         }
     }
-    return is_found;
 }
 
 /* Among what was found; false when none of it holds any more. */
@@ -189,8 +181,6 @@ enum spot_answer spots_best(struct sched *s, uint32_t slot, const struct job *j,
 {
     struct lane *l = &s->lanes[slot];
     const struct task *t = job_task(j, task);
-    if (has_failed(t))
-        return best_elsewhere(s, slot, t, ret) ? SPOT_FOUND : SPOT_NONE;
     while (!best_found(s, l, ret)) {
         if (!l->is_truncated)
             return SPOT_NONE;
@@ -198,5 +188,7 @@ enum spot_answer spots_best(struct sched *s, uint32_t slot, const struct job *j,
         if (!spots_look(s, slot))
             return SPOT_LATER;
     }
+    if (failed_at(t, s->hosts[ret->host]->host))
+        best_elsewhere(s, slot, t, ret);
     return SPOT_FOUND;
 }

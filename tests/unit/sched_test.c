@@ -523,6 +523,28 @@ static void a_pass_that_was_cut_goes_on_where_it_ended(void **state)
     bench_destroy(b);
 }
 
+/* A start costs 500, and a search elsewhere each open host: else one pass takes as long as it
+ * likes. */
+static void a_search_of_all_hosts_is_charged_to_the_pass(void **state)
+{
+    (void)state;
+    struct bench *b = bench_create();
+    for (int i = 0; i < HOSTS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "h%d", i);
+        add_host(b, name, i ? SLOTS(9) "CPU_MHZ=5" : SLOTS(9) "CPU_MHZ=9000");
+    }
+    for (int i = 0; i < 60; i++)
+        fail_there(b, add_job(b, "RANK = CPU_MHZ", 1, 0), "h0", BLAME_SITE, 0);
+    apply(b, (struct event){.kind = EV_DISPATCH_PAUSED, .flag = 1});
+    assert_string_equal(run(b), ""); /* but all is evaluated */
+    apply(b, (struct event){.kind = EV_DISPATCH_PAUSED, .flag = 0});
+    assert_true(sched_run(b->sched, &b->limits, NOW_US, 20000));
+    assert_in_range(b->n_taken, 20000 / (500 + HOSTS_MAX) - 2, 20000 / (500 + HOSTS_MAX) + 1);
+    assert_null(strstr(buf_str(&b->log), "@h0"));
+    bench_destroy(b);
+}
+
 /* The number of classes counts, not of jobs: 100,000 tasks and 2,000 jobs over 64 hosts. */
 static void a_pass_costs_classes_times_hosts_and_not_jobs_times_hosts(void **state)
 {
@@ -568,6 +590,7 @@ int main(void)
         cmocka_unit_test(a_host_of_the_owners_name_waits_for_his_credential),
         cmocka_unit_test(a_class_is_found_by_its_slot_also_when_that_had_another_one),
         cmocka_unit_test(a_pass_that_was_cut_goes_on_where_it_ended),
+        cmocka_unit_test(a_search_of_all_hosts_is_charged_to_the_pass),
     };
     return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
 }
