@@ -27,7 +27,8 @@
 
 enum {
     FILE_MAX_BYTES = 1 << 20,
-    SETTLE_MS = 100, /* after a change, for the others that come with it */
+    NAMES_MAX_BYTES = 60000, /* of one DISCOVER answer */
+    SETTLE_MS = 100,         /* after a change, for the others that come with it */
 };
 
 struct host {
@@ -166,18 +167,22 @@ static void add_listed(struct im *im, const struct hosts *before, struct hosts *
     buf_clear(&text);
 }
 
+/* In as many lines as it takes: hosts that were told stay known. */
 static void answer_discover(struct im *im)
 {
     struct buf names = BUF_INIT;
-    for (size_t i = 0; i < im->hosts.n; i++)
-        buf_printf(&names, "%s%s", i ? " " : "", im->hosts.items[i].name);
-    if (im->mistake && im->hosts.n == 0)
+    if (im->mistake && im->hosts.n == 0) {
         kit_fail(im->kit, "DISCOVER", "-", NULL, "io:site", "%s", im->mistake);
-    else if (names.len > LINE_MAX_BYTES - 100)
-        kit_fail(im->kit, "DISCOVER", "-", NULL, "internal:us",
-                 "the names of %zu hosts are longer than a line", im->hosts.n);
-    else
+        return;
+    }
+    for (size_t i = 0; i < im->hosts.n; i++) {
+        buf_printf(&names, "%s%s", names.len ? " " : "", im->hosts.items[i].name);
+        if (names.len < NAMES_MAX_BYTES || i + 1 == im->hosts.n)
+            continue;
         kit_succeed(im->kit, "DISCOVER", "-", NULL, "%s", buf_str(&names));
+        buf_reset(&names);
+    }
+    kit_succeed(im->kit, "DISCOVER", "-", NULL, "%s", buf_str(&names));
     buf_clear(&names);
 }
 

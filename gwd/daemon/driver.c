@@ -5,6 +5,7 @@
 #include "gwd/daemon/settings.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ struct driver_process {
     unsigned starts_failed;
     uint64_t bad_lines;
     int64_t bad_since_us, bad_logged_us;
-    char *why; /* it is down */
+    char *why; /* it is down, or cannot tell its hosts; NULL: all is well */
     struct driver_process *next;
 };
 
@@ -166,6 +167,7 @@ static void driver_down(struct driver_process *p, const char *why)
     p->state = p->daemon->is_stopping ? DRIVER_STOPPED : DRIVER_DOWN;
     free(p->why);
     p->why = xstrdup(why);
+    utf8_clean(p->why);
     p->features = 0;
     if (!p->daemon->is_stopping)
         log_warn("%s: %s", LABEL(p), why);
@@ -283,6 +285,24 @@ static bool verb_is_known(enum driver_kind kind, const char *verb)
     return false;
 }
 
+/* The engine only adds hosts, so that nobody would hear of a failure. It comes with each DISCOVER:
+ * one that says the same again is not logged. */
+static void take_discovery(struct driver_process *p, const struct driver_line *l)
+{
+    char *why = NULL;
+    if (!l->is_success) {
+        struct reason r = {0};
+        reason_from_driver(&r, l->text);
+        why = xasprintf("it cannot tell its hosts: %.500s", r.text ? r.text : r.code);
+        utf8_clean(why);
+        reason_clear(&r);
+    }
+    if (why && (!p->why || strcmp(why, p->why) != 0))
+        log_warn("%s: %s", LABEL(p), why);
+    free(p->why);
+    p->why = why;
+}
+
 static void answer(struct driver_process *p, const struct driver_line *l)
 {
     struct input in = {.kind = IN_ANSWER,
@@ -300,6 +320,8 @@ static void answer(struct driver_process *p, const struct driver_line *l)
         HASH_FIND(hh, p->by_number, &number, sizeof number, h);
     settle(p, h ? h : &p->nobody, l->verb);
     if (p->settings->kind == DRIVER_IM) {
+        if (strcmp(l->verb, "DISCOVER") == 0)
+            take_discovery(p, l);
         in.answer.number = number;
         turn_input(p->daemon, &in);
         return;

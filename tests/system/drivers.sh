@@ -591,6 +591,38 @@ im_reports() {
     finalize im 3
 }
 
+# The daemon with these lines of configuration more.
+daemon() {
+    GWD_DIR=$T_DIR/gwd
+    mkdir -p "$GWD_DIR"
+    printf '%s\n' "STATE_DIR = \"$GWD_DIR\"" "SOCKET = \"$GWD_DIR/gwd.sock\"" "TM_MAD = local:gw_tm_local:" \
+        "EM_MAD = fork:gw_em_fork::rsl" "$@" >"$GWD_DIR/gwd.conf"
+    gwd_start
+}
+
+has_hosts() {
+    [ "$(gwhost -n | wc -l)" = "$1" ]
+}
+
+im_reports_many() {
+    mkdir "$T_DIR/listed"
+    echo 'ARCH="x86_64" LRMS_NAME="fork"' >"$T_DIR/listed/attr"
+    printf 'host-%05d.grid.example.org attr\n' {1..10000} >"$T_DIR/listed/list"
+    t_check "a daemon with a list of 10,000 hosts becomes ready" \
+        daemon "IM_MAD = static:gw_im_static:-l $T_DIR/listed/list:local:fork" || return
+    t_check "all of 10,000 hosts, whose names take several lines, are known" t_within 30 has_hosts 10000
+    gwd_stop
+    t_check "a daemon whose list cannot be read becomes ready" \
+        daemon "IM_MAD = static:gw_im_static:-l $T_DIR/listed/none:local:fork" || return
+    t_check "a DISCOVER that failed is the driver's reason" \
+        t_within 10 bash -c "gwhost --drivers | grep -q '^im  *static  *up .*it cannot tell its hosts: opening $T_DIR/listed/none'"
+    t_match "and stands in the log" "im driver static: it cannot tell its hosts: opening $T_DIR/listed/none" "$(cat "$GWD_DIR.log")"
+    echo "one attr" >"$T_DIR/listed/none"
+    t_check "it is over with the next that succeeds" \
+        t_within 10 bash -c "gwhost --drivers | grep '^im  *static  *up ' | grep -qv 'cannot tell'"
+    gwd_stop
+}
+
 em em
 tm tm
 em_cancel_begin
@@ -603,6 +635,7 @@ em_bare
 em_kills_orphans
 em_under_gridway
 im_reports
+im_reports_many
 tm_copies
 tm_takes_small_files
 tm_is_not_led_astray
