@@ -9,6 +9,9 @@
  *     clients talk SOCKET LINE...                 sends lines, prints what comes until a second is
  *                                                 silent
  *     clients deaf SOCKET                         watches and never reads; ends when it is cut off
+ *     clients crowd SOCKET N LINE [STATUSES]      one connection sends LINE N times and closes its
+ *                                                 writing end; another asks `status` meanwhile, and
+ *                                                 so often (0) before the first begins to read
  *
  * The jobs are those of `bare.jt` in the current directory if there is one. */
 #include "bench/report.h"
@@ -241,18 +244,80 @@ static void be_deaf(const char *path)
     puts(poll(&p, 1, 60000) > 0 ? "cut off" : "still there");
 }
 
-/* Lines that have come; counted, not kept. */
-static unsigned long read_lines(int fd)
+/* Lines that have come are counted, not kept. False: nothing will come any more. */
+static bool count_lines(int fd, unsigned long *lines)
 {
     static char chunk[1 << 18];
     ssize_t n = recv(fd, chunk, sizeof chunk, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN))
-        die("a watcher", "it was cut off though it reads");
-    unsigned long lines = 0;
     for (const char *p = chunk, *end = chunk + (n > 0 ? n : 0);
          p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
-        lines++;
+        ++*lines;
+    return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+static unsigned long read_lines(int fd)
+{
+    unsigned long lines = 0;
+    if (!count_lines(fd, &lines))
+        die("a watcher", "it was cut off though it reads");
     return lines;
+}
+
+/* --- a crowd --- */
+
+/* A connection with much to say: what it has not said yet, and the lines that it was answered. */
+struct crowd {
+    int fd;
+    struct buf text;
+    size_t sent;
+    unsigned long lines;
+};
+
+static void crowd_send(struct crowd *w)
+{
+    ssize_t n =
+        send(w->fd, w->text.data + w->sent, w->text.len - w->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN)
+        die("sending", strerror(errno));
+    w->sent += n > 0 ? (size_t)n : 0;
+    if (w->sent == w->text.len)
+        shutdown(w->fd, SHUT_WR);
+}
+
+/* Asks for the status until the crowd has been answered and its connection was closed. */
+static void crowd(const char *path, unsigned long n, const char *line, unsigned long patience)
+{
+    struct crowd w = {.fd = connect_fd(path)};
+    struct pollfd p[2] = {{.fd = w.fd}, {.fd = connect_fd(path), .events = POLLIN}};
+    unsigned long asked = 0, answered = 0;
+    double asked_s = 0, slowest_s = 0;
+    for (unsigned long i = 0; i < n; i++)
+        buf_printf(&w.text, "%s\n", line);
+    for (bool is_open = true; is_open;) {
+        bool is_sending = w.sent < w.text.len;
+        p[0].events = (short)((is_sending ? POLLOUT : 0) | (answered > patience ? POLLIN : 0));
+        p[0].fd = p[0].events ? w.fd : -1;
+        if (poll(p, 2, 60000) <= 0)
+            die("crowd", "nothing comes");
+        if (is_sending && (p[0].revents & POLLOUT))
+            crowd_send(&w);
+        if ((p[1].revents & POLLIN) && !count_lines(p[1].fd, &answered))
+            die("status", "it was cut off");
+        if (asked < answered) { /* the greeting is the first line */
+            double now_s = report_now_s();
+            if (asked && now_s - asked_s > slowest_s)
+                slowest_s = now_s - asked_s;
+            asked_s = now_s;
+            asked++;
+            send_line(p[1].fd, "{\"id\":1,\"op\":\"status\"}");
+        }
+        if (p[0].revents & ~POLLOUT)
+            is_open = count_lines(w.fd, &w.lines);
+    }
+    report("crowd.answers", (double)w.lines - 1, "answers");
+    report("crowd.status.slowest", slowest_s * 1000, "ms");
+    report("crowd.statuses", (double)answered - 1, "answers");
+    buf_clear(&w.text);
 }
 
 /* Until each has `want` lines more than before. */
@@ -349,8 +414,11 @@ int main(int argc, char **argv)
         talk(argv[2], argv + 3);
     else if (strcmp(what, "deaf") == 0 && argc == 3)
         be_deaf(argv[2]);
+    else if (strcmp(what, "crowd") == 0 && argc >= 5)
+        crowd(argv[2], number(argv[3]), argv[4], argc > 5 ? number(argv[5]) : 0);
     else
         die("usage", "clients submit SOCKET N WINDOW [PID] | spawn-submit SOCKET N PARALLEL | "
-                     "watch SOCKET CLIENTS DEAD N_JOBS | talk SOCKET LINE... | deaf SOCKET");
+                     "watch SOCKET CLIENTS DEAD N_JOBS | talk SOCKET LINE... | deaf SOCKET | "
+                     "crowd SOCKET N LINE [STATUSES]");
     return 0;
 }

@@ -51,7 +51,8 @@ struct daemon {
     uv_timer_t driver_watchdog;
 
     uv_pipe_t listener;
-    struct connection *connections, *by_number, *to_flush;
+    struct connection *connections, *by_number, *to_flush, *unserved;
+    uint64_t round; /* of the loop */
     struct user *users;
     uint64_t next_connection;
     size_t n_connections;
@@ -96,7 +97,10 @@ json_t *drivers_json(const struct daemon *d);
 int server_start(struct daemon *d, struct gw_err *err);
 void server_stop(struct daemon *d);
 void server_flush(struct daemon *d); /* send what a turn has given; at its end */
-void server_free(struct daemon *d);  /* after the loop has ended */
+/* Once in a round, after its poll: those that had asked for more than a round has time for. */
+void server_go_on(struct daemon *d);
+bool server_has_more(const struct daemon *d); /* the next poll must not wait */
+void server_free(struct daemon *d);           /* after the loop has ended */
 struct connection *server_connection(struct daemon *d, uint64_t number); /* or NULL: it is gone */
 
 /* A line for the client: append its text to the buffer, then end it (which adds the newline).

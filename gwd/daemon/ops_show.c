@@ -11,7 +11,12 @@
 
 /* A listing: what is wanted, and the answer as it grows. The loop is not held for longer than
  * LISTING_MAX_US: what does not fit is asked for again, from `next` on. */
-enum { LISTING_MAX_US = 4000, LISTING_LOOK_EVERY = 64, LISTING_MAX_BYTES = 8 << 20 };
+enum {
+    LISTING_MAX_US = 4000,
+    LISTING_LOOK_EVERY = 64,
+    LISTING_MAX_BYTES = 8 << 20,
+    LISTING_MAX_IDS = 1000
+};
 
 struct listing {
     struct daemon *d;
@@ -208,13 +213,26 @@ static void listing_init(struct listing *l, struct connection *c, json_t *reques
                           .end_us = clock_mono_us() + LISTING_MAX_US};
 }
 
+/* No page of nothing, which the client would ask for again and again. False: it was told. */
+static bool has_good_size(struct connection *c, json_int_t id, json_t *request)
+{
+    const char *text = NULL;
+    if (json_array_size(json_object_get(request, "ids")) > LISTING_MAX_IDS)
+        text = "ids: at most 1000 in one request";
+    else if (asked_int(request, "limit", 1) == 0)
+        text = "limit: at least 1";
+    if (text)
+        connection_error(c, id, GW_EINVAL, text, NULL);
+    return !text;
+}
+
 void ops_jobs(struct connection *c, json_int_t id, json_t *request)
 {
     struct listing l;
     uint64_t array_id = (uint64_t)asked_int(request, "array", 0), missing = 0;
     uint64_t wanted = wanted_members(c, id, json_object_get(request, "fields"));
     const json_t *ids = json_object_get(request, "ids");
-    if (!wanted)
+    if (!wanted || !has_good_size(c, id, request))
         return;
     listing_init(&l, c, request, wanted);
     struct state *s = engine_state(l.d->engine);

@@ -26,6 +26,7 @@ enum {
     PROTOCOL_VERSION = 1,
     LINE_MAX_BYTES = 16 << 20,
     CHUNK_BYTES = 65536,
+    SERVE_MAX_US = 4000,         /* one connection in a round of the loop; then the others */
     OUTPUT_FULL_BYTES = 2 << 20, /* what can wait does, until the client has read */
     OUTPUT_MAX_BYTES = 64 << 20, /* waiting for one client: it is cut off */
     EVENTS_MAX_BYTES = 16 << 20, /* the same, of one that watches */
@@ -56,12 +57,17 @@ struct connection {
     bool has_streams;   /* it has watched, or followed output */
     bool is_watching;   /* it has to read, or is cut off */
     bool is_to_flush;   /* in daemon->to_flush */
+    uint64_t round;     /* the last in which it was served, */
+    int64_t end_us;     /* and until when (mono) */
+    struct buf unread;  /* has come, but not had its turn; while there is any: in
+                           daemon->unserved, and nothing more is read */
     struct buf line;    /* the part of a line that has come */
     struct buf out;     /* lines of this turn; sent together at its end */
     uint64_t stuck_ms;  /* when it last read something, while output waits for it */
     size_t stuck_bytes; /* what waited then */
     json_t *warnings;   /* by request id */
     struct connection *next_to_flush;
+    struct connection *prev_unserved, *next_unserved;
     struct connection *prev, *next;
     UT_hash_handle hh;
 };
@@ -138,11 +144,14 @@ static void on_closed(uv_handle_t *handle)
     }
     if (c->is_to_flush)
         LL_DELETE2(d->to_flush, c, next_to_flush);
+    if (c->unread.len)
+        DL_DELETE2(d->unserved, c, prev_unserved, next_unserved);
     DL_DELETE(d->connections, c);
     HASH_DELETE(hh, d->by_number, c);
     d->n_connections--;
     if (c->user)
         c->user->n_connections--;
+    buf_clear(&c->unread);
     buf_clear(&c->line);
     buf_clear(&c->out);
     json_decref(c->warnings);
@@ -247,16 +256,9 @@ static bool is_stuck(struct connection *c)
     return true;
 }
 
-static void flush(struct connection *c)
+static void send_out(struct connection *c)
 {
-    size_t len = c->out.len;
-    if (len == 0 || c->is_closing)
-        return;
-    if (is_stuck(c)) {
-        close_connection(c);
-        return;
-    }
-    size_t sent = write_now(c, c->out.data, len);
+    size_t len = c->out.len, sent = write_now(c, c->out.data, len);
     if (sent < len) {
         buf_drop(&c->out, sent);
         struct shared_text *rest = shared_text_create(&c->out);
@@ -268,8 +270,27 @@ static void flush(struct connection *c)
         buf_clear(&c->out);
     buf_reset(&c->out);
     c->stuck_bytes = waiting(c);
+}
+
+static void flush(struct connection *c)
+{
+    if (c->is_closing)
+        return;
+    if (c->out.len && is_stuck(c)) {
+        close_connection(c);
+        return;
+    }
+    if (c->out.len)
+        send_out(c);
     if (c->is_ending && waiting(c) == 0)
         close_connection(c);
+}
+
+static void flush_later(struct connection *c)
+{
+    if (!c->is_to_flush)
+        LL_PREPEND2(c->daemon->to_flush, c, next_to_flush);
+    c->is_to_flush = true;
 }
 
 void server_flush(struct daemon *d)
@@ -294,9 +315,7 @@ void connection_line_end(struct connection *c)
         buf_reset(&c->out);
         return;
     }
-    if (!c->is_to_flush)
-        LL_PREPEND2(c->daemon->to_flush, c, next_to_flush);
-    c->is_to_flush = true;
+    flush_later(c);
     if (waiting(c) > OUTPUT_MAX_BYTES) {
         log_warn("a client of user %ld does not read what it asked for; cut off",
                  (long)c->user->uid);
@@ -402,30 +421,84 @@ static void take_part(struct connection *c, const char *p, size_t len, bool is_w
     }
 }
 
+/* Its time in this round is not over, and it reads what it is answered. */
+static bool may_be_served(struct connection *c)
+{
+    int64_t now_us = clock_mono_us();
+    if (c->round != c->daemon->round) {
+        c->round = c->daemon->round;
+        c->end_us = now_us + SERVE_MAX_US;
+    }
+    return now_us < c->end_us && !connection_is_full(c);
+}
+
+/* So many bytes are done with. One that ends is not listened to. */
+static size_t serve(struct connection *c, const char *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len && !c->is_closing && !c->is_ending) {
+        if (!may_be_served(c))
+            return at;
+        const char *p = data + at, *newline = memchr(p, '\n', len - at);
+        size_t part = newline ? (size_t)(newline - p) : len - at;
+        take_part(c, p, part, newline != NULL);
+        at += newline ? part + 1 : part;
+    }
+    return len;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = stream->data;
-    const char *p = buf->base;
-    if (n < 0)
+    if (n == UV_EOF) { /* it may still want the answers that this turn gives */
+        c->is_ending = true;
+        flush_later(c);
+    } else if (n < 0) {
         close_connection(c);
-    for (size_t len = n > 0 ? (size_t)n : 0; len && !c->is_closing && !c->is_ending;) {
-        const char *newline = memchr(p, '\n', len);
-        size_t part = newline ? (size_t)(newline - p) : len;
-        take_part(c, p, part, newline != NULL);
-        if (!newline)
-            break;
-        p += part + 1;
-        len -= part + 1;
     }
+    size_t len = n > 0 ? (size_t)n : 0, done = serve(c, buf->base, len);
+    if (done == len)
+        return;
+    buf_put(&c->unread, buf->base + done, len - done);
+    DL_APPEND2(c->daemon->unserved, c, prev_unserved, next_unserved);
+    uv_read_stop(stream);
 }
 
-/* Read and served at once, so one chunk serves all connections. */
+/* Served at once, or what is left copied, so one chunk serves all connections. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     static char chunk[CHUNK_BYTES];
     (void)handle;
     (void)suggested;
     *buf = uv_buf_init(chunk, sizeof chunk);
+}
+
+void server_go_on(struct daemon *d)
+{
+    struct connection *c, *tmp;
+    DL_FOREACH_SAFE2(d->unserved, c, tmp, next_unserved)
+    {
+        size_t done = serve(c, c->unread.data, c->unread.len);
+        buf_drop(&c->unread, done);
+        if (c->unread.len)
+            continue;
+        buf_clear(&c->unread);
+        DL_DELETE2(d->unserved, c, prev_unserved, next_unserved);
+        if (!c->is_closing)
+            uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
+    }
+    d->round++;
+}
+
+bool server_has_more(const struct daemon *d)
+{
+    const struct connection *c;
+    DL_FOREACH2(d->unserved, c, next_unserved)
+    {
+        if (!connection_is_full(c))
+            return true;
+    }
+    return false;
 }
 
 static bool is_in_group(uid_t uid, gid_t gid, const char *group)

@@ -162,7 +162,7 @@ static void on_prepare(uv_prepare_t *handle)
     drivers_flush(d);
     server_flush(d);
     arm(d);
-    if (turn_is_due(d))
+    if (turn_is_due(d) || server_has_more(d))
         uv_idle_start(&d->no_wait, on_idle);
     else
         uv_idle_stop(&d->no_wait);
@@ -171,6 +171,7 @@ static void on_prepare(uv_prepare_t *handle)
 
 static void on_check(uv_check_t *handle)
 {
+    server_go_on(handle->data);
     turn(handle->data);
 }
 

@@ -55,6 +55,24 @@ wait $!
 t_equal "--json of many pages is one object" "$(gwps -n | wc -l)" "$(gwps --json | jq '.jobs | length')"
 t_equal "of nobody's jobs nothing is listed" "" "$(gwps -n -u nobody-here)"
 
+# --- one that asks for much at once ---
+t_match "a page of nothing is refused" '"code":"invalid","message":"limit: ' "$(speak '{"id":1,"op":"jobs","limit":0}')"
+t_match "more than 1,000 ids are refused" '"code":"invalid","message":"ids: ' \
+    "$(speak "{\"id\":1,\"op\":\"jobs\",\"ids\":[$(seq -s, 1 1001)]}")"
+t_equal "gwps asks for as many as it likes" 3000 "$(gwps -n $(seq 300 3299) | wc -l)"
+
+# crowded SENTENCE N LINE [STATUSES]: N requests in one connection are all answered, and another does not wait for them.
+crowded() {
+    local answer slowest
+    answer=$("$BUILD/bench/clients" crowd "$GW_SOCKET" "${@:2}")
+    slowest=$(jq -r 'select(.name == "crowd.status.slowest").value | floor' <<<"$answer")
+    t_equal "$1 are all answered" "$2" "$(jq -r 'select(.name == "crowd.answers").value' <<<"$answer")"
+    t_check "and do not hold up another client: $slowest ms" [ "${slowest:-9999}" -lt 500 ]
+}
+crowded "listings at once" 1000 '{"id":1,"op":"jobs","fields":["id"]}'
+crowded "submissions at once" 5000 '{"id":1,"op":"submit","template":"EXECUTABLE = /bin/true\n","home":"/tmp","hold":true}'
+crowded "listings that are read late" 300 '{"id":1,"op":"jobs"}' 100
+
 # --- one that watches and never reads ---
 "$BUILD/bench/clients" deaf "$GW_SOCKET" >cut.out &
 deaf=$!
