@@ -1,5 +1,5 @@
-/* The state as events: state_dump() writes them, checkpoint_apply() reads them. One is the mirror
- * of the other; a test folds dumps of random states. */
+/* The state as events: checkpoint_dump_*() write its parts, checkpoint_apply() reads them. One is
+ * the mirror of the other; a test folds dumps of random states. */
 #include "gwd/model/jobspec.h"
 #include "gwd/model/state_private.h"
 #include "lib/mem.h"
@@ -93,52 +93,12 @@ void checkpoint_dump_rest(const struct job *j, const struct task *t, checkpoint_
     }
 }
 
-static void dump_job(const struct job *j, checkpoint_emit *emit, void *ctx)
-{
-    const struct job_spec *spec = j->spec;
-    struct event ev = {.kind = EV_CK_JOB,
-                       .at_us = j->submitted_us,
-                       .job = j->id,
-                       .tasks = j->tasks,
-                       .array_id = j->array_id,
-                       .array_start = j->array_start,
-                       .array_increment = j->array_increment,
-                       .wish = j->wish,
-                       .source = spec->source,
-                       .file = spec->file,
-                       .home = spec->home,
-                       .user = spec->owner.user,
-                       .uid = spec->owner.uid,
-                       .gid = spec->owner.gid,
-                       .credential = spec->owner.credential,
-                       .project = spec->owner.project,
-                       .key = job_key(j),
-                       .priority = j->priority,
-                       .flag = j->is_rest_ended,
-                       .ended_us = j->rest_ended_us};
-    emit(ctx, &ev);
-    size_t it = 0;
-    for (const struct task *t; (t = job_next_task(j, &it));)
-        checkpoint_dump_task(j, t, emit, ctx);
-}
-
 void checkpoint_dump_sites(const struct state *s, checkpoint_emit *emit, void *ctx)
 {
     for (const struct site_record *site = s->sites; site; site = site->hh.next) {
         struct event ev = {.kind = EV_SITE_DRAINED, .host = site->host, .flag = site->is_drained};
         emit(ctx, &ev);
     }
-}
-
-static void dump_after(const struct state *s, checkpoint_emit *emit, void *ctx)
-{
-    size_t it = 0;
-    for (const struct job *j; (j = state_next_job(s, &it));) {
-        size_t task_it = 0;
-        for (const struct task *t; (t = job_next_task(j, &task_it));)
-            checkpoint_dump_rest(j, t, emit, ctx);
-    }
-    checkpoint_dump_sites(s, emit, ctx);
 }
 
 void checkpoint_dump_head(const struct state *s, checkpoint_emit *emit, void *ctx)
@@ -151,17 +111,6 @@ void checkpoint_dump_head(const struct state *s, checkpoint_emit *emit, void *ct
                          .flag = s->is_paused,
                          .seq_next = s->seq};
     emit(ctx, &head);
-}
-
-void state_dump(const struct state *s, void (*emit)(void *ctx, const struct event *ev), void *ctx)
-{
-    checkpoint_dump_head(s, emit, ctx);
-    size_t it = 0;
-    for (const struct job *j; (j = state_next_job(s, &it));)
-        dump_job(j, emit, ctx);
-    struct event end = {.kind = EV_CK_END};
-    emit(ctx, &end);
-    dump_after(s, emit, ctx);
 }
 
 static int refuse(struct gw_err *err, const char *why)

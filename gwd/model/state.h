@@ -102,9 +102,6 @@ void state_clear(struct state *s);
  * that is not 0. */
 int state_apply(struct state *s, const struct event *ev, struct gw_err *err);
 
-/* Write the state as checkpoint events, of which a fold of an empty state makes an equal one. */
-void state_dump(const struct state *s, void (*emit)(void *ctx, const struct event *ev), void *ctx);
-
 struct job *state_job(const struct state *s, uint64_t first_id); /* the record with this first id */
 struct job *state_job_of(const struct state *s,
                          uint64_t id); /* the record that holds task id `id` */

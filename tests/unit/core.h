@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_CORE_H
 #define TESTS_UNIT_CORE_H
 
+#include "gwd/model/state_private.h"
 #include "gwd/model/jobqueue.h"
 #include "gwd/model/state.h"
 #include "lib/mem.h"
@@ -68,6 +69,60 @@ static inline struct event submit_event(uint64_t job, uint64_t tasks, const char
                           .uid = 1000,
                           .gid = 1000,
                           .array_increment = 1};
+}
+
+/* --- a state as the events of a checkpoint, as the first format of the store had it --- */
+
+static inline void dump_job(const struct job *j, checkpoint_emit *emit, void *ctx)
+{
+    const struct job_spec *spec = j->spec;
+    struct event ev = {.kind = EV_CK_JOB,
+                       .at_us = j->submitted_us,
+                       .job = j->id,
+                       .tasks = j->tasks,
+                       .array_id = j->array_id,
+                       .array_start = j->array_start,
+                       .array_increment = j->array_increment,
+                       .wish = j->wish,
+                       .source = spec->source,
+                       .file = spec->file,
+                       .home = spec->home,
+                       .user = spec->owner.user,
+                       .uid = spec->owner.uid,
+                       .gid = spec->owner.gid,
+                       .credential = spec->owner.credential,
+                       .project = spec->owner.project,
+                       .key = job_key(j),
+                       .priority = j->priority,
+                       .flag = j->is_rest_ended,
+                       .ended_us = j->rest_ended_us};
+    emit(ctx, &ev);
+    size_t it = 0;
+    for (const struct task *t; (t = job_next_task(j, &it));)
+        checkpoint_dump_task(j, t, emit, ctx);
+}
+
+static inline void dump_after(const struct state *s, checkpoint_emit *emit, void *ctx)
+{
+    size_t it = 0;
+    for (const struct job *j; (j = state_next_job(s, &it));) {
+        size_t task_it = 0;
+        for (const struct task *t; (t = job_next_task(j, &task_it));)
+            checkpoint_dump_rest(j, t, emit, ctx);
+    }
+    checkpoint_dump_sites(s, emit, ctx);
+}
+
+static inline void state_dump(const struct state *s,
+                              void (*emit)(void *ctx, const struct event *ev), void *ctx)
+{
+    checkpoint_dump_head(s, emit, ctx);
+    size_t it = 0;
+    for (const struct job *j; (j = state_next_job(s, &it));)
+        dump_job(j, emit, ctx);
+    struct event end = {.kind = EV_CK_END};
+    emit(ctx, &end);
+    dump_after(s, emit, ctx);
 }
 
 static inline void dump_event(void *ctx, const struct event *ev)
