@@ -47,8 +47,9 @@ MAIN_libexec/gw_tm_gass := tm/gass/main.c
 MAIN_libexec/gw_im_glue := im/glue/main.c
 ifdef HAVE_GLOBUS
 LIBS_GLOBUS := $(shell pkg-config --libs $(GLOBUS_MODULES)) -lssl -lcrypto
-# As a system's header: its own warnings are not ours.
-ALL_CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(GLOBUS_MODULES)))
+# As system headers: their own warnings are not ours. Asked once, not for each file.
+CFLAGS_GLOBUS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(GLOBUS_MODULES)))
+ALL_CFLAGS += $(CFLAGS_GLOBUS)
 endif
 LIBS_LDAP := $(if $(HAVE_LDAP),-lldap -llber)
 LIBS_libexec/gw_em_gram5 = $(LIBS_GLOBUS)
