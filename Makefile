@@ -86,6 +86,10 @@ LIBS_TEST = $(LIBS_GLOBUS) $(LIBS_LDAP) -lcmocka -luv -lsqlite3 -ljansson -luuid
 # Programs that measure; LIBS_TEST has what any of them needs.
 BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 
+# Of the fault matrix: programs, and libraries that stand between a program and the system (NAME_preload.c).
+FAULT_TOOLS := $(patsubst tests/fault/%.c,$(B)/fault/%,$(filter-out %_preload.c,$(wildcard tests/fault/*.c))) \
+               $(patsubst tests/fault/%.c,$(B)/fault/%.so,$(wildcard tests/fault/*_preload.c))
+
 COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs gwuser
 SCRIPTS := libexec/gw_wrapper.sh
 
@@ -99,7 +103,7 @@ ifndef HAVE_GLOBUS
 UNIT_TESTS := $(filter-out $(B)/tests/gsi_% $(B)/tests/gram5_% $(B)/tests/gass_%,$(UNIT_TESTS))
 endif
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/grid/* tools/* bench/* tests/*.sh tests/*/*.sh \
+SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/fault/run tests/grid/* tools/* bench/* tests/*.sh tests/*/*.sh \
                       wrappers/*.sh guest/* 2>/dev/null)
 
 all: $(PROGRAMS:%=$(B)/%) $(COMMANDS:%=$(B)/bin/%) $(SCRIPTS:%=$(B)/%)
@@ -151,7 +155,17 @@ $(B)/bench/%: bench/%.c $(B)/libgw.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a \
 	    -luv -lsqlite3 -ljansson -luuid -lcrypto -lpthread -lm
 
-tests: $(UNIT_TESTS)
+$(B)/fault/%.so: tests/fault/%.c $(B)/made-with
+	@mkdir -p $(@D)
+	$(call say,FAULT,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -fPIC -shared -o $@ $< -ldl
+
+$(B)/fault/%: tests/fault/%.c $(B)/libgw.a
+	@mkdir -p $(@D)
+	$(call say,FAULT,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) -lpthread -lm
+
+tests: $(UNIT_TESTS) $(FAULT_TOOLS)
 
 benches: $(BENCHES)
 
@@ -205,6 +219,13 @@ bench:
 	@tools/deps build run test
 	@$(MAKE) --no-print-directory all benches
 	@BUILD=$(B) bench/run $(BENCH)
+
+# The fault matrix in full, ending with a line for each fault; under two hours. FAULT="--seed 7 crash" narrows it (tests/fault/run --help).
+fault:
+	@tools/deps build run test grid
+	@$(MAKE) --no-print-directory all tests benches
+	@$(MAKE) --no-print-directory image
+	@BUILD=$(B) tests/fault/run $(FAULT)
 
 # Jobs per second at a real site, beside what globusrun alone reaches there (root).
 bench-grid: all
@@ -279,5 +300,5 @@ clean:
 	rm -rf build build-san
 
 FORCE:
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCHES:%=%.d)
-.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCHES:%=%.d) $(FAULT_TOOLS:%=%.d)
+.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fault fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE

@@ -77,6 +77,7 @@ t_end() {
 
 # gwd_start [ARGUMENT ...]: a private daemon with its state in $GWD_DIR (made the first time), ready when this
 # returns; exports GW_SOCKET. 1 when it does not become ready; its log is $GWD_DIR.log.
+# shellcheck disable=SC2120 # scripts give some
 gwd_start() {
     local line=
     GWD_DIR=${GWD_DIR:-$T_DIR/gwd}
@@ -109,6 +110,33 @@ gwd_stop() {
     wait "$GWD_PID" 2>/dev/null
     code=$?
     GWD_PID=
+    return $code
+}
+
+# crash_at POINT N STARTS COMMAND ...: a daemon in $T_DIR/POINT.N that dies the N-th time it comes to POINT (GW_CRASH, see
+# gwd/daemon/turn.c), a client COMMAND that waits for its job, and the daemon's successor. The job appends a line to STARTS
+# when it starts. The client's exit code; says and returns 1 when the successor did not start or the job did, twice.
+crash_at() {
+    local point=$1 n=$2 starts=$3 code client
+    shift 3
+    : >"$starts"
+    GWD_DIR=$T_DIR/$point.$n
+    # The daemon may die before it is ready or before it knows of the job: both are crashes too.
+    GW_CRASH=$point:$n gwd_start 2>/dev/null
+    timeout 60 "$@" >"$GWD_DIR.out" 2>&1 &
+    client=$!
+    # It is gone by itself, or was not brought down and goes on.
+    t_within 5 sh -c "! kill -0 $GWD_PID" && { wait "$GWD_PID" 2>/dev/null; GWD_PID=; }
+    [ -n "$GWD_PID" ] || gwd_start || return 1
+    wait $client
+    code=$?
+    if [ $code -eq 69 ] && [ ! -s "$starts" ]; then
+        # It was gone before it could take the job, and the client said so: nothing was submitted.
+        timeout 60 "$@" >"$GWD_DIR.out" 2>&1
+        code=$?
+    fi
+    gwd_stop
+    [ "$(wc -l <"$starts")" = 1 ] || { echo "starts: $(cat "$starts")"; return 1; }
     return $code
 }
 

@@ -12,29 +12,11 @@ OUTPUT_FILES = out.txt out.\${JOB_ID}
 NUMBER_OF_RETRIES = 1
 EOF
 
-# crash_at POINT N: a daemon that dies the N-th time it comes to POINT, and its successor. Says what is wrong.
-crash_at() {
-    local code
-    : >"$starts"
+# ends_right POINT N: killed there, the daemon's successor brings the job to its end. Says what is wrong.
+ends_right() {
     rm -f out.*
-    GWD_DIR=$T_DIR/$1.$2
-    # The daemon may die before it is ready or before it knows of the job: both are crashes too.
-    GW_CRASH=$1:$2 gwd_start 2>/dev/null
-    timeout 60 gwsubmit --wait --exit-with-job -t job.jt >submit.out 2>&1 &
-    local client=$!
-    # It is gone by itself, or was not brought down and goes on.
-    t_within 5 sh -c "! kill -0 $GWD_PID" && { wait "$GWD_PID" 2>/dev/null; GWD_PID=; }
-    [ -n "$GWD_PID" ] || gwd_start || return 1
-    wait $client
-    code=$?
-    if [ $code -eq 69 ] && [ ! -s "$starts" ]; then
-        # It was gone before it could take the job, and the client said so: nothing was submitted.
-        timeout 60 gwsubmit --wait --exit-with-job -t job.jt >submit.out 2>&1
-        code=$?
-    fi
-    gwd_stop
-    [ $code -eq 7 ] || { echo "exit code $code"; cat submit.out; tail -n 30 "$GWD_DIR.log"; return 1; }
-    [ "$(wc -l <"$starts")" = 1 ] || { echo "starts: $(cat "$starts")"; return 1; }
+    crash_at "$1" "$2" "$starts" gwsubmit --wait --exit-with-job -t job.jt
+    [ $? -eq 7 ] || { cat "$GWD_DIR.out"; tail -n 30 "$GWD_DIR.log"; return 1; }
     [ "$(cat out.[0-9]*)" = "done" ] || { echo "no output"; return 1; }
     [ -z "$(find "$GWD_DIR/site" -name '.gw_*.*.*')" ] || { echo "a job directory is left"; return 1; }
 }
@@ -42,7 +24,7 @@ crash_at() {
 for point in append sync effect reply; do
     for n in 1 2 3 4 5 6 8 11 14 17 19 21 23; do
         case $point.$n in reply.[3-9] | reply.?? | append.?? | sync.??) continue ;; esac
-        t_check "killed at $point $n the job ends right and starts once" crash_at $point $n
+        t_check "killed at $point $n the job ends right and starts once" ends_right $point $n
     done
 done
 
