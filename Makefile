@@ -34,7 +34,7 @@ say = $(if $(V),,@echo "  $(1) $(2)")
 
 # Each program: the file with its main, and the libraries that it needs beside our own objects.
 PROGRAMS := bin/gwd bin/gw libexec/gw_credential libexec/gw_im_static libexec/gw_tm_local libexec/gw_em_fork \
-            libexec/gw_fake libexec/gwvm libexec/gw_wrapper
+            libexec/gw_fake libexec/gwvm libexec/gw_wrapper libexec/gw_launch
 # Drivers for Globus and LDAP sites: where their libraries are (tools/deps grid).
 GLOBUS_MODULES := globus-gram-client globus-gram-protocol globus-gass-copy globus-gass-transfer globus-ftp-client globus-ftp-control \
                   globus-gss-assist globus-gsi-credential globus-gssapi-gsi globus-gssapi-error globus-common
@@ -65,6 +65,7 @@ MAIN_libexec/gw_em_fork := em/fork.c
 MAIN_libexec/gw_fake := drivers/fake.c
 MAIN_libexec/gwvm := wrappers/gwvm/main.c
 MAIN_libexec/gw_wrapper := wrappers/plain/main.c
+MAIN_libexec/gw_launch := launcher/gw_launch.c
 
 LIBS_bin/gwd := -luv -lsqlite3 -ljansson -luuid -lcrypto
 # The commands start a thousand times a second: linked statically they take a third of the time, most of which
@@ -95,7 +96,7 @@ SCRIPTS := libexec/gw_wrapper.sh
 
 MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
 SOURCES := $(wildcard lib/*.c wire/*.c spec/*.c vm/*.c gwd/*/*.c client/*.c cli/*.c drivers/*.c im/*.c \
-             tm/*.c em/*.c wrappers/*/*.c $(if $(HAVE_GLOBUS),gsi/*.c em/gram5/*.c tm/gass/*.c) $(if $(HAVE_LDAP),im/glue/*.c))
+             tm/*.c em/*.c wrappers/*/*.c launcher/*.c $(if $(HAVE_GLOBUS),gsi/*.c em/gram5/*.c tm/gass/*.c) $(if $(HAVE_LDAP),im/glue/*.c))
 OBJECTS := $(SOURCES:%.c=$(B)/obj/%.o)
 PARTS := $(filter-out $(MAINS:%.c=$(B)/obj/%.o),$(OBJECTS))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
@@ -282,6 +283,7 @@ install: all
 	install -m 644 docs/schema/* $(D_DOC)/schema
 	install -m 644 docs/profiles/* $(D_DOC)/profiles
 	for p in docs/man/*.[1-8]; do install -D -m 644 $$p $(D_SHARE)/man/man$${p##*.}/$${p##*/} || exit 1; done
+	install -m 644 etc/launch.conf $(D_SHARE)/gwd
 	install -m 644 cli/completion.bash $(D_COMPLETION)/gwsubmit
 	for c in $(filter-out gwsubmit,$(COMMANDS)); do ln -sf gwsubmit $(D_COMPLETION)/$$c || exit 1; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf ] || install -m 644 etc/gwd.conf $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf

@@ -1,0 +1,182 @@
+#!/bin/bash
+# Several users and one daemon: gw_launch runs what its list allows, as whom it allows, and takes nothing over.
+# limit: 300
+# Made accounts and a root-owned installation, seen by this script alone.
+if [ "$(id -u)" = 0 ] && [ -z "${T_ACCOUNTS-}" ]; then
+    T_ACCOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
+fi
+. "$(dirname "$0")/lib.sh"
+if [ "$(id -u)" != 0 ] || ! mount -t tmpfs -o mode=755 accounts /mnt 2>/dev/null; then
+    t_skip "several users share a daemon" "needs root and mounts of its own"
+    t_done
+fi
+
+TOP=/mnt/gw LIBEXEC=/mnt/gw/libexec LAUNCH=/mnt/gw/libexec/gw_launch
+cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc || exit 1
+mkdir -p /etc/gwd /mnt/home $TOP/bin $LIBEXEC
+uid=61000
+for user in gwd alice bob carol; do
+    echo "$user:x:$uid:$uid::/mnt/home/$user:/bin/sh" >>/etc/passwd
+    echo "$user:x:$uid:" >>/etc/group
+    install -d -m 700 -o $uid -g $uid /mnt/home/$user
+    uid=$((uid + 1))
+done
+echo "daemons:x:300:300::/:/bin/sh" >>/etc/passwd
+echo "friends:x:61010:bob" >>/etc/group
+cp -P "$BUILD"/bin/* $TOP/bin/
+cp "$BUILD"/libexec/* $LIBEXEC/
+chown -R root:root $TOP
+chgrp gwd $LAUNCH
+chmod 750 $LAUNCH
+setcap cap_setuid,cap_setgid=ep $LAUNCH || exit 1
+
+# list LINE ...: launch.conf, with what every list here has.
+list() {
+    { echo "DAEMON = gwd"; printf '%s\n' "$@"; } >/etc/gwd/launch.conf
+    chmod 644 /etc/gwd/launch.conf
+}
+
+# as USER COMMAND ...; as_exec: in place of this shell.
+as() {
+    (as_exec "$@")
+}
+as_exec() {
+    local user=$1
+    shift
+    exec setpriv --reuid="$user" --regid="$user" --init-groups env -i PATH=$TOP/bin:/usr/bin:/bin HOME=/mnt/home/"$user" "$@"
+}
+
+programs="PROGRAMS = /usr/bin/env /usr/bin/id /usr/bin/cat /usr/bin/ls /usr/bin/sleep /usr/bin/dash"
+list "USERS = alice" "GROUPS = friends" "$programs" "ENVIRONMENT = GLOBUS_TCP_PORT_RANGE=4000,5000"
+
+# --- what is started ---
+t_equal "a program runs as the user, with his groups" "uid=61001(alice) gid=61001(alice) groups=61001(alice)" \
+    "$(as gwd $LAUNCH 61001 /usr/bin/id 2>&1)"
+t_equal "a member of an allowed group is launched, with all his groups" \
+    "uid=61002(bob) gid=61002(bob) groups=61002(bob),61010(friends)" "$(as gwd $LAUNCH 61002 /usr/bin/id 2>&1)"
+t_equal "the environment is made, not taken over" "GLOBUS_TCP_PORT_RANGE=4000,5000 HOME=/mnt/home/alice LANG=C.UTF-8 LOGNAME=alice \
+PATH=/usr/local/bin:/usr/bin:/bin USER=alice" \
+    "$(as gwd LD_PRELOAD=/nowhere.so LD_LIBRARY_PATH=/tmp PATH=/tmp IFS=x BASH_ENV=/tmp/x GW_CRASH=sync:1 SECRET=1 $LAUNCH 61001 /usr/bin/env |
+        sort | tr '\n' ' ' | sed 's/ $//')"
+status=$(as gwd $LAUNCH 61001 /usr/bin/cat /proc/self/status)
+t_equal "no capability is left, and none can be got back" "0000000000000000 0000000000000000 0000000000000000 0000000000000000 1" \
+    "$(awk '/^Cap(Inh|Prm|Eff|Amb)|^NoNewPrivs/ { printf "%s%s", s, $2; s = " " }' <<<"$status")"
+t_equal "files it makes are its user's alone" 0077 "$(awk '/^Umask/ { print $2 }' <<<"$status")"
+t_equal "no signal is blocked or ignored" "0000000000000000 0000000000000000" \
+    "$(as gwd bash -c "trap '' TERM HUP USR1; exec $LAUNCH 61001 /usr/bin/cat /proc/self/status" |
+        awk '/^Sig(Blk|Ign)/ { printf "%s%s", s, $2; s = " " }')"
+echo secret >"$T_DIR/secret"
+chmod 600 "$T_DIR/secret"
+t_equal "no descriptor but three is taken over" "0 1 2 3" \
+    "$(as gwd $LAUNCH 61001 /usr/bin/ls /proc/self/fd 5<"$T_DIR/secret" 9<"$T_DIR/secret" | tr '\n' ' ' | sed 's/ $//')"
+t_equal "it begins in the user's home" /mnt/home/alice "$(as gwd $LAUNCH 61001 /usr/bin/dash -c pwd)"
+as gwd $LAUNCH 61001 /usr/bin/dash -c 'exit 42'
+t_equal "the exit code is the program's" 42 $?
+t_equal "the program has a session of its own" yes \
+    "$(as gwd $LAUNCH 61001 /usr/bin/dash -c '[ $(cut -d" " -f6 /proc/$$/stat) = $$ ] && echo yes')"
+
+# --- what is not ---
+# refused SENTENCE CODE ERE COMMAND ...
+refused() {
+    local sentence=$1 code=$2 words=$3 out got
+    shift 3
+    out=$("$@" 2>&1 </dev/null)
+    got=$?
+    if [ $got = "$code" ] && grep -qE -- "$words" <<<"$out"; then
+        t_ok "$sentence"
+    else
+        t_not_ok "$sentence" "code $got, not $code" "$out"
+    fi
+}
+refused "a user who is not in the list is not launched" 67 "the account carol may not run jobs here.*USERS or GROUPS" as gwd $LAUNCH 61003 /usr/bin/id
+refused "nor is root" 67 "root's jobs are not run" as gwd $LAUNCH 0 /usr/bin/id
+refused "nor the daemon's own account" 67 "jobs of the account gwd are not run" as gwd $LAUNCH 61000 /usr/bin/id
+refused "nor an account that does not exist" 67 "no account of this machine" as gwd $LAUNCH 61999 /usr/bin/id
+refused "nor who is called by a name" 64 "not the number of an account" as gwd $LAUNCH alice /usr/bin/id
+refused "nor the uid that means none" 64 "not the number of an account" as gwd $LAUNCH 4294967295 /usr/bin/id
+refused "nor a number that would come round to another" 64 "not the number of an account" as gwd $LAUNCH 4295028297 /usr/bin/id
+refused "a program that is not in the list is not started" 77 "/usr/bin/whoami is not one of the PROGRAMS" as gwd $LAUNCH 61001 /usr/bin/whoami
+refused "nor one by another path" 77 "is not one of the PROGRAMS" as gwd $LAUNCH 61001 /usr/bin/../bin/id
+refused "nor without a path" 77 "is not one of the PROGRAMS" as gwd $LAUNCH 61001 id
+refused "who is not in the daemon's group cannot start gw_launch" 126 "ermission denied" as alice $LAUNCH 61002 /usr/bin/id
+chmod 755 $LAUNCH
+refused "and who can is refused" 77 "only the account gwd may call it" as alice $LAUNCH 61002 /usr/bin/id
+refused "root as well" 77 "only the account gwd may call it" $LAUNCH 61002 /usr/bin/id
+chmod 750 $LAUNCH
+
+# Programs and lists that others could have written.
+ln -s /usr/bin/id $LIBEXEC/link
+cp /usr/bin/id $LIBEXEC/loose && chmod 775 $LIBEXEC/loose
+cp /usr/bin/id $LIBEXEC/alices && chown alice $LIBEXEC/alices
+cp /usr/bin/id $LIBEXEC/suid && chmod 4755 $LIBEXEC/suid
+printf '#!/bin/sh\nid\n' >$LIBEXEC/script && chmod 755 $LIBEXEC/script
+mkdir -p /mnt/open/shut && chmod 777 /mnt/open && cp /usr/bin/id /mnt/open/shut/id
+ln -s $LIBEXEC /mnt/other
+list "USERS = *" "MIN_UID = 61001" "PROGRAMS = $LIBEXEC/link $LIBEXEC/loose $LIBEXEC/alices $LIBEXEC/suid $LIBEXEC/script /mnt/open/shut/id /mnt/other/gw_em_fork $LIBEXEC /usr/bin/id /mnt/gw/none"
+t_match "with USERS = * every account is launched" "carol" "$(as gwd $LAUNCH 61003 /usr/bin/id 2>&1)"
+refused "but those of the system" 67 "one of the system's" as gwd $LAUNCH 300 /usr/bin/id
+refused "a program that is a symbolic link is not started" 78 "symbolic link" as gwd $LAUNCH 61001 $LIBEXEC/link
+refused "nor one behind a symbolic link" 78 "symbolic link" as gwd $LAUNCH 61001 /mnt/other/gw_em_fork
+refused "nor one that others can write" 78 "can be written by others" as gwd $LAUNCH 61001 $LIBEXEC/loose
+refused "nor one in a directory that others can write" 78 "/mnt/open can be written by others" as gwd $LAUNCH 61001 /mnt/open/shut/id
+refused "nor one that is not root's" 78 "does not belong to root" as gwd $LAUNCH 61001 $LIBEXEC/alices
+refused "nor one with a set-user-id bit" 78 "set-user-id" as gwd $LAUNCH 61001 $LIBEXEC/suid
+refused "nor a script" 78 "is a script" as gwd $LAUNCH 61001 $LIBEXEC/script
+refused "nor a directory" 78 "is not a regular file" as gwd $LAUNCH 61001 $LIBEXEC
+refused "nor what is not there" 78 "No such file" as gwd $LAUNCH 61001 /mnt/gw/none
+list "USER = alice" "$programs"
+refused "a list that is not understood allows nothing" 78 "line 2: USER = alice: no such key" as gwd $LAUNCH 61001 /usr/bin/id
+list "USERS = alice" "$programs"
+chmod 664 /etc/gwd/launch.conf
+refused "a list that others can write allows nothing" 78 "launch.conf can be written by others" as gwd $LAUNCH 61001 /usr/bin/id
+chmod 644 /etc/gwd/launch.conf
+chown gwd /etc/gwd/launch.conf
+refused "nor one that is not root's" 78 "launch.conf does not belong to root" as gwd $LAUNCH 61001 /usr/bin/id
+chown root /etc/gwd/launch.conf
+chown gwd /etc/gwd
+refused "nor one in a directory that is not root's" 78 "/etc/gwd does not belong to root" as gwd $LAUNCH 61001 /usr/bin/id
+chown root /etc/gwd
+mv /etc/gwd/launch.conf /etc/gwd/launch.real
+ln -s launch.real /etc/gwd/launch.conf
+refused "nor one that is a symbolic link" 78 "symbolic link" as gwd $LAUNCH 61001 /usr/bin/id
+mv /etc/gwd/launch.real /etc/gwd/launch.conf
+setcap -r $LAUNCH
+refused "without its privilege it says how it is given" 78 "setcap cap_setuid,cap_setgid=ep" as gwd $LAUNCH 61001 /usr/bin/id
+chmod 4750 $LAUNCH
+t_match "where a file system has no capabilities the set-user-id bit does" "uid=61001\(alice\) gid=61001" "$(as gwd $LAUNCH 61001 /usr/bin/id 2>&1)"
+t_equal "of which nothing is left, either" 0000000000000000 \
+    "$(as gwd $LAUNCH 61001 /usr/bin/cat /proc/self/status | awk '/^CapPrm/ { print $2 }')"
+chmod 750 $LAUNCH
+setcap cap_setuid,cap_setgid=ep $LAUNCH
+
+# --- its end ---
+# with_input COMMAND ...: starts it with an open input; its guard is GUARD.
+with_input() {
+    rm -f "$T_DIR/input"
+    mkfifo -m 666 "$T_DIR/input"
+    chmod 711 "$T_DIR"
+    as_exec gwd "$@" <"$T_DIR/input" >/dev/null 2>&1 &
+    GUARD=$!
+    T_PIDS+=("$GUARD")
+    exec {INPUT}>"$T_DIR/input"
+}
+child() { pgrep -P "$GUARD"; }
+# Whoever inherits it may take its time to bury it.
+gone() { ! grep -qE '^State:[[:space:]]+[^XZ]' "/proc/$1/status" 2>/dev/null; }
+with_input $LAUNCH 61001 /usr/bin/sleep 600
+t_within 10 child
+sleep=$(child)
+t_equal "the program's parent is the user's as well" "61001 61001" \
+    "$(awk '/^Uid/ { printf "%s%s", s, $3; s = " " }' /proc/"$sleep"/status /proc/"$GUARD"/status)"
+exec {INPUT}>&-
+t_check "a program that does not end at the end of its input is ended" t_within 10 gone "$sleep"
+wait $GUARD
+t_equal "and its end is told" 137 $?
+with_input $LAUNCH 61001 /usr/bin/sleep 600
+t_within 10 child
+sleep=$(child)
+kill -KILL $GUARD
+wait $GUARD 2>/dev/null
+t_check "a program does not outlive its guard" t_within 5 gone "$sleep"
+exec {INPUT}>&-
+t_done
