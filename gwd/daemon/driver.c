@@ -3,6 +3,7 @@
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/driver_line.h"
 #include "gwd/daemon/settings.h"
+#include "lib/crash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/utf8.h"
@@ -235,6 +236,7 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
         free(why);
         return;
     }
+    crash_point("driver");
     uv_timer_stop(&p->timer);
     p->state = DRIVER_UP;
     p->starts_failed = 0;
@@ -470,6 +472,7 @@ static void driver_start(struct driver_process *p)
                                     .stdio = stdio,
                                     .stdio_count = 3,
                                     .exit_cb = on_process_end};
+    crash_point("driver");
     p->open_handles = 3;
     p->state = DRIVER_STARTING;
     handles_clear(p);

@@ -2,6 +2,7 @@
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/dev.h"
 #include "gwd/daemon/settings.h"
+#include "lib/crash.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -99,6 +100,7 @@ void daemon_stop(struct daemon *d, int exit_code)
 {
     if (d->is_stopping)
         return;
+    crash_point("stop");
     turn_end(d);
     d->is_stopping = true;
     d->exit_code = exit_code;
@@ -118,6 +120,7 @@ static int create_state(struct daemon *d, struct gw_err *err)
     struct event ev = {
         .kind = EV_STATE_CREATED, .seq = 1, .at_us = clock_wall_us(), .instance = text, .epoch = 1};
     event_encode(&ev, &events);
+    crash_point("start");
     int r = store_append(d->store, 1, 1, &events, err);
     buf_clear(&events);
     return r < 0 ? r : state_apply(s, &ev, err);
@@ -148,6 +151,7 @@ static void close_handle(uv_handle_t *handle, void *ctx)
 static void finish(struct daemon *d)
 {
     struct gw_err err;
+    crash_point("stop");
     turn_end(d);
     archiving_stop(d);
     uv_walk(d->loop, close_handle, NULL);
@@ -156,6 +160,7 @@ static void finish(struct daemon *d)
     if (store_checkpoint(d->store, engine_state(d->engine), settings_keep_events(d->settings),
                          &err) < 0)
         log_warn("%s", err.text);
+    crash_point("stop");
     drivers_free(d);
     credentials_free(d);
     archiving_free(d);
@@ -181,18 +186,22 @@ static int run(struct settings *settings)
         return fail(&err, err.code == GW_EEXIST     ? EXIT_TEMPORARY
                           : err.code == GW_ECORRUPT ? EXIT_SOFTWARE
                                                     : EXIT_IO);
+    crash_point("start");
     /* The directory is ours alone from here on. What a daemon before us left in the spool is
      * written again by whoever needs it. */
     if (file_remove_tree(spool, &err) < 0 || file_mkdirs(spool, 0700, &err) < 0)
         return fail(&err, EXIT_IO);
+    crash_point("start");
     turn_init(&d);
     archiving_init(&d);
     struct input start = {.kind = IN_START};
     turn_input(&d, &start);
     turn_end(&d);
+    crash_point("start");
     if (server_start(&d, &err) < 0 || drivers_start(&d, &err) < 0)
         return fail(&err, EXIT_OS);
     watch_signals(&d);
+    crash_point("start");
     printf("ready\n");
     fflush(stdout);
     uv_run(d.loop, UV_RUN_DEFAULT);

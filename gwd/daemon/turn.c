@@ -4,10 +4,9 @@
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/effects.h"
 #include "gwd/daemon/settings.h"
+#include "lib/crash.h"
 #include "lib/log.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,21 +38,6 @@ void turn_input(struct daemon *d, struct input *in)
     in->now_us = clock_wall_us();
     in->mono_us = clock_mono_us();
     engine_step(d->engine, in, &d->outputs[d->current]);
-}
-
-/* A crash at a chosen place, for the fault tests: GW_CRASH=append|sync|effect|reply:N ends the
- * daemon there the N-th time. */
-static void crash_point(const char *name)
-{
-    static long left = -1;
-    static const char *at;
-    if (left < 0) {
-        const char *wish = getenv("GW_CRASH"), *colon = wish ? strchr(wish, ':') : NULL;
-        left = colon ? strtol(colon + 1, NULL, 10) : 0;
-        at = wish;
-    }
-    if (left > 0 && strncmp(at, name, strlen(name)) == 0 && at[strlen(name)] == ':' && --left == 0)
-        _exit(70);
 }
 
 /* What cannot be put on disk did not happen: the daemon goes down and its successor replays. */

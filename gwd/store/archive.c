@@ -3,6 +3,7 @@
  * (gwd/model/rows.h). */
 #include "gwd/store/store_private.h"
 
+#include "lib/crash.h"
 #include "lib/mem.h"
 #include "lib/num.h"
 
@@ -290,6 +291,7 @@ int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, struct
         r = drop_old(db, q, b->retention_us, err);
     for (size_t i = 0; i < WRITE_COUNT; i++)
         sqlite3_finalize(q[i]);
+    crash_point("archive");
     if (r == 0)
         r = sql_exec(db, "COMMIT", "writing to the archive", err);
     if (r < 0)

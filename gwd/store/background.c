@@ -6,6 +6,7 @@
  * begins from its start again. */
 #include "gwd/store/store_private.h"
 
+#include "lib/crash.h"
 #include "lib/mem.h"
 
 #include <pthread.h>
@@ -30,6 +31,7 @@ struct background {
 
 static void copy_log(struct background *w)
 {
+    crash_point("log");
     sqlite3_wal_checkpoint_v2(w->state, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
@@ -50,6 +52,7 @@ static void *run(void *ctx)
             struct gw_err err = {0};
             int r = store_archive_write_batch(s->archive_writer, &w->batch, &err);
             store_archive_clear(&w->batch);
+            crash_point("archive");
             pthread_mutex_lock(&w->lock);
             w->has_batch = false;
             w->result = r;

@@ -2,6 +2,7 @@
  * journal before it goes. Nothing of this has to be on disk at once: what a power cut takes of it,
  * it takes from the end, and the journal that would replace it is still there. */
 #include "gwd/store/store_private.h"
+#include "lib/crash.h"
 
 #include <assert.h>
 #include <time.h>
@@ -209,8 +210,10 @@ static int transaction(struct store *s, struct state *state, uint64_t keep, int6
     while (r == 0 && s->step != STEP_NONE && until_us == INT64_MAX);
     if (r == 0 && s->has_to_convert)
         r = sql_exec(s->state, CONVERT, "making this format of the one before", err);
+    crash_point("checkpoint");
     if (r == 0)
         r = sql_exec(s->state, "COMMIT; PRAGMA synchronous=FULL", "committing a checkpoint", err);
+    crash_point("checkpoint");
     if (r < 0)
         sqlite3_exec(s->state, "ROLLBACK; PRAGMA synchronous=FULL", NULL, NULL, NULL);
     return r;
