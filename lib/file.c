@@ -1,8 +1,8 @@
 #include "lib/file.h"
 
+#include "lib/beneath.h"
 #include "lib/mem.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -81,11 +81,26 @@ static int sync_dir_of(const char *path)
     return r;
 }
 
+int file_make(int dir, const char *name, mode_t mode)
+{
+    for (int tries = 0; tries < 10; tries++) {
+        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        if (fd >= 0)
+            return fd;
+        if (errno != EEXIST)
+            return -errno;
+        int r = beneath_remove(dir, name, NULL);
+        if (r < 0)
+            return r;
+    }
+    return -EEXIST;
+}
+
 static int write_and_sync(const char *path, const void *data, size_t len, mode_t mode)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    int fd = file_make(AT_FDCWD, path, mode);
     if (fd < 0)
-        return -errno;
+        return fd;
     int r = file_write_all(fd, data, len);
     if (r == 0 && fchmod(fd, mode) < 0)
         r = -errno;
@@ -132,42 +147,8 @@ int file_mkdirs(const char *path, mode_t mode, struct gw_err *err)
     return r;
 }
 
-static int remove_at(int dirfd, const char *name);
-
-static int remove_entries(int fd)
-{
-    DIR *dir = fdopendir(fd);
-    if (!dir) {
-        int e = errno;
-        close(fd);
-        return -e;
-    }
-    int r = 0;
-    struct dirent *e;
-    while (r == 0 && (e = readdir(dir)))
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            r = remove_at(fd, e->d_name);
-    closedir(dir);
-    return r;
-}
-
-static int remove_at(int dirfd, const char *name)
-{
-    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    if (errno != EISDIR && errno != EPERM)
-        return -errno;
-    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int r = remove_entries(fd);
-    if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-        r = -errno;
-    return r;
-}
-
 int file_remove_tree(const char *path, struct gw_err *err)
 {
-    int r = remove_at(AT_FDCWD, path);
+    int r = beneath_remove(AT_FDCWD, path, NULL);
     return r < 0 && r != -ENOTDIR ? gw_err_sys(err, -r, "removing %s", path) : 0;
 }

@@ -15,6 +15,10 @@ int file_read(const char *path, size_t max, struct buf *b, struct gw_err *err);
  * power cut (temporary file beside it, fsync, rename, fsync of the directory). */
 int file_write(const char *path, const void *data, size_t len, mode_t mode, struct gw_err *err);
 
+/* A new empty file, to be written; whatever has that name (a link, a pipe, a directory that a
+ * payload left there) is removed, not opened. A descriptor or -errno. */
+int file_make(int dir, const char *name, mode_t mode);
+
 /* mkdir -p: make `path` and its parents; those that exist are left as they are. */
 int file_mkdirs(const char *path, mode_t mode, struct gw_err *err);
 

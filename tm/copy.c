@@ -17,6 +17,7 @@
 enum {
     CHUNK = 8 << 20,
     BUFFER = 256 << 10,
+    SIZELESS_MAX = 64 << 20, /* of /proc and /sys; an empty file that grows while it is read */
 };
 
 /* One copy as it goes on. A failing step sets is_source and returns -errno. */
@@ -115,7 +116,7 @@ static int copy_content(struct copy *c, const struct stat *st)
     if (ioctl(c->to, FICLONE, c->from) == 0)
         return 0;
     /* Files of /proc and /sys have contents but no size. */
-    int r = st->st_size ? copy_sparse(c, st->st_size) : copy_until(c, INT64_MAX, &is_short);
+    int r = st->st_size ? copy_sparse(c, st->st_size) : copy_until(c, SIZELESS_MAX, &is_short);
     if (r == 0 && fstat(c->from, &now) < 0)
         r = source_failed(c);
     /* Of a source that was cut meanwhile, no hole is made up for what is gone. */

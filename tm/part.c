@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,25 +20,53 @@ char *part_name(const void *destination, size_t len, int n)
     return xasprintf(".gw_part_%016" PRIx64 ".%d", num_fnv64(destination, len), n);
 }
 
+static int open_part(const struct place *to, const char *part, bool *ret_is_new)
+{
+    int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    int fd = openat(to->dirfd, part, flags | O_CREAT | O_EXCL, 0600);
+    *ret_is_new = fd >= 0;
+    if (fd >= 0 || errno != EEXIST)
+        return fd < 0 ? -errno : fd;
+    fd = openat(to->dirfd, part, flags);
+    return fd >= 0 ? fd : errno == ENOENT ? -EAGAIN : -errno;
+}
+
+/* What is no temporary of ours goes. In a directory that others write to, such as /tmp, it may be a
+ * stranger's, and stay: another name then. */
+static int put_away(const struct place *to, const char *part)
+{
+    return unlinkat(to->dirfd, part, 0) == 0 || errno == ENOENT ? -EAGAIN : -EBUSY;
+}
+
+static bool is_there(const struct place *to, const char *part)
+{
+    struct stat st;
+    return fstatat(to->dirfd, part, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A stranger's would give him what we write. */
+static bool is_ours(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_nlink == 1 && st->st_uid == geteuid();
+}
+
 /* The temporary is ours while we hold its lock; one that nobody holds was left by a killed copy. */
 static int lock_part(const struct place *to, const char *part)
 {
-    int fd = openat(to->dirfd, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     struct stat own, there;
-    if (fd < 0 && (errno == ELOOP || errno == ENXIO))
-        return unlinkat(to->dirfd, part, 0) < 0 ? -errno : -EAGAIN;
+    bool is_new;
+    int fd = open_part(to, part, &is_new), r = 0;
     if (fd < 0)
-        return -errno;
-    int r = 0;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        r = -EBUSY;
-    else if (fstat(fd, &own) < 0)
+        return fd != -EAGAIN && is_there(to, part) ? put_away(to, part) : fd;
+    if (fstat(fd, &own) < 0)
         r = -errno;
+    else if (!is_new && !is_ours(&own))
+        r = put_away(to, part);
+    else if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        r = -EBUSY;
     else if (fstatat(to->dirfd, part, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
              there.st_ino != own.st_ino || there.st_dev != own.st_dev)
         r = -EAGAIN; /* renamed to its destination between our open and our lock */
-    else if (!S_ISREG(own.st_mode) || own.st_nlink != 1)
-        r = unlinkat(to->dirfd, part, 0) < 0 ? -errno : -EAGAIN;
     else if (ftruncate(fd, 0) < 0)
         r = -errno;
     if (r < 0)

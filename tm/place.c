@@ -1,17 +1,15 @@
 #include "tm/place.h"
 
-#include "lib/mem.h"
-
+#include "lib/beneath.h"
 #include "lib/buf.h"
+#include "lib/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool is_this_machine(const char *host, size_t len)
@@ -90,13 +88,12 @@ static enum place_zone next_zone(enum place_zone zone, const char *name)
 /* One name below `dir`, where the zone of `dir` is `before` and of the name `zone`. */
 static int open_dir(int dir, const char *name, enum place_zone before, enum place_zone zone)
 {
-    if (before == ZONE_CACHE) {
-        struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-                               .resolve = RESOLVE_BENEATH};
-        return (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
-    }
-    return openat(dir, name,
-                  O_PATH | O_DIRECTORY | O_CLOEXEC | (zone == ZONE_JOB ? O_NOFOLLOW : 0));
+    if (before == ZONE_CACHE)
+        return beneath_open_linked(dir, name);
+    if (zone == ZONE_JOB)
+        return beneath_open(dir, name, O_PATH | O_DIRECTORY, 0);
+    int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
 }
 
 static int sync_dir(int dir)
@@ -111,7 +108,7 @@ static int sync_dir(int dir)
 
 static int make_dir(int dir, const char *name, enum place_zone zone, enum place_parents parents)
 {
-    if (mkdirat(dir, name, zone == ZONE_JOB ? 0700 : 0777) < 0)
+    if (mkdirat(dir, name, zone == ZONE_OUTSIDE ? 0777 : 0700) < 0)
         return errno == EEXIST ? 0 : -errno;
     return parents == PARENTS_MADE ? sync_dir(dir) : 0;
 }
@@ -132,14 +129,14 @@ static int descend(int *dir, const char *name, enum place_zone *zone, enum place
 {
     enum place_zone next = next_zone(*zone, name);
     int fd = open_dir(*dir, name, *zone, next);
-    if (fd < 0 && errno == ENOENT && parents != PARENTS_THERE) {
+    if (fd == -ENOENT && parents != PARENTS_THERE) {
         int r = make_dir(*dir, name, next, parents);
         if (r < 0)
             return gw_err_sys(err, -r, "making a directory for %s", path);
         fd = open_dir(*dir, name, *zone, next);
     }
     if (fd < 0)
-        return describe(*dir, name, errno, path, err);
+        return describe(*dir, name, -fd, path, err);
     close(*dir);
     *dir = fd;
     *zone = next;
@@ -187,15 +184,23 @@ int place_stat(const struct place *p, struct stat *ret, struct gw_err *err)
     return 0;
 }
 
+static int open_last(const struct place *p, int flags)
+{
+    if (p->zone != ZONE_OUTSIDE)
+        return beneath_open(p->dirfd, p->name, flags, 0);
+    int fd = openat(p->dirfd, p->name, flags);
+    return fd < 0 ? -errno : fd;
+}
+
 int place_open_file(const struct place *p, struct stat *ret, struct gw_err *err)
 {
     /* Not to wait for the other end of a FIFO; without effect on a regular file. */
     int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    int fd = openat(p->dirfd, p->name, flags | (p->zone == ZONE_OUTSIDE ? 0 : O_NOFOLLOW));
-    if (fd < 0 && errno == ENXIO)
+    int fd = open_last(p, flags);
+    if (fd == -ENXIO)
         return gw_err_set(err, GW_EINVAL, "%s is not a regular file", p->path);
     if (fd < 0)
-        return describe(p->dirfd, p->name, errno, p->path, err);
+        return describe(p->dirfd, p->name, -fd, p->path, err);
     struct stat st;
     int r = 0;
     if (fstat(fd, &st) < 0)

@@ -1,11 +1,11 @@
 /* The verbs on file: URLs, as they run in a thread: URLs to places, places to the
  * operation, errors to the reasons of docs/PROTOCOL section 5. */
+#include "lib/beneath.h"
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "tm/copy.h"
 #include "tm/landing.h"
 #include "tm/request.h"
-#include "tm/tree.h"
 #include "wire/pct.h"
 
 #include <errno.h>
@@ -104,7 +104,7 @@ static void do_mkdir(struct request *r)
     if (!open_target(r, r->from, false, PARENTS_MADE, &p))
         return;
     int code = 0;
-    if (mkdirat(p.dirfd, p.name, p.zone == ZONE_JOB ? 0700 : 0777) == 0)
+    if (mkdirat(p.dirfd, p.name, p.zone == ZONE_OUTSIDE ? 0777 : 0700) == 0)
         code = place_sync(&p, &err);
     else if (errno != EEXIST)
         code = gw_err_sys(&err, errno, "making directory %s", p.path);
@@ -125,7 +125,11 @@ static void do_rmdir(struct request *r)
             r->reason = NULL;
         return;
     }
-    int code = tree_remove(&p, &r->is_cancelled, &err);
+    int e = beneath_remove(p.dirfd, p.name, &r->is_cancelled), code = 0;
+    if (e == -ECANCELED)
+        code = gw_err_set(&err, GW_ESTATE, "cancelled");
+    else if (e < 0)
+        code = gw_err_sys(&err, -e, "removing %s", p.path);
     if (code < 0)
         work_fail(r, work_target_reason(code, false), &err);
     place_close(&p);

@@ -101,7 +101,7 @@ static int open_entry(const char *path, int operation, struct entry *ret, struct
     if (r == 0 && !is_current(&e))
         r = 1;
     if (r == 0) {
-        e.image = open(image, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        e.image = open(image, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (e.image < 0 || fstat(e.image, &e.st) < 0)
             r = missing(path, true, f);
     }

@@ -1,5 +1,6 @@
 #include "vm/result.h"
 
+#include "lib/beneath.h"
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "lib/num.h"
@@ -42,39 +43,11 @@ static int corrupt(struct reader *r, const char *name, const char *what)
     return vm_fail(r->f, REASON_RESULT_CORRUPT, "result of the guest: %s: %s", name, what);
 }
 
-static int host_failed(struct reader *r, const char *name)
+static int host_failed(struct reader *r, const char *name, int e)
 {
     struct gw_err err = {0};
-    gw_err_sys(&err, errno, "writing %s", name);
+    gw_err_sys(&err, e, "writing %s", name);
     return vm_fail_err(r->f, REASON_HYPERVISOR, &err);
-}
-
-/* The directory of `name` below r->dir, made as needed. Each step refuses a symbolic link, so
- * nothing above or beside can be reached even if one were there. Sets *ret_last to the last part.
- */
-static int open_parent(struct reader *r, const char *name, const char **ret_last)
-{
-    int fd = fcntl(r->dir, F_DUPFD_CLOEXEC, 0);
-    const char *p = name, *slash;
-    while (fd >= 0 && (slash = strchr(p, '/'))) {
-        char part[256];
-        memcpy(part, p, (size_t)(slash - p));
-        part[slash - p] = '\0';
-        if (mkdirat(fd, part, 0755) < 0 && errno != EEXIST) {
-            int e = errno;
-            close(fd);
-            errno = e;
-            return -1;
-        }
-        int next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int e = errno;
-        close(fd);
-        errno = e;
-        fd = next;
-        p = slash + 1;
-    }
-    *ret_last = p;
-    return fd;
 }
 
 /* The member's bytes: archive_read_data fills holes, so what is counted is what is written. */
@@ -91,31 +64,28 @@ static int copy_data(struct reader *r, int fd, const char *name)
             return vm_fail(r->f, REASON_OUTPUT_LIMIT, "the guest's output is larger than allowed");
         r->left -= (uint64_t)n;
         int e = file_write_all(fd, block, (size_t)n);
-        if (e < 0) {
-            errno = -e;
-            return host_failed(r, name);
-        }
+        if (e < 0)
+            return host_failed(r, name, -e);
     }
 }
 
 static int take_file(struct reader *r, const char *name, mode_t mode)
 {
     const char *last;
-    int parent = open_parent(r, name, &last);
+    int parent = beneath_make_parents(r->dir, name, 0755, &last);
+    if (parent == -ENOTDIR || parent == -ELOOP)
+        return corrupt(r, name, "its directory is not a directory");
     if (parent < 0)
-        return errno == ENOTDIR || errno == ELOOP
-                   ? corrupt(r, name, "its directory is not a directory")
-                   : host_failed(r, name);
+        return host_failed(r, name, -parent);
     int fd = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                     mode & 0100 ? 0755 : 0644);
     int e = errno;
     close(parent);
-    errno = e;
     if (fd < 0)
-        return errno == EEXIST ? corrupt(r, name, "it is there twice") : host_failed(r, name);
+        return e == EEXIST ? corrupt(r, name, "it is there twice") : host_failed(r, name, e);
     int result = copy_data(r, fd, name);
     if (close(fd) < 0 && result == 0)
-        result = host_failed(r, name);
+        result = host_failed(r, name, errno);
     return result;
 }
 
@@ -123,16 +93,14 @@ static int take_directory(struct reader *r, const char *name)
 {
     char *below = xasprintf("%s/x", name);
     const char *last;
-    int fd = open_parent(r, below, &last);
-    int e = errno;
+    int fd = beneath_make_parents(r->dir, below, 0755, &last);
     free(below);
-    if (fd >= 0) {
-        close(fd);
-        return 0;
-    }
-    errno = e;
-    return e == ENOTDIR || e == ELOOP ? corrupt(r, name, "it is also a file")
-                                      : host_failed(r, name);
+    if (fd == -ENOTDIR || fd == -ELOOP)
+        return corrupt(r, name, "it is also a file");
+    if (fd < 0)
+        return host_failed(r, name, -fd);
+    close(fd);
+    return 0;
 }
 
 /* A member that we keep in memory: its text without the newline. */
@@ -257,7 +225,7 @@ static int finish(struct reader *r, int *ret_exit_code)
         return corrupt(r, "exit_code", "it is not a number from 0 to 255");
     for (size_t i = 0; i < GW_COUNT(streams); i++)
         if (renameat(r->dir, streams[i].partial, r->dir, streams[i].name) < 0 && errno != ENOENT)
-            return host_failed(r, streams[i].name);
+            return host_failed(r, streams[i].name, errno);
     *ret_exit_code = (int)code;
     return 0;
 }

@@ -113,7 +113,7 @@ static int log_in(struct raw *w, const struct ftp *f, struct trouble *t)
     static char user[] = ":globus-mapping:", password[] = "user@";
     globus_ftp_control_auth_info_t auth;
     char *host = xstrdup(w->about.host), *colon = strrchr(host, ':');
-    int port = colon ? atoi(colon + 1) : 0;
+    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
     if (colon)
         *colon = '\0';
     globus_ftp_control_auth_info_init(&auth, f->credential, GLOBUS_FALSE, user, password, NULL,

@@ -61,10 +61,10 @@ int reply_errno(const char *text)
 {
     static const char key[] = "GridFTP-Errno: ";
     const char *p = strstr(text, key);
-    int n = p ? atoi(p + sizeof key - 1) : 0;
-    if (n > 0 && n < 134)
-        return n;
-    n = errno_at_line_end(text);
+    long number = p ? strtol(p + sizeof key - 1, NULL, 10) : 0;
+    if (number > 0 && number < 134)
+        return (int)number;
+    int n = errno_at_line_end(text);
     for (size_t i = 0; n == 0 && i < GW_COUNT(phrases); i++)
         if (strstr(text, phrases[i].phrase))
             n = phrases[i].errnum;
