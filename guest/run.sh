@@ -103,12 +103,14 @@ code=$?
 wait $tee_o $tee_e 2>/dev/null
 
 while IFS= read -r name; do
-    [ -e "$name" ] || continue
-    mkdir -p "$top/out/$(dirname "$name")"
-    if [ -L "$name" ]; then
-        cp -L "$name" "$top/out/$name"
+    [ -e "./$name" ] || continue
+    case $name in
+    */*) mkdir -p "$top/out/${name%/*}" ;;
+    esac
+    if [ -L "./$name" ]; then
+        cp -L "./$name" "$top/out/$name"
     else
-        mv "$name" "$top/out/$name"
+        mv "./$name" "$top/out/$name"
     fi
 done <"$seed/outputs"
 

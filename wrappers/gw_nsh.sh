@@ -60,9 +60,12 @@ on_signal() {
     [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null
 }
 
-# Of a process that was killed, on this node, by the same account.
+# Of a process that was killed, on this node, by the same account. Others can put anything of that name into /tmp: what
+# is ours is closed to them (and test -O, which POSIX does not have, every shell that we know does).
 sweep() {
     for old in "$base"/gw_nsh.*; do
+        # shellcheck disable=SC3067
+        [ -d "$old" ] && [ ! -L "$old" ] && [ -O "$old" ] || continue
         { read -r old_pid old_start old_system <"$old/owner"; } 2>/dev/null || continue
         [ "$old_system" = "$system" ] || continue
         { read -r stat <"/proc/$old_pid/stat"; } 2>/dev/null && set_start && [ "$start" = "$old_start" ] && continue
@@ -83,11 +86,7 @@ make_scratch() {
     read -r system </proc/sys/kernel/random/boot_id
     system="$system $(readlink /proc/self/ns/pid)"
     sweep
-    n=0
-    until scratch=$base/gw_nsh.$$.$n && mkdir "$scratch"; do
-        n=$((n + 1))
-        [ $n -lt 10 ] || die "no scratch directory can be made in $base"
-    done
+    scratch=$(mktemp -d "$base/gw_nsh.XXXXXXXXXX") || die "no scratch directory can be made in $base"
     trap 'cd / && rm -rf "$scratch"' EXIT
     read -r stat <"/proc/$$/stat"
     set_start

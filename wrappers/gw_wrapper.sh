@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs one attempt of a job in its job directory (docs/jobdir.md): claims it, starts the payload or gwvm, watches
-# lease and wall time, and writes the status file last of all. POSIX sh; needs mkdir, mv, cksum, date, chmod, sleep,
+# lease and wall time, and writes the status file last of all. POSIX sh; needs mkdir, mv, rm, cksum, date, chmod, sleep,
 # and Linux's /proc.
 #
 # Exits 0 when it wrote the status, 75 when the claim belongs to another process, 1 when nothing could be done.
@@ -36,12 +36,19 @@ gww_set_start() {
     gww_start=${20}
 }
 
+# gww_clear NAME: the payload can put anything in our way, such as a pipe that nobody reads, or a directory.
+gww_clear() {
+    [ ! -e "$1" ] && [ ! -L "$1" ] || rm -rf "./$1"
+}
+
 # gww_write_status STATE [LINE...]
 gww_write_status() {
     # What is asked of us now comes too late, and must not end cksum or mv either.
     trap '' TERM INT HUP USR1 USR2
     gww_set_now
     gww_ended=$((gww_began + gww_now - gww_began_up))
+    gww_clear .gw_status.tmp
+    [ ! -d status ] || gww_clear status
     {
         printf 'GWSTATUS 1\nTOKEN=%s\nSTATE=%s\n' "$GW_TOKEN" "$1"
         shift
@@ -162,14 +169,22 @@ gww_check_payload() {
 # What stands before the payload's command: a process group of its own, so that all of it can be signalled, and the
 # two signals back that a shell without job control ignores for what runs in the background.
 gww_find_launcher() {
-    gww_launcher=
-    if gww_setsid=$(command -v setsid); then
-        gww_launcher=$gww_setsid
-    else
-        set -m 2>/dev/null
+    gww_setsid=$(command -v setsid) || set -m 2>/dev/null
+    gww_env=$(command -v env) && "$gww_env" --default-signal=INT,QUIT --version >/dev/null 2>&1 || gww_env=
+}
+
+# gww_launch PROGRAM [ARGUMENT...]: nothing here is split into words, whatever IFS the payload's environment has. env
+# would take a name with "=" for a variable.
+gww_launch() {
+    if [ -n "$gww_env" ]; then
+        # shellcheck disable=SC2016
+        case $1 in
+        *=*) set -- /bin/sh -c 'exec "$0" "$@"' "$@" ;;
+        esac
+        set -- "$gww_env" --default-signal=INT,QUIT "$@"
     fi
-    gww_env=$(command -v env) && "$gww_env" --default-signal=INT,QUIT --version >/dev/null 2>&1 &&
-        gww_launcher="$gww_launcher $gww_env --default-signal=INT,QUIT"
+    [ -z "$gww_setsid" ] || set -- "$gww_setsid" "$@"
+    exec "$@"
 }
 
 gww_payload() {
@@ -177,22 +192,24 @@ gww_payload() {
     set --
     # shellcheck source=/dev/null
     [ ! -f ./job.env ] || . ./job.env
-    # shellcheck disable=SC2086
-    exec $gww_launcher "$gww_exe" "$@"
+    gww_launch "$gww_exe" "$@"
 }
 
 gww_start_payload() {
+    # Opened before there is a payload that could put something in the way. exec would end us if it failed.
+    true >"claim.$GW_TOKEN/payload" || gww_fail no-space site "the claim could not be written"
+    exec 9>"claim.$GW_TOKEN/payload"
     if [ "$GW_VM" = yes ]; then
-        # shellcheck disable=SC2086
-        (exec $gww_launcher "$GWVM" run) </dev/null >>stdout.execution &
+        (gww_launch "$GWVM" run) </dev/null >>stdout.execution 9>&- &
     else
-        (gww_payload) <"$GW_STDIN" >stdout.execution 2>stderr.execution &
+        (gww_payload) <"$GW_STDIN" >stdout.execution 2>stderr.execution 9>&- &
     fi
     gww_pid=$!
     # Who finds us dead ends the payload by this.
     if gww_set_start "$gww_pid"; then
-        printf '%s %s %s\n' "$gww_pid" "$gww_start" "$gww_boot" >"claim.$GW_TOKEN/payload"
+        printf '%s %s %s\n' "$gww_pid" "$gww_start" "$gww_boot" >&9
     fi
+    exec 9>&-
     [ -z "$gww_reason" ] || gww_end_payload
 }
 

@@ -208,6 +208,28 @@ vms() {
     t_equal "$shell: gwvm stopped for want of a lease did not fail by itself" lease-expired "$(status "$n.vmlease" REASON)"
 }
 
+# What a payload puts where the wrapper writes; the payload is its own enemy here, but must not keep the wrapper.
+attacks() {
+    local shell=$1 n=$2 what
+    mkdir -p "$T_DIR/$n.victim" && echo precious >"$T_DIR/$n.victim/file"
+    for what in "mkfifo status .gw_status.tmp" "mkdir -p status/x .gw_status.tmp/x" "ln -s '$T_DIR/$n.victim' status; ln -s '$T_DIR/$n.victim/file' .gw_status.tmp" \
+        "rm -rf claim.*/*; mkfifo claim.*/payload claim.*/payload.tmp"; do
+        rm -rf "${T_DIR:?}/$n.attack"
+        job "$n.attack" ./run
+        payload "$n.attack" "$what 2>/dev/null" "exit 5"
+        run "$shell" "$n.attack" &
+        t_within 20 is_done $! || kill -KILL "$(cut -d' ' -f1 "$T_DIR/$n.attack/claim.$TOKEN/pid")"
+        wait $!
+        t_equal "$shell: what a payload put in the way of the status does no harm ($what)" "exited 5" \
+            "$(status "$n.attack" STATE) $(status "$n.attack" EXIT_CODE)"
+    done
+    t_equal "$shell: nor is it written through" "precious file" "$(cat "$T_DIR/$n.victim/file") $(ls "$T_DIR/$n.victim")"
+}
+
+is_done() {
+    ! kill -0 "$1"
+}
+
 # One shell's cases, into a file: the waiting in them is done for all shells at once.
 cases() {
     T_FAILED=0
@@ -217,6 +239,7 @@ cases() {
     refusals "$1" "$2"
     limits "$1" "$2"
     cancels "$1" "$2"
+    attacks "$1" "$2"
     [ "$1" = gw_wrapper ] || vms "$1" "$2"
     exit $T_FAILED
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const char usage[] =
     "usage: gwvm run [-d JOBDIR]\n"
@@ -122,6 +123,9 @@ static int run_command(const struct command *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     log_set("gwvm", LOG_INFO);
+    /* The payload's files and environment pass through here; QEMU inherits it. (Not
+     * PR_SET_DUMPABLE: the execution driver finds us by our environment.) */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (argc < 2)
         return wrong_usage();
     if (strcmp(argv[1], "--help") == 0)

@@ -67,13 +67,22 @@ static void die(const char *fmt, ...)
 
 /* --- the status --- */
 
+/* A payload can put anything in the way, such as a pipe that nobody reads. */
 static bool write_whole(const char *path, const void *data, size_t len)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = file_make(AT_FDCWD, path, 0666);
     if (fd < 0)
         return false;
     bool is_written = file_write_all(fd, data, len) == 0;
     return close(fd) == 0 && is_written;
+}
+
+static bool publish_status(void)
+{
+    if (rename(".gw_status.tmp", "status") == 0)
+        return true;
+    return errno == EISDIR && file_remove_tree("status", NULL) == 0 &&
+           rename(".gw_status.tmp", "status") == 0;
 }
 
 static void begin_status(struct buf *out, const char *state)
@@ -88,8 +97,7 @@ static void end_status(struct buf *out)
     time_t ended = began + (time_t)((now_ms() - began_ms) / 1000);
     buf_printf(out, "STARTED=%jd\nENDED=%jd\n", (intmax_t)began, (intmax_t)ended);
     status_end(out);
-    if (!write_whole(".gw_status.tmp", out->data, out->len) ||
-        rename(".gw_status.tmp", "status") < 0)
+    if (!write_whole(".gw_status.tmp", out->data, out->len) || !publish_status())
         die("the status file could not be written");
     buf_clear(out);
 }
