@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +65,7 @@ struct kit *kit_create(const struct kit_driver *d)
     k->driver = d;
     k->loop = loop_create();
     log_set(d->name, LOG_INFO);
+    prctl(PR_SET_DUMPABLE, 0); /* keys and environments pass through here: no core, no ptrace */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error of a copy, not our end */
     int flags = fcntl(STDOUT_FILENO, F_GETFL);

@@ -63,9 +63,41 @@ stale_example() {
     sed -n '/^```jt$/,/^```$/p' README.md | sed '1d;$d' | diff - examples/hello-vm.jt
 }
 
+# The third column of the table of threats as lines "FILE SENTENCE"; a row without them is a line "- THREAT".
+threat_tests() {
+    sed -n '/^## Threats/,$p' docs/security.md | awk -F ' *[|] *' '
+        !/^[|]/ || /^[|]-/ || $2 == "threat" { next }
+        NF != 5 || $4 == "" { print "-", $2; next }
+        {
+            n = split($4, parts, /; */)
+            file = "-"
+            for (i = 1; i <= n; i++) {
+                sentence = parts[i]
+                if (match(sentence, /^`[^`]*` /)) {
+                    file = substr(sentence, 2, RLENGTH - 3)
+                    sentence = substr(sentence, RLENGTH + 1)
+                }
+                print file, sentence
+            }
+        }'
+}
+
+# A sentence is printed by a script, or is the name of a function that cmocka is given.
+untried_threats() {
+    threat_tests | while read -r file sentence; do
+        case $file in
+        -) echo "no test: $sentence" && continue ;;
+        *.c) grep -qE "^ +.*\($(printf %s "$sentence" | tr -c 'A-Za-z0-9' _)[,)]" "$file" ;;
+        *) grep -qF -- "$sentence" "$file" ;;
+        esac 2>/dev/null || echo "$file: $sentence"
+    done
+    [ "$(threat_tests | wc -l)" -ge 30 ] || echo "the table of threats is not read"
+}
+
 expect_nothing "no link in the pages is dead" dead_links
 expect_nothing "the files and folders that the pages name exist" missing_paths
 expect_nothing "make has the targets that the pages name" missing_targets
 expect_nothing "the README begins with the two commands" missing_commands
 expect_nothing "the README's example is examples/hello-vm.jt" stale_example
+expect_nothing "each threat of docs/security.md names tests that exist" untried_threats
 exit $failed

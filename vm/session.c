@@ -17,13 +17,14 @@
 #include <unistd.h>
 
 /* QEMU's messages go to plain files, since there is no virtlogd; nothing of the host is changed for
- * a VM. */
+ * a VM. A core of QEMU would be the guest's memory. */
 static const char qemu_conf[] = "stdio_handler = \"file\"\n"
                                 "security_driver = \"none\"\n"
                                 "dynamic_ownership = 0\n"
                                 "remember_owner = 0\n"
                                 "namespaces = []\n"
-                                "cgroup_controllers = []\n";
+                                "cgroup_controllers = []\n"
+                                "max_core = 0\n";
 static const char qemu_conf_root[] = "user = \"+0\"\n"
                                      "group = \"+0\"\n";
 

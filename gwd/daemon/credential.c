@@ -133,9 +133,9 @@ static void on_renewal(uv_timer_t *timer)
     char **argv = xcalloc(n + 2, sizeof *argv);
     memcpy(argv, words, n * sizeof *argv);
     argv[n] = f->path;
-    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
-                                     {.flags = UV_INHERIT_FD, .data.fd = 2},
-                                     {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    /* What it complains of goes to our log; its output may be the credential itself. */
+    uv_stdio_container_t stdio[3] = {
+        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
     uv_process_options_t options = {
         .file = argv[0], .args = argv, .stdio = stdio, .stdio_count = 3, .exit_cb = on_renewer_end};
     f->renewer.data = f;

@@ -1,0 +1,291 @@
+#!/bin/bash
+# Attacks, each of which docs/security.md names: by a payload on what fetches its files, by names and values on what quotes
+# them, by another account on what is written. Those that need root, to be two accounts, are skipped without.
+# limit: 240
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/driver_lib.sh"
+
+NOBODY=65534
+cd "$T_DIR" || exit 1
+mkdir home secret && cd home || exit 1
+echo "the secret" >../secret/file
+chmod 600 ../secret/file
+
+is_intact() {
+    [ "$(cat "$T_DIR/secret/file")" = "the secret" ] && [ "$(ls "$T_DIR/secret")" = file ]
+}
+
+# payload NAME LINE ...: a program for a job.
+payload() {
+    local name=$1
+    shift
+    printf '%s\n' '#!/bin/sh' "$@" >"./$name"
+    chmod +x -- "$name"
+}
+
+# The site's job directories that are left.
+leftovers() {
+    find "$GWD_DIR/site" -maxdepth 1 -name '.gw_*.*' ! -name '.gw_lease*'
+}
+
+# attack NAME SENTENCE LINE ...: a job whose payload does this in its job directory, to its output files `out` and
+# `dir/out`: it ends, nothing of the secret comes home, the secret stays, and nothing stays at the site.
+attack() {
+    local name=$1 sentence=$2
+    shift 2
+    payload "$name" "secret='$T_DIR/secret'" "$@"
+    cat >"$name.jt" <<T
+EXECUTABLE = $name
+OUTPUT_FILES = out $name.out, dir/out $name.dir
+STDOUT_FILE = $name.stdout
+STDERR_FILE = $name.stderr
+NUMBER_OF_RETRIES = 0
+RESCHEDULE_ON_FAILURE = no
+T
+    timeout 60 gwsubmit --wait -t "$name.jt" >"$name.log" 2>&1
+    if [ $? -eq 124 ]; then
+        t_not_ok "$sentence" "the job did not end" "$(cat "$name.log")"
+    elif grep -qs "the secret" "$name".*; then
+        t_not_ok "$sentence" "the secret came home: $(grep -ls "the secret" "$name".*)"
+    elif ! is_intact; then
+        t_not_ok "$sentence" "the secret is no more as it was" "$(ls -lR "$T_DIR/secret")"
+    elif ! t_within 20 test -z "$(leftovers)"; then
+        t_not_ok "$sentence" "there is left: $(leftovers)"
+    else
+        t_ok "$sentence"
+    fi
+}
+
+outputs() {
+    attack link "an output that is a symbolic link is not followed" \
+        'mkdir dir; ln -s "$secret/file" out; ln -s "$secret/file" dir/out'
+    attack dirlink "a directory of outputs that is a symbolic link is not followed" 'ln -s "$secret" dir; ln -s dir/file out'
+    attack pipe "outputs that are a pipe and a socket keep nobody waiting" \
+        'mkdir dir; mkfifo out; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\"dir/out\")" || mkfifo dir/out'
+    attack directory "an output that is a directory is refused" 'mkdir -p out/x dir/out'
+    attack device "an output that is a device is refused" 'mkdir dir; mknod out c 1 5; mknod dir/out c 1 5 || mkfifo out dir/out'
+    attack streams "streams that have become links and pipes are not followed" \
+        'rm -f stdout.execution stderr.execution; ln -s "$secret/file" stdout.execution; mkfifo stderr.execution'
+    attack moved "a job directory that has become a symbolic link is not followed, nor what it leads to removed" \
+        'here=$PWD; mv "$here" "$here.moved"; ln -s "$secret" "$here"; (sleep 2; rm -rf "$here.moved") &'
+    attack status_link "a status that is a link is replaced and not written through" \
+        'ln -s "$secret/file" status; ln -s "$secret/file" .gw_status.tmp'
+    attack status_pipe "a pipe in the place of the status keeps nobody waiting" 'mkfifo status .gw_status.tmp'
+    attack status_dir "a directory in the place of the status is removed" \
+        'mkdir -p status/x .gw_status.tmp/x; ln -s "$secret" status/s; ln -s "$secret" .gw_status.tmp/s'
+    attack links "what links in a job directory lead to is not removed with it" \
+        'mkdir -p dir/a/b; ln -s "$secret" s; ln -s "$secret" dir/a/s; ln "$secret/file" out; ln -s / root; rm out'
+    # shellcheck disable=SC2016
+    attack swaps "directories that are swapped with links while files are fetched and removed lead nowhere else" \
+        'mkdir dir; echo x >dir/out; echo x >out; ln -s "$secret" s; ln -s "$secret/file" f' \
+        'setsid sh -c "n=0; while [ \$n -lt 3000 ] && mv -T --exchange dir s 2>/dev/null || { mv dir d; mv s dir; mv d s; }; do n=\$((n + 1)); [ -e . ] && [ -e \"\$PWD\" ] || break; done" >/dev/null 2>&1 </dev/null &'
+    echo true >good && chmod +x good
+    t_check "after all these the next job ends well" gwsubmit --wait -- /bin/true
+}
+
+# Bytes that mean something to a shell, to a glob, to a parser. A file name has no slash and no control character.
+NASTY='$(touch HACKED) `touch HACKED` ; touch HACKED & | < > * ? [a-z] ~ # ! "x" '\''y'\'' \ \\ %41 ${HOME} $HOME = : é'
+BYTES=$(for i in $(seq 1 255); do printf "\\$(printf %03o "$i")"; done | LC_ALL=C tr -d '\200-\377' && printf 'é€')
+
+# quoted TEXT: as a value in single quotes of a list; as a word of ARGUMENTS.
+quoted() {
+    printf "'%s'" "${1//\'/\'\'}"
+}
+
+word() {
+    printf "'%s'" "${1//\'/\'\\\'\'}"
+}
+
+# As a whole value in double quotes.
+whole() {
+    local text=${1//\\/\\\\}
+    printf '"%s"' "${text//\"/\\\"}"
+}
+
+# comes_through NAME [LINE ...]: a job with such names and values, with more lines in its template.
+comes_through() {
+    local name=$1 plain=${NASTY//\$\{HOME\}/}
+    shift
+    local input="-n $plain" output="--out $plain"
+    payload "-run $plain" 'printf "%s\0" "$@" >argv' 'env -0 | grep -z "^NASTY\|^BYTES\|^IFS=" | sort -z >env' 'for f in ./*; do echo "$f"; done >names' \
+        'cp "./$3" "./$4"'
+    echo content >"$input"
+    {
+        printf 'EXECUTABLE = %s\n' "$(whole "-run $plain")"
+        printf 'INPUT_FILES = %s\n' "$(whole "$(quoted "$input")")"
+        printf 'OUTPUT_FILES = %s\n' "$(whole "$(quoted "$output") $(quoted "$name$output"), argv $name.argv, env $name.env, names $name.names")"
+        printf 'ARGUMENTS = %s\n' "$(whole "$(word "$NASTY") $(word "$BYTES") $(word "$input") $(word "$output") '' -x --")"
+        printf 'ENVIRONMENT = %s\n' "$(whole "NASTY=$(quoted "$plain"), BYTES=$(quoted "$BYTES"), IFS=x")"
+        printf 'STDOUT_FILE = %s.stdout\nSTDERR_FILE = %s.stderr\n' "$name" "$name"
+        printf '%s\n' "$@"
+    } >"$name.jt"
+    t_check "$name: a job with names and values of all bytes ends well" gwsubmit --wait -t "$name.jt" || {
+        cat "$name.stderr"
+        return
+    }
+    printf '%s\0' "$NASTY" "$BYTES" "$input" "$output" '' -x -- >"$name.expected"
+    t_check "$name: every byte of its arguments comes to its payload" cmp "$name.expected" "$name.argv"
+    printf '%s\0' "BYTES=$BYTES" "IFS=x" "NASTY=$plain" | grep -z -v '^IFS=' >"$name.expected"
+    t_check "$name: every byte of its environment" cmp "$name.expected" <(grep -z -v '^IFS=' "$name.env")
+    t_match "$name: its files have their names at the site" '^\./-n \$\(touch HACKED\)' "$(cat "$name.names")"
+    t_equal "$name: and come home under theirs" content "$(cat "./$name$output")"
+    t_equal "$name: nothing of it was executed" "" "$(find "$T_DIR" -name HACKED)"
+}
+
+quoting() {
+    local shell
+    comes_through program
+    for shell in dash bash "busybox sh"; do
+        command -v "${shell%% *}" >/dev/null || continue
+        # A wrapper of the template's own is the script, under that shell.
+        sed "1s|.*|#!$(command -v "${shell%% *}")${shell#"${shell%% *}"}|" "$T_ROOT/wrappers/gw_wrapper.sh" >"wrapper.${shell%% *}"
+        comes_through "${shell%% *}" "WRAPPER = wrapper.${shell%% *}"
+    done
+    payload "a=b" 'echo ran'
+    mkdir -p "x=y" && cp "a=b" "x=y/run"
+    printf 'EXECUTABLE = a=b\nWRAPPER = wrapper.dash\nSTDOUT_FILE = assigned\n' >assigned.jt
+    gwsubmit --wait -t assigned.jt >/dev/null 2>&1
+    t_equal "an executable with = in its name is not taken for a variable" ran "$(cat assigned 2>&1)"
+    printf 'EXECUTABLE = %s\nWRAPPER = wrapper.dash\nSTDOUT_FILE = assigned2\n' "$PWD/x=y/run" >assigned.jt
+    gwsubmit --wait -t assigned.jt >/dev/null 2>&1
+    t_equal "nor one with = in its path" ran "$(cat assigned2 2>&1)"
+}
+
+refused() { # SENTENCE TEMPLATE-LINE
+    local out
+    printf 'EXECUTABLE = /bin/true\n%s\n' "$2" >refused.jt
+    out=$(gwsubmit --check refused.jt 2>&1)
+    if [ $? -eq 65 ]; then t_ok "$1"; else t_not_ok "$1" "$2" "$out"; fi
+}
+
+names() {
+    local name
+    for name in ../x a/../../x /etc/passwd . .. a//b job.ctl job.env .wrapper status claim.x .gw_x .gwvm vm.conf $'a\nb'; do
+        refused "no output file is called $(printf %q "$name")" "OUTPUT_FILES = \"'$name' x\""
+        refused "no input file is called $(printf %q "$name")" "INPUT_FILES = \"x '$name'\""
+    done
+    refused "not by way of a variable either" $'ENVIRONMENT = UP=..\nOUTPUT_FILES = "${UP}/x y"'
+    refused "nor with a newline in one" $'ENVIRONMENT = "NL=\'a\\nb\'"\nOUTPUT_FILES = "${NL} y"'
+}
+
+# Secrets: one in each place where a job keeps some. Patterns are read from a file, or grep would show them itself.
+plant() {
+    local what
+    : >"$T_DIR/canaries"
+    for what in environment stdin input; do echo "CANARY-$what-$RANDOM$RANDOM" >>"$T_DIR/canaries"; done
+    { read -r ENV_CANARY && read -r STDIN_CANARY && read -r INPUT_CANARY; } <"$T_DIR/canaries"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj "/CN=nobody here" -keyout key.pem -out cert.pem 2>/dev/null &&
+        cat cert.pem key.pem >proxy.pem && chmod 600 proxy.pem
+    sed -n '4p;9p' key.pem >>"$T_DIR/canaries" # two lines of the key
+    echo "$STDIN_CANARY" >secret.stdin
+    echo "$INPUT_CANARY" >secret.input
+}
+
+# Command lines, which every account can read, of all processes. And of a log every line.
+shown() {
+    grep -lzaFf "$T_DIR/canaries" /proc/[0-9]*/cmdline 2>/dev/null
+    grep -laFf "$T_DIR/canaries" "$GWD_DIR.log" ./*.listing ./*.told 2>/dev/null
+}
+
+# Files with a secret, or that could have one, that another account could read. Directories of the site stand for what
+# is in them.
+readable() {
+    find "$GWD_DIR" -perm /077 ! -type l ! -path "$GWD_DIR/site" -print
+    find "$GWD_DIR/site" -mindepth 1 -maxdepth 1 -perm /077 ! -type l -print
+}
+
+listings() {
+    { gwps; gwps -f; gwps --json; gwhistory; gwhost -f; gwuser; gwps "$1"; gwps -f "$1"; gwhistory "$1"; } >"$2.listing" 2>&1
+}
+
+secret_job() { # NAME PAYLOAD-LINE: JOB, in the background
+    payload "$1" 'cat >/dev/null; : >ready' "$2"
+    printf '%s\n' "EXECUTABLE = $1" "ENVIRONMENT = TOKEN=$ENV_CANARY" \
+        "STDIN_FILE = secret.stdin" "INPUT_FILES = secret.input" "STDOUT_FILE = $1.stdout" "STDERR_FILE = $1.stderr" \
+        "NUMBER_OF_RETRIES = 0" >"$1.jt"
+    job_start --credential "$PWD/proxy.pem" -t "$1.jt" 2>>"$1.told"
+}
+
+secrets() {
+    plant
+    secret_job succeeds 'sleep 1'
+    t_within 20 sh -c "ls -d '$GWD_DIR'/site/.gw_*/ready" || t_not_ok "the job with secrets runs"
+    t_check "this test finds a secret where there is one" grep -rqaFf "$T_DIR/canaries" "$GWD_DIR/site"
+    t_equal "no secret is on a command line or in a log while a job runs" "" "$(shown)"
+    t_equal "nothing at the site or of the state is for others to read" "" "$(readable)"
+    listings "$JOB" running
+    job_end
+    secret_job fails 'exit 3'
+    job_end
+    listings "$JOB" failed
+    secret_job killed 'sleep 100'
+    t_within 20 sh -c "ls -d '$GWD_DIR'/site/.gw_*/ready"
+    gwkill "$JOB" >killed.told 2>&1
+    job_end
+    listings "$JOB" killed
+    printf 'EXECUTABLE = no/such\nENVIRONMENT = TOKEN=%s\nINPUT_FILES = secret.input\n' "$ENV_CANARY" >missing.jt
+    gwsubmit -t missing.jt --wait >missing.told 2>&1
+    t_equal "no secret is in a log, a listing or a message after success, failure and kill" "" "$(shown)"
+    t_equal "and still nothing is for others to read" "" "$(readable)"
+    t_check "no secret stays at the site" test -z "$(leftovers)"
+}
+
+# as_nobody COMMAND ...
+as_nobody() {
+    setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups "$@"
+}
+
+strangers() {
+    local driver file sentence="no core and no debugger shows what a driver has in memory"
+    if [ "$(id -u)" != 0 ] || ! command -v setpriv >/dev/null; then
+        t_skip "another account finds nothing open" "only root can be two accounts"
+        return
+    fi
+    chmod 711 "$T_DIR" && mkdir "$T_DIR/pub" "$T_DIR/tmp" && chmod 755 "$T_DIR/pub" && chmod 1777 "$T_DIR/tmp"
+    if ! as_nobody test -x "$T_DIR/pub"; then
+        t_skip "another account finds nothing open" "$T_DIR is closed to it"
+        return
+    fi
+    t_check "another account cannot speak with a daemon that is not its own" \
+        sh -c "! setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups env GW_SOCKET='$GW_SOCKET' '$BUILD/bin/gwps' 2>/dev/null"
+    for file in state.db spool site gwd.sock; do
+        [ -e "$GWD_DIR/$file" ] || [ -S "$GWD_DIR/$file" ] || continue
+        t_check "another account does not get at $file" sh -c "! setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups ls '$GWD_DIR/$file' 2>/dev/null"
+    done
+    # The kernel gives what /proc shows of such a process to root.
+    for driver in gw_tm_local gw_em_fork; do
+        cp "$LIBEXEC/$driver" "$T_DIR/pub/" && chmod 755 "$T_DIR/pub/$driver"
+        (
+            cd / && HOME=$T_DIR/tmp as_nobody "$T_DIR/pub/$driver" 2>/dev/null &
+            echo $!
+            wait
+        ) < <(sleep 5) >"$T_DIR/pid" &
+        t_within 5 test -s "$T_DIR/pid"
+        t_check "$sentence ($driver)" t_within 3 sh -c "[ \"\$(stat -c %U /proc/$(head -1 "$T_DIR/pid")/environ)\" = root ]"
+        kill "$(head -1 "$T_DIR/pid")"
+        wait $!
+    done
+    planted
+}
+
+# What another account can have waiting in /tmp of a worker node.
+planted() {
+    mkdir "$T_DIR/bin"
+    printf '#!/bin/sh\nexit 1\n' >"$T_DIR/bin/globus-url-copy"
+    printf '#!/bin/sh\nexit 0\n' >"$T_DIR/bin/sleep"
+    chmod +x "$T_DIR"/bin/*
+    as_nobody mkdir "$T_DIR/tmp/gw_nsh.1.0" && as_nobody mkfifo "$T_DIR/tmp/gw_nsh.1.0/owner"
+    as_nobody ln -s "$T_DIR/secret" "$T_DIR/tmp/gw_nsh.2.0"
+    timeout 20 env TMPDIR="$T_DIR/tmp" PATH="$T_DIR/bin:$PATH" sh "$T_ROOT/wrappers/gw_nsh.sh" gsiftp://none/x tok >"$T_DIR/nsh.out" 2>&1
+    t_equal "a pipe that another account put into /tmp keeps no job waiting" "1 gw_nsh.1.0 gw_nsh.2.0" "$? $(cd "$T_DIR/tmp" && echo *)"
+    t_check "nor is what its link leads to removed" is_intact
+}
+
+t_check "a private daemon becomes ready" gwd_start -v || t_done
+outputs
+names
+quoting
+secrets
+strangers
+gwd_stop
+t_done
