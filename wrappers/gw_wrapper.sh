@@ -248,7 +248,8 @@ gww_read_lease() {
 # The helper that watches lease and wall time, and that the wrapper is there at all.
 gww_watch() {
     gww_begin_helper
-    gww_wait=$((GW_LEASE_S > 3 ? GW_LEASE_S / 4 : 1))
+    gww_wait=$((GW_LEASE_S > 8 ? GW_LEASE_S / 8 : 1))
+    gww_looked=$gww_began_up
     while :; do
         gww_set_now
         gww_next=$((gww_limit ? gww_began_up + gww_limit - gww_now : gww_wait))
@@ -266,7 +267,12 @@ gww_watch() {
             exit 0
         fi
         [ "$GW_LEASE_S" -gt 0 ] || continue
-        gww_read_lease && gww_renewed=$gww_now
+        # Not from now on: the file may have come just after the last look, and gwd counts from there.
+        # Looks of every second are as near as this clock can tell.
+        if gww_read_lease; then
+            gww_renewed=$((gww_now - gww_looked > 2 ? gww_looked : gww_now))
+        fi
+        gww_looked=$gww_now
         if [ "$((gww_renewed + GW_LEASE_S))" -le "$gww_now" ]; then
             kill -USR2 $$
             exit 0

@@ -155,6 +155,25 @@ limits() {
     wait $wrapper
     t_equal "$shell: a lease that names the attempt as lost is none" "failed lease-expired us" \
         "$(status "$n.lost" STATE) $(status "$n.lost" REASON) $(status "$n.lost" BLAME)"
+    # For gwd the lease runs from when the file was written, not from when a machine that slept gets to read it.
+    job "$n.slept" ./run GW_LEASE_S=6 GW_LEASE_FILE="../lease.$2"
+    payload "$n.slept" 'touch begun; sleep 60'
+    run "$shell" "$n.slept" &
+    wrapper=$!
+    t_within 5 test -e "$T_DIR/$n.slept/begun" && sleep 1
+    signal_all STOP "$n.slept"
+    lease "$2" 18
+    sleep 7
+    signal_all CONT "$n.slept"
+    t_check "$shell: a lease that was renewed while the machine slept counts from then" \
+        t_within 4 test -e "$T_DIR/$n.slept/status"
+    wait $wrapper
+}
+
+# signal_all SIGNAL NAME: all processes of a job.
+signal_all() {
+    local pid
+    "$T_ROOT/tools/processes-of" "$T_DIR/$2" | while read -r pid _; do kill "-$1" "$pid" 2>/dev/null; done
 }
 
 cancels() {

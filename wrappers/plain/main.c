@@ -41,7 +41,7 @@ static pid_t payload;        /* 0: not started, or awaited */
 static const char *stopped;  /* why: a reason of the table in docs/jobdir.md; NULL: it was not */
 static int64_t kill_ms = -1; /* when the payload is killed that was asked to end */
 
-static int64_t lease_ms, renewed_ms;
+static int64_t lease_ms, renewed_ms, looked_ms;
 static uint64_t lease_seq;
 static bool has_lease_seq;
 static int64_t limit_ms; /* of the payload's time, 0: none */
@@ -233,8 +233,11 @@ static void check_limits(int64_t now)
 {
     if (limit_ms && now >= began_ms + limit_ms)
         stop("walltime");
+    /* Not from now on: the file may have come just after the last look, and gwd counts from there.
+     */
     if (lease_ms && lease_is_renewed())
-        renewed_ms = now;
+        renewed_ms = looked_ms;
+    looked_ms = now;
     if (lease_ms && now >= renewed_ms + lease_ms)
         stop("lease-expired");
     if (kill_ms >= 0 && now >= kill_ms) {
@@ -249,7 +252,7 @@ static int64_t next_ms(int64_t now)
     if (stopped)
         return kill_ms;
     int64_t next = limit_ms ? began_ms + limit_ms : INT64_MAX;
-    int64_t look = lease_ms > 3000 ? now + lease_ms / 4 : now + 1000;
+    int64_t look = now + (lease_ms > 2000 ? lease_ms / 8 : 250);
     if (lease_ms && look > renewed_ms + lease_ms)
         look = renewed_ms + lease_ms;
     return lease_ms && look < next ? look : next;
@@ -367,7 +370,7 @@ static siginfo_t await_payload(void)
 {
     siginfo_t info = {0};
     pid_t guard = lease_ms || limit_ms ? start_guard() : 0;
-    renewed_ms = began_ms;
+    renewed_ms = looked_ms = began_ms;
     if (lease_ms)
         lease_is_renewed();
     while (waitid(P_PID, (id_t)payload, &info, WEXITED | WNOWAIT | WNOHANG) == 0 && !info.si_pid) {
