@@ -160,10 +160,14 @@ static void end_listener(char *contact)
     struct farewell *f = xcalloc(1, sizeof *f);
     pthread_t thread;
     struct timespec until;
+    pthread_condattr_t monotonic; /* a wall clock that is put back would keep us */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->changed, NULL);
+    pthread_cond_init(&f->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     f->contact = contact;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += LISTENER_PATIENCE_S;
     pthread_mutex_lock(&f->lock);
     if (pthread_create(&thread, NULL, say_farewell, f) == 0) {

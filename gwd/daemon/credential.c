@@ -56,12 +56,10 @@ static void look(struct credential_file *f)
         problem = xasprintf("the credential %s is a limited proxy, with which no site starts jobs: "
                             "make a full one with grid-proxy-init",
                             f->path);
-    else if (proxy.start_s * 1000000 > clock_wall_us() + INT64_C(300) * 1000000)
-        problem = xasprintf("the credential %s is not valid yet: is this machine's clock right?",
-                            f->path);
     buf_wipe(&data);
     in.credential.problem = problem;
     in.credential.identity = proxy.identity;
+    in.credential.starts_us = proxy.start_s * 1000000;
     in.credential.expires_us = proxy.end_s * 1000000;
     if (problem)
         log_info("%s", problem);

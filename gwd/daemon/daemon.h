@@ -49,6 +49,7 @@ struct daemon {
 
     struct driver_process *drivers;
     uv_timer_t driver_watchdog;
+    uint64_t driver_looks; /* how often it came */
 
     uv_pipe_t listener;
     struct connection *connections, *by_number, *to_flush, *unserved;

@@ -15,10 +15,11 @@
 #include <utlist.h>
 
 enum {
-    INIT_TIMEOUT_MS = 10000,
-    REQUEST_TIMEOUT_S =
-        600, /* a request, other than a copy, that is not answered for so long: the driver hangs */
     WATCHDOG_MS = 5000,
+    /* In looks of the watchdog, and so only while this process runs itself: when it was stopped, or
+     * the machine slept, answers have come that nobody has read yet. */
+    INIT_LOOKS = 3,
+    REQUEST_LOOKS = 600000 / WATCHDOG_MS, /* so long without an answer, to anything but a copy */
     BACKOFF_MAX_S = 60,
     BAD_LINES_MAX = 1000, /* in BAD_LINES_WINDOW_S */
     BAD_LINES_WINDOW_S = 10,
@@ -33,7 +34,7 @@ enum driver_state { DRIVER_STARTING, DRIVER_UP, DRIVER_DOWN, DRIVER_STOPPED };
 /* A request that was sent and has to be answered. */
 struct pending {
     const char *verb;
-    int64_t sent_us;
+    uint64_t look;               /* of the watchdog, before which it was sent */
     struct pending *prev, *next; /* of its driver, the oldest first */
     struct pending *of_handle;   /* the next one of the same handle */
 };
@@ -52,7 +53,8 @@ struct driver_process {
     uv_process_t process;
     uv_pipe_t in, out; /* its standard input and output */
     int open_handles;  /* libuv handles of this run not yet closed */
-    uv_timer_t timer;  /* INIT answer, back-off, end */
+    uv_timer_t timer;  /* back-off, end */
+    uint64_t look;     /* of the watchdog, before which it was started */
     unsigned features;
     struct buf line;  /* the beginning of one whose end has not come */
     struct buf words; /* requests of this turn */
@@ -190,11 +192,6 @@ static void driver_down(struct driver_process *p, const char *why)
         tell_engine(p, IN_DRIVER_DOWN, NULL);
 }
 
-static void on_init_late(uv_timer_t *timer)
-{
-    driver_down(timer->data, "no answer to INIT in time");
-}
-
 static void on_process_end(uv_process_t *process, int64_t status, int signal)
 {
     struct driver_process *p = process->data;
@@ -237,7 +234,6 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
         return;
     }
     crash_point("driver");
-    uv_timer_stop(&p->timer);
     p->state = DRIVER_UP;
     p->starts_failed = 0;
     p->features = driver_line_features(l->text);
@@ -252,7 +248,7 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
 static void expect(struct driver_process *p, struct handle *h, const char *verb)
 {
     struct pending *q = xcalloc(1, sizeof *q);
-    *q = (struct pending){.verb = verb, .sent_us = clock_mono_us(), .of_handle = h->pending};
+    *q = (struct pending){.verb = verb, .look = p->daemon->driver_looks, .of_handle = h->pending};
     h->pending = q;
     DL_APPEND(p->pending, q);
 }
@@ -484,7 +480,7 @@ static void driver_start(struct driver_process *p)
         return;
     }
     uv_read_start((uv_stream_t *)&p->out, on_alloc, on_read);
-    uv_timer_start(&p->timer, on_init_late, INIT_TIMEOUT_MS, 0);
+    p->look = p->daemon->driver_looks;
     say_init(p);
 }
 
@@ -560,9 +556,12 @@ void driver_release(struct daemon *d, struct task_ref ref)
 static void on_watchdog(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
-    int64_t oldest = clock_mono_us() - INT64_C(1000000) * REQUEST_TIMEOUT_S;
+    d->driver_looks++;
     for (struct driver_process *p = d->drivers; p; p = p->next)
-        if (p->state == DRIVER_UP && p->pending && p->pending->sent_us < oldest)
+        if (p->state == DRIVER_STARTING && d->driver_looks - p->look >= INIT_LOOKS)
+            driver_down(p, "no answer to INIT in time");
+        else if (p->state == DRIVER_UP && p->pending &&
+                 d->driver_looks - p->pending->look > REQUEST_LOOKS)
             driver_down(p, "it leaves a request unanswered");
 }
 

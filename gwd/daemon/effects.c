@@ -49,6 +49,24 @@ static void write_lease(struct effect *f)
     buf_clear(&b);
 }
 
+uint64_t effect_last_lease(const char *spool)
+{
+    char *path = xasprintf("%s/lease", spool);
+    struct status_file file;
+    struct buf text = BUF_INIT;
+    uint64_t seq = 0;
+    if (file_read(path, STATUS_FILE_MAX, &text, NULL) == 0 &&
+        status_decode(buf_str(&text), text.len, "GWLEASE", &file, NULL) == 0) {
+        const char *said = status_get(&file, "SEQ");
+        if (said)
+            (void)num_parse_u64(said, 0, INT64_MAX / 2, &seq, NULL);
+        status_clear(&file);
+    }
+    buf_clear(&text);
+    free(path);
+    return seq;
+}
+
 /* What a verified status file of this attempt says; the strings live as long as `file`. */
 static void report_from(const struct status_file *file, const char *token,
                         struct status_report *ret)

@@ -4,6 +4,9 @@
 
 #include "gwd/daemon/daemon.h"
 
+/* SEQ of the lease file that is in the spool; 0: none is, or not a good one. */
+uint64_t effect_last_lease(const char *spool);
+
 void effect_perform(struct daemon *d, struct effect *effect);
 
 #endif

@@ -1,6 +1,7 @@
 /* gwd: options, start, stop. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/dev.h"
+#include "gwd/daemon/effects.h"
 #include "gwd/daemon/settings.h"
 #include "lib/crash.h"
 #include "lib/file.h"
@@ -187,6 +188,7 @@ static int run(struct settings *settings)
                           : err.code == GW_ECORRUPT ? EXIT_SOFTWARE
                                                     : EXIT_IO);
     crash_point("start");
+    struct input start = {.kind = IN_START, .lease_seq = effect_last_lease(spool)};
     /* The directory is ours alone from here on. What a daemon before us left in the spool is
      * written again by whoever needs it. */
     if (file_remove_tree(spool, &err) < 0 || file_mkdirs(spool, 0700, &err) < 0)
@@ -194,7 +196,6 @@ static int run(struct settings *settings)
     crash_point("start");
     turn_init(&d);
     archiving_init(&d);
-    struct input start = {.kind = IN_START};
     turn_input(&d, &start);
     turn_end(&d);
     crash_point("start");

@@ -200,7 +200,7 @@ static void put_why(const struct show *s)
     const struct task *t = s->task;
     const struct job_class *c = s->j->spec->class;
     const struct match_why *why;
-    if (t && t->not_before_us > s->now_us) {
+    if (t && t->is_waiting && t->not_before_us > s->now_us) {
         json_begin(s->out, "reason", '{');
         json_put_text(s->out, "code", "back-off");
         json_put_text(s->out, "blame", blame_name(t->reason.blame));

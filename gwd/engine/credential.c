@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Clocks are not that exact. */
+enum { EARLY_US = 300 * 1000000 };
+
 static struct credential *find(const struct engine *e, const char *path)
 {
     struct credential *c = NULL;
@@ -28,7 +31,7 @@ enum credential_state credential_state(const struct credential *c, int64_t life_
 {
     if (!c || !c->is_known)
         return CREDENTIAL_UNKNOWN;
-    if (c->problem)
+    if (c->problem || c->starts_us - EARLY_US > now_us)
         return CREDENTIAL_BAD;
     if (c->expires_us <= now_us)
         return CREDENTIAL_EXPIRED;
@@ -41,7 +44,10 @@ char *credential_words(const struct credential *c, int64_t life_us, int64_t now_
     case CREDENTIAL_UNKNOWN:
         return xstrdup("its credential has not been looked at yet");
     case CREDENTIAL_BAD:
-        return xstrdup(c->problem);
+        return c->problem ? xstrdup(c->problem)
+                          : xasprintf("the credential %s is not valid yet: is this machine's "
+                                      "clock right?",
+                                      c->path);
     case CREDENTIAL_EXPIRED:
         return xasprintf("the credential %s has expired: renew it, for example with "
                          "grid-proxy-init",
@@ -147,32 +153,22 @@ static void renewed(struct engine *e, struct flight *f)
         credential_tell(e, f, tm);
 }
 
-/* When it gets short, and when it ends, what waiting jobs are told about it changes. */
+/* When it begins, gets short and ends, what waiting jobs are told about it changes. */
 static void look_again(struct engine *e, const struct credential *c)
 {
-    const int64_t before_us[] = {e->config->credential_life_us, 0};
-    for (size_t i = 0; i < GW_COUNT(before_us); i++) {
-        int64_t rest_us = c->expires_us - before_us[i] - e->now_us;
+    const int64_t at_us[] = {c->starts_us - EARLY_US, c->expires_us - e->config->credential_life_us,
+                             c->expires_us};
+    for (size_t i = 0; i < GW_COUNT(at_us); i++) {
+        int64_t rest_us = at_us[i] - e->now_us;
         if (rest_us > 0)
             timers_add(&e->timers,
                        (struct timer){.at_us = e->mono_us + rest_us, .kind = TIMER_CREDENTIAL});
     }
 }
 
-void credential_take(struct engine *e, const struct input *in)
+/* What is known of it, or the time, has changed: who waited for it may go on. */
+static void judge(struct engine *e, const struct credential *c, bool is_renewed)
 {
-    const struct credential_report *r = &in->credential;
-    struct credential *c = find(e, r->path);
-    if (!c)
-        return;
-    bool is_renewed = c->is_known && r->version != c->version;
-    free(c->identity);
-    free(c->problem);
-    c->identity = xstrdup(r->identity);
-    c->problem = xstrdup(r->problem);
-    c->expires_us = r->expires_us;
-    c->version = r->version;
-    c->is_known = true;
     look_again(e, c);
     sched_credentials_changed(e->sched);
     if (credential_state(c, 0, e->now_us) != CREDENTIAL_GOOD)
@@ -188,6 +184,33 @@ void credential_take(struct engine *e, const struct input *in)
             f->parks = 0;
             flight_continue(e, f);
         }
+    }
+}
+
+void credential_take(struct engine *e, const struct input *in)
+{
+    const struct credential_report *r = &in->credential;
+    struct credential *c = find(e, r->path);
+    if (!c)
+        return;
+    bool is_renewed = c->is_known && r->version != c->version;
+    free(c->identity);
+    free(c->problem);
+    c->identity = xstrdup(r->identity);
+    c->problem = xstrdup(r->problem);
+    c->starts_us = r->starts_us;
+    c->expires_us = r->expires_us;
+    c->version = r->version;
+    c->is_known = true;
+    judge(e, c, is_renewed);
+}
+
+void credentials_judge(struct engine *e)
+{
+    struct credential *c, *tmp;
+    HASH_ITER (hh, e->credentials, c, tmp) {
+        if (c->is_known)
+            judge(e, c, false);
     }
 }
 

@@ -136,7 +136,7 @@ static void call_again(struct engine *e, int64_t delay_us)
 
 void dispatch(struct engine *e)
 {
-    int64_t wake_us = state_wake(&e->state, e->now_us);
+    int64_t wake_us = state_wake(&e->state, e->now_us, e->config->backoff_max_us);
     if (!e->is_pass_cut && !sched_is_idle(e->sched))
         e->is_pass_cut = sched_run(e->sched, &e->config->limits, e->now_us, PASS_BUDGET);
     if (e->is_pass_cut)

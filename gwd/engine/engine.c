@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A clock that is merely slewed goes on without a jump. */
+enum { WALL_JUMP_US = 1000000 };
+
 struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims,
                              size_t n_ims)
 {
@@ -88,10 +91,11 @@ const struct reason *engine_trouble(const struct engine *e, const struct job *j,
 }
 
 /* What is under way gets its flight and idles until its driver comes up. The spool is empty. */
-static void start(struct engine *e)
+static void start(struct engine *e, const struct input *in)
 {
     size_t it = 0;
     e->forget.is_starting = true;
+    lease_start(e, in->lease_seq);
     for (struct job *j; (j = state_next_job(&e->state, &it));) {
         if (job_is_final(j)) {
             forget_later(e, j);
@@ -329,14 +333,27 @@ static void time_came(struct engine *e)
     }
 }
 
-void engine_step(struct engine *e, const struct input *in, struct output *out)
+/* Deadlines are counted on the clock that nobody sets; what others wrote down in wall time is
+ * judged anew when somebody sets that: the lives of credentials. */
+static void take_clocks(struct engine *e, const struct input *in)
 {
+    int64_t ahead_us = in->now_us - in->mono_us, jump_us = ahead_us - e->wall_ahead_us;
     e->now_us = in->now_us;
     e->mono_us = in->mono_us;
+    if (jump_us < WALL_JUMP_US && jump_us > -WALL_JUMP_US)
+        return;
+    e->wall_ahead_us = ahead_us;
+    if (in->kind != IN_START)
+        credentials_judge(e);
+}
+
+void engine_step(struct engine *e, const struct input *in, struct output *out)
+{
     e->out = out;
+    take_clocks(e, in);
     switch (in->kind) {
     case IN_START:
-        start(e);
+        start(e, in);
         break;
     case IN_TIME:
         time_came(e);

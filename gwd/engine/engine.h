@@ -87,8 +87,8 @@ struct credential_report {
     const char *path;
     const char *identity; /* subject of its owner's own certificate, "/O=Grid/CN=Ann", or NULL */
     const char *problem;  /* why it cannot be used and what to do about it; NULL: nothing is */
-    int64_t expires_us;   /* wall clock; 0: not known */
-    uint64_t version;     /* another one: the file was renewed */
+    int64_t starts_us, expires_us; /* wall clock; 0: not known */
+    uint64_t version;              /* another one: the file was renewed */
 };
 
 struct input {
@@ -111,6 +111,7 @@ struct input {
         } drain;
         bool is_paused;
         bool is_archived;
+        uint64_t lease_seq; /* IN_START: of the last lease file before; 0: there is none */
         struct credential_report credential;
         struct {
             enum driver_kind kind;
@@ -242,7 +243,7 @@ enum credential_state {
 };
 struct credential {
     char *path, *identity, *problem;
-    int64_t expires_us; /* wall clock; 0: not known */
+    int64_t starts_us, expires_us; /* wall clock; 0: not known */
     uint64_t version;
     bool is_known;
     UT_hash_handle hh;

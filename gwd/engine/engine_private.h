@@ -150,7 +150,8 @@ struct engine {
     int64_t match_us; /* mono: the earliest TIMER_MATCH that is set, INT64_MAX: none */
     uint64_t lease_seq;
     struct lease_copy *lease_copies; /* not known to be over */
-    int64_t lease_us; /* mono: when leases are renewed next, INT64_MAX: there are none */
+    int64_t lease_us;      /* mono: when leases are renewed next, INT64_MAX: there are none */
+    int64_t wall_ahead_us; /* of the wall clock before the other one, when it was last judged */
     /* Of the step in progress: */
     int64_t now_us, mono_us;
     struct output *out;
@@ -212,6 +213,7 @@ void flight_continue(struct engine *e, struct flight *f); /* begin its phase aga
 /* credential.c */
 void credential_want(struct engine *e, const struct job *j); /* watch that of its owner */
 void credential_take(struct engine *e, const struct input *in);
+void credentials_judge(struct engine *e); /* all of them anew: the wall clock was set */
 bool credential_is_good(const struct engine *e, const struct job_class *c);
 /* May a request of the flight go to `d`? If not, the flight is parked and false returned. */
 bool credential_pass(struct engine *e, struct flight *f, const struct driver *d, const char *verb);
@@ -306,6 +308,7 @@ void dispatch(struct engine *e);
 struct sched *dispatch_create(struct engine *e);
 
 /* lease.c */
+void lease_start(struct engine *e, uint64_t last_seq); /* with that of a daemon before us, or 0 */
 void lease_want(struct engine *e,
                 uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
 void lease_renew(struct engine *e);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <utlist.h>
 
+#define LEASE_GAP (UINT64_C(86400) * 1000000) /* of SEQ, which is a time in us */
+
 struct site {
     const char *tm, *url, *credential;
 };
@@ -193,10 +195,18 @@ static bool has_copy(const struct engine *e, const struct site *s)
     return false;
 }
 
+/* The wall clock may be behind what it was, and then the last file that went out may not be the one
+ * that is left here: nobody synced it. */
+void lease_start(struct engine *e, uint64_t last_seq)
+{
+    if (last_seq > (uint64_t)e->now_us)
+        e->lease_seq = last_seq + LEASE_GAP;
+}
+
 /* A site that has not taken the last one gets no other beside it. */
 static void write_and_send(struct engine *e, const struct site *sites, size_t n)
 {
-    /* Rises over restarts without being stored. */
+    /* Rises over restarts, with the time or from the last file. */
     e->lease_seq = (uint64_t)e->now_us > e->lease_seq ? (uint64_t)e->now_us : e->lease_seq + 1;
     char *body = lease_body(e);
     if (!body)

@@ -358,9 +358,9 @@ void state_delay(struct state *s, const struct job *j, struct task *t, int64_t n
         wake_add(s, (struct wake){not_before_us, j->id, t->index});
 }
 
-int64_t state_wake(struct state *s, int64_t now_us)
+int64_t state_wake(struct state *s, int64_t now_us, int64_t longest_us)
 {
-    while (s->n_wakes && s->wakes[0].at_us <= now_us) {
+    while (s->n_wakes && (s->wakes[0].at_us <= now_us || s->wakes[0].at_us - now_us > longest_us)) {
         struct wake w = wake_take(s);
         struct job *j = state_job(s, w.job);
         struct task *t = j ? job_task(j, w.task) : NULL;

@@ -110,8 +110,9 @@ struct job *state_array(const struct state *s, uint64_t array_id);
 bool state_site_is_drained(const struct state *s, const char *host);
 
 /* Tasks whose back-off ends by then are ready. Not stored: a state that was loaded has all of them
- * waiting. Returns when the next one is due, INT64_MAX: none is. */
-int64_t state_wake(struct state *s, int64_t now_us);
+ * waiting. Nobody waits for longer than `longest_us`: who seems to, waits because the wall clock
+ * was put back, and is ready too. Returns when the next one is due, INT64_MAX: none is. */
+int64_t state_wake(struct state *s, int64_t now_us, int64_t longest_us);
 
 /* A slot out of the list of those that changed; false when it is empty. */
 bool state_take_changed(struct state *s, uint32_t *ret_slot);

@@ -469,7 +469,7 @@ static void run(struct grid *g, struct rng *r, const struct sizes *sizes)
     int64_t budget = has_limits || rng_below(r, 2) ? INT64_MAX / 2 : sizes->budget;
     buf_reset(&g->log);
     g->n_taken = 0;
-    state_wake(&g->state, g->now_us);
+    state_wake(&g->state, g->now_us, INT64_MAX);
     if (!g->sched) {
         reference_run(g);
         return;

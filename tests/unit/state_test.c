@@ -455,12 +455,33 @@ static void a_task_in_back_off_is_passed_over_until_its_time(void **state)
     back.not_before_us = 9000;
     take(&s, back);
     uint64_t index = 77;
-    assert_int_equal(state_wake(&s, 8000), 9000);
+    assert_int_equal(state_wake(&s, 8000, 1000), 9000);
     assert_true(job_next_ready(state_job(&s, 1), &index));
     assert_int_equal(index, 1);
-    assert_int_equal(state_wake(&s, 9000), INT64_MAX);
+    assert_int_equal(state_wake(&s, 9000, 1000), INT64_MAX);
     assert_true(job_next_ready(state_job(&s, 1), &index));
     assert_int_equal(index, 0);
+    assert_null(recount(&s));
+    state_clear(&s);
+}
+
+static void a_clock_that_was_put_back_makes_no_back_off_longer(void **state)
+{
+    (void)state;
+    struct state s = fresh_state();
+    take(&s, submit_event(1, 2, plain_job));
+    const int64_t due_us[] = {9000, 9500};
+    for (uint64_t i = 0; i < 2; i++) {
+        take(&s, started(1, i, 1));
+        struct event back = ended(1, i, 1, OUTCOME_REQUEUE, "io");
+        back.not_before_us = due_us[i];
+        take(&s, back);
+    }
+    assert_int_equal(state_wake(&s, 8500, 1000), 9000);
+    assert_int_equal(job_ready(state_job(&s, 1)), 0);
+    /* Nobody waits for as long as they would now. */
+    assert_int_equal(state_wake(&s, 8000, 900), INT64_MAX);
+    assert_int_equal(job_ready(state_job(&s, 1)), 2);
     assert_null(recount(&s));
     state_clear(&s);
 }
@@ -572,6 +593,7 @@ int main(void)
         cmocka_unit_test(a_submission_key_is_known_until_its_job_is_forgotten),
         cmocka_unit_test(the_queue_of_a_class_is_by_priority_and_then_by_id),
         cmocka_unit_test(a_task_in_back_off_is_passed_over_until_its_time),
+        cmocka_unit_test(a_clock_that_was_put_back_makes_no_back_off_longer),
         cmocka_unit_test(an_array_of_a_million_tasks_costs_next_to_nothing),
         cmocka_unit_test(jobs_are_forgotten_one_by_one_and_all_others_are_still_found),
     };

@@ -57,7 +57,7 @@ struct world {
     struct engine *engine;
     struct engine_config config;
     struct engine_im im;
-    int64_t now_us;
+    int64_t now_us, wall_ahead_us; /* the wall clock is so far ahead of it */
     unsigned features[DRIVER_KINDS];
     bool is_up[DRIVER_KINDS];
     const char *hosts;      /* answer to DISCOVER */
@@ -80,7 +80,8 @@ struct world {
     bool is_crashed, is_request_lost;
     bool has_archived, archive_is_full;
     unsigned n_archived, n_submits, n_lease_files, n_credentials, n_looks;
-    struct reply reply; /* the last one: numbers only, and `text` */
+    uint64_t last_lease; /* SEQ of the file in the spool, when the daemon was killed */
+    struct reply reply;  /* the last one: numbers only, and `text` */
     char reply_text[256];
     uint64_t reply_done[16], reply_pending[16];
 };
@@ -531,7 +532,8 @@ static inline void world_store(struct world *w)
 /* One step and all that it asks for, unless the daemon is killed in between. */
 static inline void world_step(struct world *w, struct input *in)
 {
-    in->now_us = in->mono_us = w->now_us;
+    in->mono_us = w->now_us;
+    in->now_us = w->now_us + w->wall_ahead_us;
     engine_step(w->engine, in, &w->out);
     if (w->out.n_events)
         assert_int_equal(w->out.first_seq + w->out.n_events - 1, engine_state(w->engine)->seq);
@@ -588,7 +590,7 @@ static inline void world_start(struct world *w)
     w->engine = engine_create(&w->config, &w->im, 1);
     if (fold_bytes(engine_state(w->engine), &w->journal, &err) < 0)
         fail_msg("%s", err.text);
-    struct input in = {.kind = IN_START};
+    struct input in = {.kind = IN_START, .lease_seq = w->last_lease};
     world_step(w, &in);
     for (int k = 0; k < DRIVER_KINDS; k++)
         world_driver(w, (enum driver_kind)k, true);
@@ -602,6 +604,9 @@ static inline void world_restart(struct world *w)
     world_forget_answers(w, -1);
     for (int k = 0; k < DRIVER_KINDS; k++)
         w->is_up[k] = false;
+    const char *lease = world_file(w, "file:///spool/lease")->text;
+    if (lease && (lease = strstr(lease, "SEQ=")))
+        w->last_lease = strtoull(lease + 4, NULL, 10);
     world_remove(w, "file:///spool/"); /* as main() does */
     w->is_crashed = false;
     w->crash_at = w->crash_at_event = 0;

@@ -74,7 +74,7 @@ static bool await(struct raw *w, bool *what, unsigned limit_s)
     for (unsigned ms = 0; !*what && ms < limit_s * 1000; ms += TICK_MS) {
         if (w->is_cancelled && atomic_load(w->is_cancelled))
             break;
-        clock_gettime(CLOCK_REALTIME, &t);
+        clock_gettime(CLOCK_MONOTONIC, &t);
         t.tv_nsec += TICK_MS * 1000000L;
         t.tv_sec += t.tv_nsec / 1000000000L;
         t.tv_nsec %= 1000000000L;
@@ -150,8 +150,12 @@ static int say(const struct ftp *f, const char *host, const char *command, const
                struct buf *ret, struct trouble *t)
 {
     struct raw *w = xcalloc(1, sizeof *w);
+    pthread_condattr_t monotonic; /* a wall clock that is put back would make a tick of ours long */
     pthread_mutex_init(&w->mutex, NULL);
-    pthread_cond_init(&w->changed, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     w->is_cancelled = f->is_cancelled;
     w->about = f->about;
     w->about.host = host;
