@@ -21,6 +21,15 @@ ifdef SAN
 B := build-san
 CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
+# make fuzzers FUZZ=1, which `make fuzz` calls: the same with clang, which also notes the way that an input takes.
+ifdef FUZZ
+B := build-fuzz
+CC := clang
+CFLAGS := -O1 -gline-tables-only -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+WARN :=
+# What it compares says nothing about the way that an input takes, and would take most of the time.
+build-fuzz/obj/lib/diag.o: CFLAGS += -fno-sanitize-coverage=trace-cmp
+endif
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DGW_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(CFLAGS_EXTRA)
 LDFLAGS_ALL = -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 
@@ -82,6 +91,7 @@ LIBS_libexec/gw_wrapper := $(if $(SAN),,-static)
 # gwvm travels to sites that have libvirt and QEMU and nothing of ours: the rest is linked in, and kept from the
 # site's libraries, which would else take our OpenSSL for theirs.
 LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic
+LIBS_FUZZ := -lexpat
 LIBS_TEST = $(LIBS_GLOBUS) $(LIBS_LDAP) -lcmocka -luv -lsqlite3 -ljansson -luuid -lvirt -larchive -lcrypto
 
 # Programs that measure; LIBS_TEST has what any of them needs.
@@ -103,8 +113,15 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_tes
 ifndef HAVE_GLOBUS
 UNIT_TESTS := $(filter-out $(B)/tests/gsi_% $(B)/tests/gram5_% $(B)/tests/gass_%,$(UNIT_TESTS))
 endif
-FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/fault/run tests/grid/* tools/* bench/* tests/*.sh tests/*/*.sh \
+# Each target of tests/fuzz is a program of its own with libFuzzer; without it, all are in one unit test.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+ifndef HAVE_GLOBUS
+FUZZ_TARGETS := $(filter-out gram gass,$(FUZZ_TARGETS))
+endif
+FUZZERS := $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+FUZZ_OBJECTS := $(FUZZ_TARGETS:%=$(B)/obj/tests/fuzz/%_fuzz.o)
+UNIT_TESTS += $(B)/tests/fuzz_test
+SHELL_FILES = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/run tests/layers tests/fault/run tests/fuzz/run tests/grid/* tools/* bench/* tests/*.sh tests/*/*.sh \
                       wrappers/*.sh guest/* 2>/dev/null)
 
 all: $(PROGRAMS:%=$(B)/%) $(COMMANDS:%=$(B)/bin/%) $(SCRIPTS:%=$(B)/%)
@@ -149,6 +166,17 @@ $(B)/tests/%: tests/unit/%.c $(B)/libgw.a
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-write-strings $(WERROR) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) -lpthread -lm
+
+$(B)/obj/tests/fuzz/%_fuzz.o: tests/fuzz/%_fuzz.c $(B)/made-with
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-write-strings $(WERROR) -DLLVMFuzzerTestOneInput=fuzz_$* -MMD -MP -c -o $@ $<
+
+$(B)/tests/fuzz_test: tests/fuzz/replay.c $(FUZZ_OBJECTS) $(B)/libgw.a
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(WERROR) $(LDFLAGS_ALL) '-DFUZZ_TARGETS=$(foreach t,$(FUZZ_TARGETS),X($t))' -MMD -MP -MF $@.d -o $@ $< \
+	    $(FUZZ_OBJECTS) $(B)/libgw.a $(LIBS_TEST) $(LIBS_FUZZ) -lpthread -lm
 
 $(B)/bench/%: bench/%.c $(B)/libgw.a
 	@mkdir -p $(@D)
@@ -223,7 +251,7 @@ bench:
 
 # The fault matrix in full, ending with a line for each fault; under two hours. FAULT="--seed 7 crash" narrows it (tests/fault/run --help).
 fault:
-	@tools/deps build run test grid
+	@tools/deps build run test grid fuzz
 	@$(MAKE) --no-print-directory all tests benches
 	@$(MAKE) --no-print-directory image
 	@BUILD=$(B) tests/fault/run $(FAULT)
@@ -235,17 +263,19 @@ bench-grid: all
 layers:
 	@tests/layers
 
-# Parsers against invented input; FUZZ_S seconds each.
-FUZZ_S ?= 60
-$(B)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.[ch] spec/*.[ch] wire/*.[ch])
+$(B)/fuzz/%: tests/fuzz/%_fuzz.c $(B)/libgw.a
 	@mkdir -p $(@D)
-	$(Q)clang -std=c11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -o $@ \
-	    $< $(filter-out $<,$(filter %.c,$^)) -ljansson -lcrypto
+	$(call say,FUZZ,$@)
+	$(Q)clang $(ALL_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(B)/libgw.a $(LIBS_TEST) $(LIBS_FUZZ) -lpthread -lm
 
-fuzz: $(FUZZERS)
-	@for f in $(FUZZERS); do \
-	    mkdir -p $$f.corpus && echo "== $$f" && $$f -max_total_time=$(FUZZ_S) -verbosity=0 -artifact_prefix=$$f. $$f.corpus || exit 1; \
-	done
+fuzzers: $(FUZZERS)
+
+# All that is read from outside against invented input: FUZZ_S seconds for each target, or FUZZ_N inputs; FUZZ_ONLY="rsl kv".
+FUZZ_S ?= 60
+fuzz:
+	@tools/deps build run test grid fuzz
+	@$(MAKE) --no-print-directory FUZZ=1 $(if $(FUZZ_ONLY),$(FUZZ_ONLY:%=build-fuzz/fuzz/%),fuzzers)
+	@tests/fuzz/run $(if $(FUZZ_N),--runs $(FUZZ_N),--seconds $(FUZZ_S)) $(FUZZ_ONLY)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -299,8 +329,8 @@ uninstall:
 	@rm -rf $(B)/installed
 
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
 FORCE:
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCHES:%=%.d) $(FAULT_TOOLS:%=%.d)
-.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fault fuzz format lint lint-format lint-c lint-shell install uninstall clean FORCE
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCHES:%=%.d) $(FAULT_TOOLS:%=%.d) $(FUZZERS:%=%.d) $(FUZZ_OBJECTS:.o=.d)
+.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fault fuzz fuzzers format lint lint-format lint-c lint-shell install uninstall clean FORCE

@@ -236,8 +236,9 @@ const char *diag_nearest(const char *word, const char *const *names, size_t n)
     if (!len || len > WORD_MAX)
         return NULL;
     for (size_t i = 0; i < n; i++) {
-        size_t m = strlen(names[i]);
-        unsigned cost = m <= WORD_MAX ? distance(word, len, names[i], m) : limit;
+        size_t m = strlen(names[i]), least_cost = len < m ? m - len : len - m;
+        unsigned cost =
+            least_cost < limit && m <= WORD_MAX ? distance(word, len, names[i], m) : limit;
         if (cost < limit) {
             nearest = names[i];
             limit = cost;

@@ -1,12 +1,6 @@
 /* RSL: what is decoded is encoded to something that is decoded to the same. */
-#include "lib/mem.h"
 #include "spec/rsl.h"
-
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

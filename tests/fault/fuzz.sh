@@ -1,0 +1,36 @@
+#!/bin/bash
+# What is read from outside (tests/fuzz, a target each) against invented input: no crash, no complaint of the sanitizers, no
+# leak, no hang, and each target's own promises. FUZZ_N inputs for each (1,000,000); the share takes a few thousand each
+# in the unit test's program, which has no sanitizers but needs no clang.
+# row: 1,000,000 invented inputs for each reader of outside data, under ASan and UBSan
+# limit: 1800
+. "$(dirname "$0")/lib.sh"
+
+small() {
+    local n=${FUZZ_N:-2000} log=$T_DIR/log left
+    FUZZ_LEFT=$T_DIR FUZZ_N=$n FUZZ_SEED=$FAULT_SEED "$BUILD/tests/fuzz_test" >"$log" 2>&1 ||
+        violation "a target is broken" "$(grep -vE '^\[ (RUN|      OK) ' "$log" | head -n 20)"
+    for left in "$T_DIR"/fuzz-*.input; do
+        [ ! -e "$left" ] || cp "$left" build/
+    done
+    result $(($(grep -c '^\[       OK \]' "$log") * n))
+}
+
+full() {
+    local n=${FUZZ_N:-1000000} total log
+    command -v clang >/dev/null || skip_row "there is no clang (tools/deps fuzz)"
+    # shellcheck disable=SC2086 # a list of words
+    "${MAKE:-make}" --no-print-directory FUZZ=1 ${FAULT_ONLY:+FUZZ_ONLY="$FAULT_ONLY"} fuzzers >"$T_DIR/build" 2>&1 || {
+        violation "the targets cannot be built" "$(tail -n 20 "$T_DIR/build")"
+        result 0
+    }
+    # shellcheck disable=SC2086
+    tests/fuzz/run --runs "$n" --seed "$FAULT_SEED" --fresh $FAULT_ONLY >"$T_DIR/total" 2> >(sed "s/^/$FAULT_ROW: /" >&2)
+    read -r total _ <"$T_DIR/total"
+    for log in build-fuzz/logs/*.row; do
+        grep -q ' 0$' "$log" || violation "$(basename "$log" .row) is broken" "$(grep -E 'does not hold|ERROR|SUMMARY|Test unit' "${log%.row}.log")"
+    done
+    result "${total:-0}"
+}
+
+if [ "$FAULT_SHARE" ]; then small; else full; fi
