@@ -5,6 +5,7 @@
  *   driver.c    driver processes; driver_line.c their lines
  *   server.c    clients' connections; ops*.c what they may ask; view*.c how it is shown
  *   watch.c     events for those who watch; logs.c payload output for those who follow
+ *   statedir.c  the state as it is read at the start
  *   archiving.c finished jobs on their way out of the state
  *   credential.c  the files in whose name drivers act at sites
  *   settings.c  configuration to engine and drivers; dev.c the private daemon

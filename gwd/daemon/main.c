@@ -3,13 +3,14 @@
 #include "gwd/daemon/dev.h"
 #include "gwd/daemon/effects.h"
 #include "gwd/daemon/settings.h"
+#include "gwd/daemon/statedir.h"
+#include "gwd/daemon/upkeep.h"
 #include "lib/crash.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
 #include <argp.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,20 +18,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uuid/uuid.h>
 
 /* sysexits.h */
-enum {
-    EXIT_USAGE = 64,
-    EXIT_SOFTWARE = 70,
-    EXIT_OS = 71,
-    EXIT_IO = 74,
-    EXIT_TEMPORARY = 75,
-    EXIT_CONFIG = 78
-};
+enum { EXIT_USAGE = 64, EXIT_OS = 71, EXIT_IO = 74, EXIT_CONFIG = 78 };
 
 struct options {
-    const char *config, *dev, *check;
+    const char *config, *dev, *check, *upkeep_dir;
+    enum upkeep upkeep;
     bool is_verbose;
 };
 
@@ -41,14 +35,40 @@ static const char doc[] =
     "error.\n\n"
     "Examples:\n"
     "  gwd --dev /tmp/grid        a private daemon with this machine as its grid\n"
-    "  gwd -c /etc/gwd/gwd.conf   the daemon of a configuration file\n";
+    "  gwd -c /etc/gwd/gwd.conf   the daemon of a configuration file\n"
+    "  gwd -c /etc/gwd/gwd.conf --backup /srv/backup/gwd-monday\n"
+    "                             a copy of its state, also while it runs\n";
+enum { OPTION_BACKUP = 256, OPTION_RESTORE, OPTION_CHECK_STATE };
 static const struct argp_option option_table[] = {
     {"config", 'c', "FILE", 0, "the configuration, gwd.conf(5)", 0},
     {"dev", 'd', "DIR", 0,
      "a private daemon: all state in DIR, DIR/gwd.sock, this machine as its grid", 0},
     {"check-config", 'C', "FILE", 0, "check FILE, print all that is wrong with it, and exit", 0},
+    {"backup", OPTION_BACKUP, "NEW-DIR", 0,
+     "copy the state to NEW-DIR, also while the daemon runs, verify the copy, and exit", 0},
+    {"restore", OPTION_RESTORE, "DIR", 0,
+     "put a copy of DIR (a backup, or any copy of a state) in the place of the state, which is "
+     "kept beside it, and exit",
+     0},
+    {"check-state", OPTION_CHECK_STATE, "BACKUP", OPTION_ARG_OPTIONAL,
+     "verify the state, also while the daemon runs, or a backup; say what is in it, and exit", 0},
     {"verbose", 'v', 0, 0, "log everything", 0},
     {0}};
+
+static void set_upkeep(struct options *o, enum upkeep upkeep, const char *dir,
+                       struct argp_state *state)
+{
+    if (o->upkeep != UPKEEP_NONE)
+        argp_error(state, "one of --backup, --restore, --check-state at a time");
+    o->upkeep = upkeep;
+    o->upkeep_dir = dir;
+}
+
+/* A backup can be looked at without a configuration. */
+static bool needs_config(const struct options *o)
+{
+    return o->upkeep != UPKEEP_CHECK || !o->upkeep_dir;
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -66,9 +86,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case 'v':
         o->is_verbose = true;
         return 0;
+    case OPTION_BACKUP:
+        set_upkeep(o, UPKEEP_BACKUP, arg, state);
+        return 0;
+    case OPTION_RESTORE:
+        set_upkeep(o, UPKEEP_RESTORE, arg, state);
+        return 0;
+    case OPTION_CHECK_STATE:
+        set_upkeep(o, UPKEEP_CHECK, arg, state);
+        return 0;
     case ARGP_KEY_END:
-        if (!!o->config + !!o->dev + !!o->check != 1)
+        if (needs_config(o) && !!o->config + !!o->dev + !!o->check != 1)
             argp_error(state, "give one of -c FILE, --dev DIR, --check-config FILE");
+        if (o->upkeep != UPKEEP_NONE && o->check)
+            argp_error(state, "--check-config goes alone");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -107,39 +138,6 @@ void daemon_stop(struct daemon *d, int exit_code)
     d->exit_code = exit_code;
     server_stop(d);
     drivers_stop(d);
-}
-
-/* A state that was never used begins with its identity. */
-static int create_state(struct daemon *d, struct gw_err *err)
-{
-    struct state *s = engine_state(d->engine);
-    uuid_t uuid;
-    char text[37];
-    struct buf events = BUF_INIT;
-    uuid_generate_random(uuid);
-    uuid_unparse_lower(uuid, text);
-    struct event ev = {
-        .kind = EV_STATE_CREATED, .seq = 1, .at_us = clock_wall_us(), .instance = text, .epoch = 1};
-    event_encode(&ev, &events);
-    crash_point("start");
-    int r = store_append(d->store, 1, 1, &events, err);
-    buf_clear(&events);
-    return r < 0 ? r : state_apply(s, &ev, err);
-}
-
-static int load_state(struct daemon *d, struct gw_err *err)
-{
-    int r = store_open(settings_state_dir(d->settings), &d->store, err);
-    if (r < 0)
-        return r;
-    struct state *s = engine_state(d->engine);
-    r = store_load(d->store, s, err);
-    if (r == 0 && !s->instance)
-        r = create_state(d, err);
-    if (r == 0)
-        log_info("instance %s, epoch %" PRIu64 ", %" PRIu64 " events", s->instance, s->epoch,
-                 s->seq);
-    return r;
 }
 
 static void close_handle(uv_handle_t *handle, void *ctx)
@@ -183,10 +181,8 @@ static int run(struct settings *settings)
     if (file_mkdirs(settings_state_dir(settings), 0700, &err) < 0)
         return fail(&err, EXIT_IO);
     d.engine = engine_create(settings_engine(settings), ims, n_ims);
-    if (load_state(&d, &err) < 0)
-        return fail(&err, err.code == GW_EEXIST     ? EXIT_TEMPORARY
-                          : err.code == GW_ECORRUPT ? EXIT_SOFTWARE
-                                                    : EXIT_IO);
+    if (statedir_load(&d, &err) < 0)
+        return statedir_fail(settings, &err);
     crash_point("start");
     struct input start = {.kind = IN_START, .lease_seq = effect_last_lease(spool)};
     /* The directory is ours alone from here on. What a daemon before us left in the spool is
@@ -224,6 +220,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     /* Job descriptions and credentials pass through here: no core files. */
     prctl(PR_SET_DUMPABLE, 0);
+    if (!needs_config(&o))
+        return upkeep_run(o.upkeep, NULL, o.upkeep_dir);
     if (o.dev && dev_prepare(o.dev, &dev_config, &err) < 0)
         return fail(&err, EXIT_OS);
     const char *config = o.check ? o.check : dev_config ? dev_config : o.config;
@@ -234,6 +232,11 @@ int main(int argc, char **argv)
     if (o.check) {
         settings_destroy(settings);
         return 0;
+    }
+    if (o.upkeep != UPKEEP_NONE) {
+        r = upkeep_run(o.upkeep, settings, o.upkeep_dir);
+        settings_destroy(settings);
+        return r;
     }
     log_set("gwd", o.is_verbose ? LOG_DEBUG : (enum log_level)settings_log_level(settings));
     return run(settings);

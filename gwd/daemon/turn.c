@@ -7,6 +7,7 @@
 #include "lib/crash.h"
 #include "lib/log.h"
 
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,34 @@ void turn_input(struct daemon *d, struct input *in)
     engine_step(d->engine, in, &d->outputs[d->current]);
 }
 
+/* A full disk is waited for, in which nothing is answered or done. What stops the daemon ends it.
+ */
+static int append_when_there_is_space(struct daemon *d, struct output *out, struct gw_err *err)
+{
+    const struct timespec second = {.tv_sec = 1};
+    bool was_full = false, is_told = false;
+    sigset_t stops, before;
+    int r;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGHUP);
+    while (!is_told && (r = store_append(d->store, out->first_seq, out->n_events, &out->events,
+                                         err)) == -GW_ENOSPC) {
+        if (!was_full) {
+            log_error("%s; going on when there is space", err->text);
+            sigprocmask(SIG_BLOCK, &stops, &before);
+        }
+        was_full = true;
+        is_told = sigtimedwait(&stops, NULL, &second) > 0;
+    }
+    if (was_full)
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    if (was_full && r == 0)
+        log_info("there is space again");
+    return r;
+}
+
 /* What cannot be put on disk did not happen: the daemon goes down and its successor replays. */
 static void append(struct daemon *d, struct output *out)
 {
@@ -47,7 +76,7 @@ static void append(struct daemon *d, struct output *out)
     if (out->n_events == 0)
         return;
     crash_point("append");
-    if (store_append(d->store, out->first_seq, out->n_events, &out->events, &err) < 0) {
+    if (append_when_there_is_space(d, out, &err) < 0) {
         log_error("%s; stopping", err.text);
         _exit(74);
     }

@@ -51,7 +51,7 @@ static void put_ctl(struct engine *e, struct flight *f, struct buf *b)
     char *lease = xasprintf("../.gw_lease_%s", e->state.instance);
     put_shell(b, "", "GW_TOKEN", token);
     put_shell(b, "", "GW_INSTANCE", e->state.instance);
-    put_shell_u64(b, "", "GW_EPOCH", a->epoch);
+    put_shell_u64(b, "", "GW_EPOCH", e->state.fence);
     put_shell(b, "", "GW_EXECUTABLE", executable);
     put_shell(b, "", "GW_STDIN", staging_has_stdin(t) ? "stdin.execution" : "/dev/null");
     put_shell(b, "", "GW_VM", t->vm_image ? "yes" : "no");

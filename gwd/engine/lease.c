@@ -74,7 +74,7 @@ static char *lease_body(const struct engine *e)
 {
     struct buf b = BUF_INIT;
     buf_printf(&b, "INSTANCE=%s\nEPOCH=%" PRIu64 "\nSEQ=%" PRIu64 "\n", e->state.instance,
-               e->state.epoch, e->lease_seq);
+               e->state.fence, e->lease_seq);
     if (put_lost(e, &b))
         return buf_take(&b);
     buf_clear(&b);

@@ -106,6 +106,7 @@ void checkpoint_dump_head(const struct state *s, checkpoint_emit *emit, void *ct
     struct event head = {.kind = EV_CK_STATE,
                          .instance = s->instance,
                          .epoch = s->epoch,
+                         .fence = s->fence,
                          .number = s->next_job,
                          .array_number = s->next_array,
                          .flag = s->is_paused,
@@ -124,6 +125,7 @@ static int load_state(struct state *s, const struct event *ev, struct gw_err *er
         return refuse(err, "its head is impossible");
     s->instance = xstrdup(ev->instance);
     s->epoch = ev->epoch;
+    s->fence = ev->fence ? ev->fence : ev->epoch; /* there was none in formats 1 and 2 */
     s->is_paused = ev->flag != 0;
     s->seq = ev->seq_next;
     /* Jobs are checked to rise by id; the next id to give is put in at the end. */

@@ -31,7 +31,7 @@ enum {
 
 static const struct event_kind_info kinds[] = {
     [EV_STATE_CREATED] = {EV_STATE_CREATED, "state-created", F(instance) | F(epoch)},
-    [EV_EPOCH_RAISED] = {EV_EPOCH_RAISED, "epoch-raised", F(epoch)},
+    [EV_EPOCH_RAISED] = {EV_EPOCH_RAISED, "epoch-raised", F(epoch) | F(fence)},
     [EV_JOB_SUBMITTED] = {EV_JOB_SUBMITTED, "job-submitted", F_JOB},
     [EV_WISHED] = {EV_WISHED, "wished", F_TASK | F(wish)},
     [EV_ATTEMPT_STARTED] = {EV_ATTEMPT_STARTED, "attempt-started",
@@ -54,7 +54,8 @@ static const struct event_kind_info kinds[] = {
     [EV_SITE_DRAINED] = {EV_SITE_DRAINED, "site-drained", F(host) | F(flag)},
     [EV_DISPATCH_PAUSED] = {EV_DISPATCH_PAUSED, "dispatch-paused", F(flag)},
     [EV_CK_STATE] = {EV_CK_STATE, "ck-state",
-                     F(instance) | F(epoch) | F(number) | F(array_number) | F(flag) | F(seq_next)},
+                     F(instance) | F(epoch) | F(number) | F(array_number) | F(flag) | F(seq_next) |
+                         F(fence)},
     [EV_CK_JOB] = {EV_CK_JOB, "ck-job", F_JOB | F(flag) | F(ended_us) | F(row_seq) | F(spec)},
     [EV_CK_TASK] = {EV_CK_TASK, "ck-task",
                     F_TASK | F(phase) | F(wish) | F_REASON | F(not_before_us) | F(ended_us) |

@@ -15,7 +15,7 @@
 /* Numbers are stored: never change one, never use one again. */
 enum event_kind {
     EV_STATE_CREATED = 1,     /* instance, epoch */
-    EV_EPOCH_RAISED = 2,      /* the state was restored from a copy */
+    EV_EPOCH_RAISED = 2,      /* a daemon begins; with `fence` on a copy of the state */
     EV_JOB_SUBMITTED = 3,     /* a record of `tasks` tasks with ids job .. job+tasks-1 */
     EV_WISHED = 4,            /* what the owner wants of a task, or of all (TASK_ALL) */
     EV_ATTEMPT_STARTED = 5,   /* matched; phase PROLOG */
@@ -104,7 +104,8 @@ enum event_kind {
     X(53, gwvm, S)         /* where the host has it, "" when it is staged */                       \
     X(54, seq_next, U)                                                                             \
     X(55, row_seq, U) /* a row is true up to this event */                                         \
-    X(56, spec, U)
+    X(56, spec, U)                                                                                 \
+    X(57, fence, U) /* 0: the same as before */
 
 #define EVENT_MEMBER_U(member) uint64_t member;
 #define EVENT_MEMBER_I(member) int64_t member;

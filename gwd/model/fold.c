@@ -28,7 +28,7 @@ static int apply_created(struct state *s, const struct event *ev, struct gw_err 
     if (s->instance || !ev->instance || ev->epoch == 0)
         return refuse(err, ev, "only the first event creates a state");
     s->instance = xstrdup(ev->instance);
-    s->epoch = ev->epoch;
+    s->epoch = s->fence = ev->epoch;
     return 0;
 }
 
@@ -36,7 +36,10 @@ static int apply_epoch(struct state *s, const struct event *ev, struct gw_err *e
 {
     if (ev->epoch <= s->epoch)
         return refuse(err, ev, "an epoch only rises");
+    if (ev->fence && (ev->fence <= s->fence || ev->fence > ev->epoch))
+        return refuse(err, ev, "a fence only rises, and not beyond the epoch");
     s->epoch = ev->epoch;
+    s->fence = ev->fence ? ev->fence : s->fence;
     return 0;
 }
 

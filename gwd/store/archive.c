@@ -11,44 +11,74 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SPEC_NUMBER = 1 }; /* in a row: the one that its column names */
 
-static int open_database(const char *path, sqlite3 **ret, struct gw_err *err)
+static int open_archive(const char *path, sqlite3 **ret, struct gw_err *err)
 {
-    int code = sqlite3_open_v2(
-        path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code != SQLITE_OK)
-        return sql_error(*ret, path, err);
+    int r = store_open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret, err);
+    if (r < 0)
+        return r;
+    sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return sql_exec(*ret,
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                     "PRAGMA journal_size_limit=16777216;",
                     path, err);
+}
+
+static const char TABLES[] =
+    /* A batch and its jobs (first id, tasks); specs say the last batch that used them. */
+    "CREATE TABLE IF NOT EXISTS batch(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " at_us INTEGER NOT NULL, jobs BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL,"
+    " used INTEGER NOT NULL, data BLOB NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS spec_by_use ON spec(used);"
+    "CREATE INDEX IF NOT EXISTS spec_by_hash ON spec(hash);"
+    "CREATE TABLE IF NOT EXISTS job(id INTEGER PRIMARY KEY, tasks INTEGER NOT NULL,"
+    " spec INTEGER NOT NULL, data BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS job_task(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+    /* What versions before this one wrote: JSON, read by store_find_archived_text(). */
+    "CREATE TABLE IF NOT EXISTS task(id INTEGER PRIMARY KEY, uid INTEGER, user TEXT,"
+    " ended_us INTEGER, job TEXT NOT NULL, history TEXT NOT NULL);";
+
+/* Has it all batches that were written? Jobs are in no other place by now. */
+static int check_batches(struct store *s, const char *path, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r =
+        sql_prepare(s->archive, "SELECT seq FROM sqlite_sequence WHERE name = 'batch'", &q, err);
+    if (r < 0)
+        return r;
+    int step = sqlite3_step(q);
+    uint64_t last = step == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
+    if (step != SQLITE_ROW && step != SQLITE_DONE)
+        r = sql_error(s->archive, path, err);
+    else if (last < s->mark.batch)
+        r = gw_err_set(err, GW_ECORRUPT,
+                       "%s ends with batch %" PRIu64 ", and batch %" PRIu64
+                       " was written: it is an older one, was cut off, or is damaged",
+                       path, last, s->mark.batch);
+    else
+        s->mark.batch = last;
+    sqlite3_finalize(q);
+    return r;
 }
 
 int store_archive_open(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/archive.db", s->dir);
-    int r = open_database(path, &s->archive, err);
+    int r = 0;
+    if (s->mark.batch && access(path, F_OK) < 0)
+        r = gw_err_set(err, GW_ECORRUPT, "%s, the archive of finished jobs, is missing", path);
     if (r == 0)
-        r = sql_exec(
-            s->archive,
-            /* A batch and its jobs (first id, tasks); specs say the last batch that used them. */
-            "CREATE TABLE IF NOT EXISTS batch(id INTEGER PRIMARY KEY AUTOINCREMENT,"
-            " at_us INTEGER NOT NULL, jobs BLOB NOT NULL);"
-            "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL,"
-            " used INTEGER NOT NULL, data BLOB NOT NULL);"
-            "CREATE INDEX IF NOT EXISTS spec_by_use ON spec(used);"
-            "CREATE INDEX IF NOT EXISTS spec_by_hash ON spec(hash);"
-            "CREATE TABLE IF NOT EXISTS job(id INTEGER PRIMARY KEY, tasks INTEGER NOT NULL,"
-            " spec INTEGER NOT NULL, data BLOB NOT NULL);"
-            "CREATE TABLE IF NOT EXISTS job_task(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-            /* What versions before this one wrote: JSON, read by store_find_archived_text(). */
-            "CREATE TABLE IF NOT EXISTS task(id INTEGER PRIMARY KEY, uid INTEGER, user TEXT,"
-            " ended_us INTEGER, job TEXT NOT NULL, history TEXT NOT NULL);",
-            path, err);
+        r = open_archive(path, &s->archive, err);
     if (r == 0)
-        r = open_database(path, &s->archive_writer, err);
+        r = sql_exec(s->archive, TABLES, path, err);
+    if (r == 0)
+        r = check_batches(s, path, err);
+    if (r == 0)
+        r = open_archive(path, &s->archive_writer, err);
     free(path);
     return r;
 }
@@ -253,10 +283,11 @@ static int drop_old(sqlite3 *db, sqlite3_stmt **q, int64_t retention_us, struct 
 }
 
 static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt **q,
-                      struct gw_err *err)
+                      uint64_t *ret_batch, struct gw_err *err)
 {
     sqlite3_int64 spec = 0, batch;
     int r = add_batch(db, b, q[ADD_BATCH], &batch, err);
+    *ret_batch = (uint64_t)batch;
     for (size_t i = 0; r == 0 && i < b->n; i++) {
         const struct archive_row *row = &b->rows[i];
         const void *data = b->data.data + row->from;
@@ -277,7 +308,8 @@ static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *
     return r;
 }
 
-int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, struct gw_err *err)
+int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64_t *ret_batch,
+                              struct gw_err *err)
 {
     sqlite3_stmt *q[WRITE_COUNT] = {NULL};
     int r = sql_exec(db, "BEGIN IMMEDIATE", "writing to the archive", err);
@@ -286,7 +318,7 @@ int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, struct
     for (size_t i = 0; r == 0 && i < WRITE_COUNT; i++)
         r = sql_prepare(db, write_texts[i], &q[i], err);
     if (r == 0)
-        r = write_rows(db, b, q, err);
+        r = write_rows(db, b, q, ret_batch, err);
     if (r == 0)
         r = drop_old(db, q, b->retention_us, err);
     for (size_t i = 0; i < WRITE_COUNT; i++)

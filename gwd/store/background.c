@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 enum { LOG_PAGES = 4000 }; /* from so many on the log is copied */
@@ -24,15 +25,36 @@ struct background {
     bool has_batch;
     struct archive_batch batch;
     int result; /* of the last batch */
+    uint64_t batch_number;
     struct gw_err err;
+    struct gw_err log_err; /* code 0: none */
     void (*done)(void *ctx);
     void *ctx;
 };
 
+/* No space for it is no harm yet: the log goes on growing. */
 static void copy_log(struct background *w)
 {
     crash_point("log");
-    sqlite3_wal_checkpoint_v2(w->state, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    struct gw_err err = {0};
+    int code = sqlite3_wal_checkpoint_v2(w->state, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_FULL)
+        return;
+    sql_error(w->state, "copying the log into state.db", &err);
+    pthread_mutex_lock(&w->lock);
+    w->log_err = err;
+    pthread_mutex_unlock(&w->lock);
+}
+
+int background_error(struct store *s, struct gw_err *err)
+{
+    struct background *w = s->background;
+    pthread_mutex_lock(&w->lock);
+    int code = w->log_err.code;
+    if (code && err)
+        *err = w->log_err;
+    pthread_mutex_unlock(&w->lock);
+    return -code;
 }
 
 static void *run(void *ctx)
@@ -50,12 +72,14 @@ static void *run(void *ctx)
         } else if (w->has_batch) {
             pthread_mutex_unlock(&w->lock);
             struct gw_err err = {0};
-            int r = store_archive_write_batch(s->archive_writer, &w->batch, &err);
+            uint64_t number = 0;
+            int r = store_archive_write_batch(s->archive_writer, &w->batch, &number, &err);
             store_archive_clear(&w->batch);
             crash_point("archive");
             pthread_mutex_lock(&w->lock);
             w->has_batch = false;
             w->result = r;
+            w->batch_number = number;
             w->err = err;
             if (w->done)
                 w->done(w->ctx);
@@ -89,7 +113,11 @@ int background_start(struct store *s, struct gw_err *err)
     int r = open_connection(s, w, err);
     if (r < 0)
         return r;
+    sigset_t all, before; /* signals are the loop's */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     int code = pthread_create(&w->thread, NULL, run, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code != 0)
         return gw_err_sys(err, code, "starting the thread of the store");
     s->has_thread = true;
@@ -171,6 +199,8 @@ int store_archive_result(struct store *s, struct gw_err *err)
     int r = s->background->result;
     if (r < 0 && err)
         *err = s->background->err;
+    if (r == 0 && s->background->batch_number > s->mark.batch)
+        s->mark.batch = s->background->batch_number; /* written with the next append */
     pthread_mutex_unlock(&s->background->lock);
     return r;
 }

@@ -2,7 +2,9 @@
  * journal before it goes. Nothing of this has to be on disk at once: what a power cut takes of it,
  * it takes from the end, and the journal that would replace it is still there. */
 #include "gwd/store/store_private.h"
+
 #include "lib/crash.h"
+#include "lib/num.h"
 
 #include <assert.h>
 #include <time.h>
@@ -15,8 +17,9 @@ enum {
         10, /* a round also begins after so many events for each row that it waits for */
 };
 
-static const char CONVERT[] = "DROP TABLE checkpoint; DELETE FROM meta WHERE key = 'parts';"
-                              "UPDATE meta SET value = 2 WHERE key = 'format'";
+static const char CONVERT[] =
+    "DROP TABLE IF EXISTS checkpoint; DELETE FROM meta WHERE key = 'parts';"
+    "UPDATE meta SET value = 3 WHERE key = 'format'";
 
 static int64_t now_us(void)
 {
@@ -32,11 +35,38 @@ static int step(struct store *s, sqlite3_stmt *q, const char *what, struct gw_er
     return r;
 }
 
-static int put_row(struct store *s, enum statement which, uint64_t key, struct buf *data,
-                   struct gw_err *err)
+uint64_t row_hash(bool is_spec, uint64_t key, const void *data, size_t len)
+{
+    uint64_t parts[3] = {is_spec, key, num_fnv64(data, len)};
+    return num_fnv64(parts, sizeof parts);
+}
+
+/* The rows that `q` gives, or what they were, are no longer part of the sum. */
+static int take_from_sum(struct store *s, sqlite3_stmt *q, bool is_spec, unsigned *ret_n,
+                         struct gw_err *err)
+{
+    int code;
+    for (*ret_n = 0; (code = sqlite3_step(q)) == SQLITE_ROW; ++*ret_n)
+        s->sum -= row_hash(is_spec, (uint64_t)sqlite3_column_int64(q, 0), sqlite3_column_blob(q, 1),
+                           (size_t)sqlite3_column_bytes(q, 1));
+    int r = code == SQLITE_DONE ? 0 : sql_error(s->state, "changing rows of a checkpoint", err);
+    sqlite3_reset(q);
+    return r;
+}
+
+static int put_row(struct store *s, enum statement which, uint64_t key, bool is_new,
+                   struct buf *data, struct gw_err *err)
 {
     sqlite3_stmt *q = s->statements[which];
+    unsigned n_old;
+    if (!is_new) {
+        sqlite3_bind_int64(s->statements[GET_ROW], 1, (sqlite3_int64)key);
+        int r = take_from_sum(s, s->statements[GET_ROW], false, &n_old, err);
+        if (r < 0)
+            return r;
+    }
     seal(data, key);
+    s->sum += row_hash(which == PUT_SPEC, key, data->data, data->len);
     sqlite3_bind_int64(q, 1, (sqlite3_int64)key);
     sqlite3_bind_blob(q, 2, data->data, (int)data->len, SQLITE_STATIC);
     int r = step(s, q, "writing a checkpoint", err);
@@ -51,9 +81,9 @@ static int drop_rows(struct store *s, struct gw_err *err)
     sqlite3_bind_int64(q, 1, (sqlite3_int64)s->drop.key);
     sqlite3_bind_int64(q, 2, (sqlite3_int64)s->drop.end);
     sqlite3_bind_int(q, 3, DROP_KEYS);
-    int r = step(s, q, "dropping rows of a checkpoint", err);
-    int n = r < 0 ? 0 : sqlite3_changes(s->state);
-    s->n_rows -= (uint64_t)n;
+    unsigned n;
+    int r = take_from_sum(s, q, false, &n, err);
+    s->n_rows -= n;
     if (n < DROP_KEYS)
         s->drop.key = s->drop.end;
     return r;
@@ -62,20 +92,21 @@ static int drop_rows(struct store *s, struct gw_err *err)
 static int write_row(struct store *s, const struct row *row, struct buf *data, struct gw_err *err)
 {
     sqlite3_stmt *q = s->statements[DROP_SPEC];
+    unsigned n;
     switch (row->kind) {
     case ROW_SPEC:
         s->n_specs++;
-        return put_row(s, PUT_SPEC, row->key, data, err);
+        return put_row(s, PUT_SPEC, row->key, true, data, err);
     case ROW_PUT:
         s->n_rows += row->is_new;
-        return put_row(s, PUT_ROW, row->key, data, err);
+        return put_row(s, PUT_ROW, row->key, row->is_new, data, err);
     case ROW_DROP:
         s->drop = *row;
         return drop_rows(s, err);
     case ROW_DROP_SPEC:
         s->n_specs--;
         sqlite3_bind_int64(q, 1, (sqlite3_int64)row->key);
-        return step(s, q, "dropping a row of a checkpoint", err);
+        return take_from_sum(s, q, true, &n, err);
     }
     return 0;
 }
@@ -94,11 +125,14 @@ static int put_meta(struct store *s, const char *key, const struct buf *blob, ui
     return r;
 }
 
-/* How many rows there are: a missing one would be a state that folds, without some of its jobs. */
+/* How many rows there are, and their sum: a missing or an older one would be a state that folds,
+ * without some of its jobs. */
 static int put_counts(struct store *s, struct gw_err *err)
 {
     int r = put_meta(s, "rows", NULL, s->n_rows, err);
-    return r < 0 ? r : put_meta(s, "specs", NULL, s->n_specs, err);
+    if (r == 0)
+        r = put_meta(s, "specs", NULL, s->n_specs, err);
+    return r < 0 ? r : put_meta(s, "sum", NULL, s->sum, err);
 }
 
 static int end_round(struct store *s, struct state *state, struct gw_err *err)
@@ -185,6 +219,7 @@ static int prune(struct store *s, const struct state *state, uint64_t keep, int6
 static void begin_round(struct store *s, struct state *state)
 {
     buf_reset(&s->head);
+    mark_name(s, state->instance);
     rows_round_begin(state, &s->head);
     s->rows_of_round = s->rows;
     s->step = STEP_ROWS;
@@ -261,7 +296,9 @@ int store_checkpoint_some(struct store *s, struct state *state, uint64_t every, 
 
 int checkpoint_convert(struct store *s, struct state *state, struct gw_err *err)
 {
-    if (!state->instance) /* nothing was ever stored */
+    /* A checkpoint whatever has changed: it writes the sum. Nothing was ever stored without an
+     * instance. */
+    if (!state->instance)
         return sql_exec(s->state, CONVERT, "making this format of the one before", err);
     s->has_to_convert = true;
     int r = store_checkpoint(s, state, UINT64_MAX, err);

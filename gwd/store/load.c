@@ -2,6 +2,7 @@
 #include "gwd/store/store_private.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Go through the events of one blob. `seq` of the first, 0 for a checkpoint's, which have none. */
 static int each_event(const void *data, size_t len, uint64_t seq, uint64_t n,
@@ -136,7 +137,7 @@ static int load_head(struct state *state, uint64_t key, const void *data, size_t
 
 /* Each row that `sql` gives, which has to be as it was written. */
 static int load_each(struct store *s, struct state *state, const char *sql, const char *table,
-                     load_one *load, uint64_t *ret_n, struct gw_err *err)
+                     load_one *load, uint64_t *ret_n, uint64_t *sum, struct gw_err *err)
 {
     sqlite3_stmt *q;
     int r = sql_prepare(s->state, sql, &q, err);
@@ -147,7 +148,9 @@ static int load_each(struct store *s, struct state *state, const char *sql, cons
     while (r == 0 && (step = sqlite3_step(q)) == SQLITE_ROW) {
         uint64_t key = (uint64_t)sqlite3_column_int64(q, 0);
         const void *data = sqlite3_column_blob(q, 1);
-        long len = unseal(data, (size_t)sqlite3_column_bytes(q, 1), key);
+        size_t size = (size_t)sqlite3_column_bytes(q, 1);
+        long len = unseal(data, size, key);
+        *sum += row_hash(load == rows_load_spec, key, data, size);
         r = len < 0 ? gw_err_set(err, GW_ECORRUPT, "its checksum does not fit")
                     : load(state, key, data, (size_t)len, err);
         if (r < 0)
@@ -171,34 +174,79 @@ static int check_count(const char *table, uint64_t n, uint64_t n_written, struct
 
 static int load_checkpoint(struct store *s, struct state *state, struct gw_err *err)
 {
-    uint64_t n_heads, n_rows = 0, n_specs = 0;
+    uint64_t n_heads, n_rows = 0, n_specs = 0, sum = 0, of_head = 0;
+    s->sum = 0;
     int r = ask_number(s, "SELECT value FROM meta WHERE key = 'rows'", &s->n_rows, err);
     if (r == 0)
         r = ask_number(s, "SELECT value FROM meta WHERE key = 'specs'", &s->n_specs, err);
     if (r == 0)
+        r = ask_number(s, "SELECT value FROM meta WHERE key = 'sum'", &s->sum, err);
+    if (r == 0)
         r = load_each(s, state, "SELECT 0, value FROM meta WHERE key = 'head'", "head", load_head,
-                      &n_heads, err);
+                      &n_heads, &of_head, err);
     if (r < 0)
         return r;
     s->has_head = n_heads > 0;
     if (s->has_head) {
         r = load_each(s, state, "SELECT id, data FROM spec ORDER BY id", "spec", rows_load_spec,
-                      &n_specs, err);
+                      &n_specs, &sum, err);
         if (r == 0)
             r = load_each(s, state, "SELECT key, data FROM row ORDER BY key", "row", rows_load,
-                          &n_rows, err);
+                          &n_rows, &sum, err);
     }
     if (r == 0)
         r = check_count("spec", n_specs, s->n_specs, err);
     if (r == 0)
         r = check_count("row", n_rows, s->n_rows, err);
+    if (r == 0 && s->format >= STORE_FORMAT && sum != s->sum)
+        r = gw_err_set(err, GW_ECORRUPT,
+                       "the checkpoint has a row that is not its last version: their sum does not "
+                       "fit");
+    s->sum = sum;
+    return r;
+}
+
+/* SQLite's own look at its pages: one that is in use and listed as free would be written over. */
+static int check_pages(struct store *s, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, "PRAGMA quick_check(1)", &q, err);
+    if (r < 0)
+        return r;
+    int step = sqlite3_step(q);
+    const char *says = step == SQLITE_ROW ? (const char *)sqlite3_column_text(q, 0) : NULL;
+    if (step != SQLITE_ROW)
+        r = sql_error(s->state, "looking at the pages", err);
+    else if (!says || strcmp(says, "ok") != 0)
+        r = gw_err_set(err, GW_ECORRUPT, "its pages are damaged: %s", says ? says : "?");
+    sqlite3_finalize(q);
+    return r;
+}
+
+/* What was read is good, so that it may be written to. The log is copied into the database at once:
+ * when a sync of it had failed before, its pages are in memory and perhaps not on disk, and nobody
+ * would write them again. */
+static int begin_writing(struct store *s, struct state *state, struct gw_err *err)
+{
+    int r = mark_begin(s, err);
+    mark_name(s, state->instance);
+    s->mark.seq = state->seq;
+    if (r == 0 && s->format < STORE_FORMAT)
+        r = checkpoint_convert(s, state, err);
+    if (r == 0)
+        r = sql_exec(s->state, "PRAGMA wal_checkpoint(TRUNCATE)", "copying the log", err);
+    if (r == 0)
+        r = mark_write(s, err);
+    sqlite3_db_config(s->state, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return r;
 }
 
 int store_load(struct store *s, struct state *state, struct gw_err *err)
 {
     bool is_old = s->format == STORE_FORMAT_PARTS;
-    int r = is_old ? load_parts(s, state, err) : load_checkpoint(s, state, err);
+    int r = check_pages(s, err);
+    if (r == 0)
+        r = is_old ? load_parts(s, state, err) : load_checkpoint(s, state, err);
     s->rows = 0;
     if (r == 0)
         r = load_rows(s, state, "SELECT seq, n, data FROM journal WHERE seq > ? ORDER BY seq",
@@ -210,8 +258,10 @@ int store_load(struct store *s, struct state *state, struct gw_err *err)
     if (r == 0 && !state->rows.are_tracked)
         rows_track(state);
     s->next_seq = state->seq + 1;
-    if (r == 0 && is_old)
-        r = checkpoint_convert(s, state, err);
+    if (r == 0)
+        r = mark_check(s, state, err);
+    if (r == 0 && !s->is_read_only)
+        r = begin_writing(s, state, err);
     return r < 0 ? gw_err_context(err, "%s/state.db", s->dir) : 0;
 }
 

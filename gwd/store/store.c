@@ -11,13 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int sql_error(sqlite3 *db, const char *what, struct gw_err *err)
 {
     int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
     bool is_full = code == SQLITE_FULL;
-    bool is_bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+    /* SQLITE_ERROR: our statements are right, so the tables are not ours. */
+    bool is_bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR;
     return gw_err_set(err,
                       is_full  ? GW_ENOSPC
                       : is_bad ? GW_ECORRUPT
@@ -57,7 +59,7 @@ long unseal(const void *data, size_t len, uint64_t number)
     return crc_of(data, len - sizeof crc, number) == crc ? (long)(len - sizeof crc) : -1;
 }
 
-static int lock(struct store *s, struct gw_err *err)
+int store_lock(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/gwd.lock", s->dir);
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -70,13 +72,13 @@ static int lock(struct store *s, struct gw_err *err)
         pid[n > 0 ? strcspn(pid, "\n") : 1] = '\0';
         r = gw_err_set(err, GW_EEXIST, "another gwd (pid %s) uses %s", pid, s->dir);
     } else if (ftruncate(s->lock_fd, 0) < 0 || dprintf(s->lock_fd, "%ld\n", (long)getpid()) < 0) {
-        r = gw_err_sys(err, errno, "writing %s", path);
+        /* On a full disk: it is locked, and says less to the one who comes second. */
     }
     free(path);
     return r;
 }
 
-static int check_format(struct store *s, struct gw_err *err)
+static int read_format(struct store *s, struct gw_err *err)
 {
     sqlite3_stmt *q;
     int r = sql_prepare(s->state, "SELECT value FROM meta WHERE key = 'format'", &q, err);
@@ -84,48 +86,129 @@ static int check_format(struct store *s, struct gw_err *err)
         return r;
     int format = sqlite3_step(q) == SQLITE_ROW ? sqlite3_column_int(q, 0) : -1;
     sqlite3_finalize(q);
-    if (format < STORE_FORMAT_PARTS || format > STORE_FORMAT)
-        return gw_err_set(err, GW_ECORRUPT, "%s/state.db has format %d; this gwd knows format %d",
-                          s->dir, format, STORE_FORMAT);
+    if (format > STORE_FORMAT)
+        return gw_err_set(err, GW_ECORRUPT,
+                          "%s/state.db has format %d, and this gwd, %s, knows formats up to %d: it "
+                          "was written by a later gwd, which has to be used",
+                          s->dir, format, GW_VERSION, STORE_FORMAT);
+    if (format < STORE_FORMAT_PARTS)
+        return gw_err_set(err, GW_ECORRUPT, "%s/state.db does not say which format it has", s->dir);
     s->format = format;
     return 0;
 }
 
 static const char *const statements[STATEMENT_COUNT] = {
     [APPEND] = "INSERT INTO journal(seq, n, data) VALUES(?, ?, ?)",
+    [GET_ROW] = "SELECT key, data FROM row WHERE key = ?",
     [PUT_ROW] = "INSERT OR REPLACE INTO row(key, data) VALUES(?, ?)",
     [DROP_ROWS] =
-        "DELETE FROM row WHERE key IN (SELECT key FROM row WHERE key >= ? AND key < ? LIMIT ?)",
+        "DELETE FROM row WHERE key IN (SELECT key FROM row WHERE key >= ? AND key < ? LIMIT ?)"
+        " RETURNING key, data",
     [PUT_SPEC] = "INSERT OR REPLACE INTO spec(id, data) VALUES(?, ?)",
-    [DROP_SPEC] = "DELETE FROM spec WHERE id = ?",
+    [DROP_SPEC] = "DELETE FROM spec WHERE id = ? RETURNING id, data",
     [PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?, ?)",
     [OLDEST] = "SELECT seq, n, length(data) FROM journal ORDER BY seq LIMIT ?",
     [PRUNE] = "DELETE FROM journal WHERE seq <= ?",
 };
 
+static bool has(const struct store *s, const char *name)
+{
+    char *path = xasprintf("%s/%s", s->dir, name);
+    bool is_there = access(path, F_OK) == 0;
+    free(path);
+    return is_there;
+}
+
+/* A directory without a state is one that was never used; or its state is gone, and an empty one in
+ * its place would be the loss of everything, without a word. */
+static int check_absence(const struct store *s, struct gw_err *err)
+{
+    if (has(s, "restoring"))
+        return gw_err_set(err, GW_ECORRUPT,
+                          "%s/state.db is missing, because a gwd --restore was interrupted: do it "
+                          "again",
+                          s->dir);
+    if (s->mark.seq || (!s->mark.is_there && has(s, "archive.db")) || has(s, "state.db-wal"))
+        return gw_err_set(err, GW_ECORRUPT, "%s/state.db is missing or empty", s->dir);
+    return 0;
+}
+
+int store_open_database(const char *path, int flags, sqlite3 **ret, struct gw_err *err)
+{
+    int code = sqlite3_open_v2(path, ret, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code != SQLITE_OK)
+        return sql_error(*ret, path, err);
+    /* What is not yet known to be good is left as it is, also when it is closed again. */
+    sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return sql_exec(*ret,
+                    "PRAGMA busy_timeout=5000; PRAGMA trusted_schema=OFF;"
+                    "PRAGMA cell_size_check=ON",
+                    path, err);
+}
+
+static const char TABLES[] =
+    "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS row(key INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY, n INTEGER NOT NULL,"
+    " data BLOB NOT NULL);";
+
+/* In a database that has none, and beside those of the first format. */
+static int make_tables(struct store *s, const char *path, bool is_new, struct gw_err *err)
+{
+    char *sql = xasprintf("BEGIN IMMEDIATE;%s%s;COMMIT", TABLES,
+                          is_new ? "INSERT INTO meta VALUES('format', 3)" : "");
+    int r = sql_exec(s->state, sql, path, err);
+    free(sql);
+    return r;
+}
+
+static int has_tables(struct store *s, bool *ret, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->state, "SELECT 1 FROM sqlite_schema LIMIT 1", &q, err);
+    if (r < 0)
+        return r;
+    int step = sqlite3_step(q);
+    *ret = step == SQLITE_ROW;
+    if (step != SQLITE_ROW && step != SQLITE_DONE)
+        r = sql_error(s->state, "reading state.db", err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+static int prepare_tables(struct store *s, const char *path, struct gw_err *err)
+{
+    bool is_there = false;
+    int r = has_tables(s, &is_there, err);
+    if (r == 0 && !is_there && s->mark.seq)
+        r = gw_err_set(err, GW_ECORRUPT, "%s is empty", path);
+    if (r == 0 && !is_there)
+        r = make_tables(s, path, true, err);
+    if (r == 0)
+        r = read_format(s, err);
+    if (r == 0 && s->format == STORE_FORMAT_PARTS)
+        r = make_tables(s, path, false, err);
+    return r;
+}
+
 static int open_state(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/state.db", s->dir);
-    int opened = sqlite3_open_v2(
-        path, &s->state, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    int r = opened == SQLITE_OK ? 0 : sql_error(s->state, path, err);
+    struct stat st;
+    /* Of one that is empty SQLite would remove the log. */
+    bool is_there = stat(path, &st) == 0 && st.st_size > 0;
+    int r = is_there ? 0 : check_absence(s, err);
     if (r == 0)
-        r = sql_exec(
-            s->state,
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
-            "PRAGMA journal_size_limit=67108864;"
-            "BEGIN IMMEDIATE;"
-            "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-            "CREATE TABLE IF NOT EXISTS spec(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-            "CREATE TABLE IF NOT EXISTS row(key INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-            "CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY, n INTEGER NOT NULL,"
-            " data BLOB NOT NULL);"
-            "INSERT OR IGNORE INTO meta VALUES('format', 2);"
-            "COMMIT;",
-            path, err);
+        r = store_open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->state, err);
+    if (r == 0)
+        r = sql_exec(s->state,
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                     "PRAGMA journal_size_limit=67108864",
+                     path, err);
+    if (r == 0)
+        r = prepare_tables(s, path, err);
     free(path);
-    if (r == 0)
-        r = check_format(s, err);
     if (r == 0)
         sqlite3_wal_hook(s->state, background_after_commit, s); /* instead of SQLite's own */
     for (size_t i = 0; r == 0 && i < GW_COUNT(statements); i++)
@@ -133,25 +216,70 @@ static int open_state(struct store *s, struct gw_err *err)
     return r;
 }
 
-int store_open(const char *dir, struct store **ret, struct gw_err *err)
+static struct store *store_create(const char *dir)
 {
     struct store *s = xcalloc(1, sizeof *s);
     s->dir = xstrdup(dir);
-    s->lock_fd = -1;
+    s->lock_fd = s->mark_fd = -1;
     s->slice_us = SLICE_US;
-    int r = lock(s, err);
+    return s;
+}
+
+static int hand_over(struct store *s, int r, struct store **ret)
+{
+    if (r < 0)
+        store_close(s);
+    else
+        *ret = s;
+    return r;
+}
+
+static int open_all(struct store *s, struct gw_err *err)
+{
+    int r = store_lock(s, err);
+    if (r == 0)
+        r = mark_open(s, err);
     if (r == 0)
         r = open_state(s, err);
     if (r == 0)
         r = store_archive_open(s, err);
+    return r < 0 ? r : background_start(s, err);
+}
+
+int store_open(const char *dir, struct store **ret, struct gw_err *err)
+{
+    struct store *s = store_create(dir);
+    return hand_over(s, open_all(s, err), ret);
+}
+
+int store_open_adopted(const char *dir, struct store **ret, struct gw_err *err)
+{
+    struct store *s = store_create(dir);
+    s->is_adopted = true;
+    return hand_over(s, open_all(s, err), ret);
+}
+
+static int open_to_read(struct store *s, struct gw_err *err)
+{
+    char *path = xasprintf("%s/state.db", s->dir);
+    struct stat st;
+    int r = mark_open(s, err); /* before it: what it tells of has to be there */
+    if (r == 0 && (stat(path, &st) < 0 || st.st_size == 0))
+        r = gw_err_set(err, GW_ECORRUPT, "%s is missing or empty", path);
     if (r == 0)
-        r = background_start(s, err);
-    if (r < 0) {
-        store_close(s);
-        return r;
-    }
-    *ret = s;
-    return 0;
+        r = store_open_database(path, SQLITE_OPEN_READWRITE, &s->state, err);
+    if (r == 0)
+        r = sql_exec(s->state, "BEGIN", path, err);
+    free(path);
+    return r < 0 ? r : read_format(s, err);
+}
+
+int store_open_reader(const char *dir, bool is_backup, struct store **ret, struct gw_err *err)
+{
+    struct store *s = store_create(dir);
+    s->is_read_only = true;
+    s->is_adopted = is_backup;
+    return hand_over(s, open_to_read(s, err), ret);
 }
 
 void store_close(struct store *s)
@@ -166,6 +294,8 @@ void store_close(struct store *s)
     sqlite3_close(s->state);
     sqlite3_close(s->archive);
     sqlite3_close(s->archive_writer);
+    if (s->mark_fd >= 0)
+        close(s->mark_fd);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s->dir);
@@ -187,11 +317,18 @@ int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct b
     sqlite3_reset(s->statements[APPEND]);
     sqlite3_clear_bindings(s->statements[APPEND]);
     buf_clear(&row);
-    if (r == 0) {
-        s->rows++;
-        s->next_seq = first_seq + n;
-    }
-    return r;
+    if (r < 0)
+        return r;
+    s->rows++;
+    s->next_seq = first_seq + n;
+    s->mark.seq = first_seq + n - 1;
+    r = background_error(s, err);
+    return r < 0 ? r : mark_write(s, err);
+}
+
+bool store_was_copied(const struct store *s)
+{
+    return s->was_copied;
 }
 
 uint64_t store_journal_rows(const struct store *s)

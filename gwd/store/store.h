@@ -4,9 +4,11 @@
  *   state.db    journal(seq, n, data)   one row a turn: its events seq .. seq+n-1
  *               row(key, data)          the checkpoint: jobs and tasks, see gwd/model/rows.h
  *               spec(id, data)          what equal submissions share
- *               meta(key, value)        format version; the checkpoint's head, how many rows it has
- *   archive.db  job, job_task, spec     finished jobs in the same form
- *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
+ *               meta(key, value)        format version; the checkpoint's head, how many rows it
+ * has, and their sum state.mark  the last event that was acknowledged, the last batch of the
+ * archive, which file state.db is: a state that is older, or not whole, is told from one that is
+ * not archive.db  job, job_task, spec     finished jobs in the same form gwd.lock    held by flock
+ * for the life of the process: gone with it, however it ends
  *
  * Every blob ends in a CRC over its number and content. WAL, synchronous=FULL: when store_append
  * returns 0 the turn is on disk. A failed append or sync is the end of the daemon: go down, come
@@ -28,7 +30,12 @@ void store_close(struct store *s);
  * -GW_ECORRUPT names the row and what is wrong with it; the files are left as they are. */
 int store_load(struct store *s, struct state *state, struct gw_err *err);
 
-/* Append one turn: n encoded events (event_encode) with the numbers first_seq .. first_seq+n-1. */
+/* After store_load: its files were put there by somebody else, from wherever and whenever. */
+bool store_was_copied(const struct store *s);
+
+/* Append one turn: n encoded events (event_encode) with the numbers first_seq .. first_seq+n-1.
+ * After store_load. -GW_ENOSPC: there is no space, nothing has changed, and it may be tried again;
+ * after any other failure the store is only good for store_close(). */
 int store_append(struct store *s, uint64_t first_seq, uint64_t n, const struct buf *events,
                  struct gw_err *err);
 

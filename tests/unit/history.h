@@ -174,7 +174,9 @@ static inline void make_event(struct rng *r, const struct state *s, int64_t now_
     } else if (choice == 5) {
         *ev = (struct event){.kind = EV_DISPATCH_PAUSED, .flag = rng_below(r, 2)};
     } else if (choice == 6) {
-        *ev = (struct event){.kind = EV_EPOCH_RAISED, .epoch = s->epoch + 1};
+        *ev = (struct event){.kind = EV_EPOCH_RAISED,
+                             .epoch = s->epoch + 1,
+                             .fence = rng_below(r, 2) ? 0 : s->epoch + rng_below(r, 3)};
     } else {
         make_task_step(r, s, j, ev);
     }
@@ -244,7 +246,7 @@ static inline bool jobs_are_equal(const struct state *a, const struct state *b)
     }
     for (it = 0; state_next_job(b, &it);)
         n--;
-    return n == 0 && a->is_paused == b->is_paused && a->epoch == b->epoch &&
+    return n == 0 && a->is_paused == b->is_paused && a->epoch == b->epoch && a->fence == b->fence &&
            a->next_job == b->next_job && a->next_array == b->next_array;
 }
 

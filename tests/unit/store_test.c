@@ -225,12 +225,12 @@ static void a_store_of_a_later_version_is_refused(void **state)
     struct gw_err err = {0};
     open_store(w);
     assert_int_equal(
-        sql_exec(w->store->state, "UPDATE meta SET value = 3 WHERE key = 'format'", "test", NULL),
+        sql_exec(w->store->state, "UPDATE meta SET value = 4 WHERE key = 'format'", "test", NULL),
         0);
     store_close(w->store);
     w->store = NULL;
     assert_int_equal(store_open(w->dir, &s, &err), -GW_ECORRUPT);
-    assert_non_null(strstr(err.text, "format 3"));
+    assert_non_null(strstr(err.text, "format 4"));
 }
 
 /* --- damage --- */
@@ -459,7 +459,7 @@ static void a_refused_write_is_told_and_what_was_there_stays(void **state)
         struct gw_err err = {0};
         int r = store_open(w->dir, &w->store, &err);
         struct event first = created_event();
-        if (r < 0 || turn(w, &first, 1, NULL) < 0)
+        if (r < 0 || load(w, NULL) < 0 || turn(w, &first, 1, NULL) < 0)
             _exit(1);
         for (int i = 0; i < 1000 && r == 0; i++) {
             struct event ev = submit_event(w->state.next_job, 1, plain_job);

@@ -93,6 +93,8 @@ static inline int turn(struct world *w, struct event *events, size_t n, struct g
 static inline void create(struct world *w)
 {
     struct event ev = created_event();
+    if (!w->store->next_seq)
+        assert_int_equal(load(w, NULL), 0);
     assert_int_equal(turn(w, &ev, 1, NULL), 0);
 }
 
