@@ -27,6 +27,7 @@ struct job {
     struct process_id leader; /* of the session; pid 0: not known */
     int pidfd;                /* -1: none */
     bool is_child, is_cancelled, is_killed, is_swept;
+    bool is_noted; /* recorded.c: its start is in the journal */
     int exit_code; /* -1: not known */
     struct loop_timer *timer;
     unsigned tries;
@@ -43,7 +44,7 @@ struct fork_driver {
     /* recorded.c */
     struct journals *journals; /* NULL: there is no place for them, and no bare jobs */
     struct job *waiting;       /* to be started */
-    bool has_noted_start;      /* not on disk yet */
+    bool has_unnoted;          /* of these, not on disk yet */
     struct loop_timer *start_timer, *write_timer;
     size_t n_children; /* bare jobs whose end only this process learns */
 };

@@ -36,13 +36,14 @@ struct run {
 struct entry {
     char *token;
     struct record r;
-    struct run *run;           /* who tells the end; NULL: nobody does */
-    struct entry *prev, *next; /* of those that are over, the oldest first */
+    struct run *run;           /* who tells the end, or may start it; NULL: nobody, or anybody */
+    struct entry *prev, *next; /* of those that do not run, the oldest first */
     UT_hash_handle hh;
 };
 
 struct journal {
     char *instance, *dir;
+    int lock_fd; /* journals_lock() */
     struct run own, *others;
     struct buf noted;
     bool has_unsynced; /* a start was noted, and is not yet known to be on disk */
@@ -83,27 +84,66 @@ static bool is_over(const struct entry *e)
     return e->r.state == RECORD_ENDED || e->r.state == RECORD_LOST;
 }
 
+/* In j->over. */
+static bool is_listed(const struct entry *e)
+{
+    return is_over(e) || e->r.state == RECORD_NONE;
+}
+
+static void unlist(struct journal *j, struct entry *e)
+{
+    if (!is_listed(e))
+        return;
+    DL_DELETE(j->over, e);
+    j->n_over--;
+}
+
 static void entry_drop(struct journal *j, struct entry *e)
 {
-    if (is_over(e)) {
-        DL_DELETE(j->over, e);
-        j->n_over--;
-    }
+    unlist(j, e);
     HASH_DEL(j->entries, e);
     free(e->token);
     free(e);
+}
+
+static void entry_list(struct journal *j, struct entry *e, enum record_state state)
+{
+    unlist(j, e);
+    e->r.state = state;
+    DL_APPEND(j->over, e);
+    if (++j->n_over > ENDS_KEPT)
+        entry_drop(j, j->over);
 }
 
 static void entry_over(struct journal *j, struct entry *e, enum record_state state, int code)
 {
     if (is_over(e))
         return;
-    e->r.state = state;
     e->r.code = code;
     e->run = NULL;
-    DL_APPEND(j->over, e);
-    if (++j->n_over > ENDS_KEPT)
-        entry_drop(j, j->over);
+    entry_list(j, e, state);
+}
+
+/* A run that has seen that it runs or ended does not say so: what was read later came earlier. */
+static void entry_never(struct journal *j, const char *token, struct run *run)
+{
+    struct entry *e = find(j, token);
+    if (e && e->r.state != RECORD_NONE && e->run != run)
+        return;
+    e = entry_of(j, token, run);
+    e->run = run;
+    entry_list(j, e, RECORD_NONE);
+}
+
+static struct entry *entry_start(struct journal *j, const char *token, struct run *run)
+{
+    struct entry *e = entry_of(j, token, run);
+    if (e->r.state == RECORD_NONE) {
+        unlist(j, e);
+        e->r.state = RECORD_STARTING;
+        e->run = run;
+    }
+    return e;
 }
 
 /* --- lines --- */
@@ -116,11 +156,13 @@ static void put_entry(const struct entry *e, struct buf *b)
         buf_printf(b, "E %s %d .\n", e->token, e->r.code);
     else if (e->r.state == RECORD_LOST)
         buf_printf(b, "L %s .\n", e->token);
+    else if (e->r.state == RECORD_NONE)
+        buf_printf(b, "N %s .\n", e->token);
     else
         buf_printf(b, "S %s .\n", e->token);
     if (is_running)
         buf_printf(b, "P %s %ld %" PRIu64 " .\n", e->token, (long)p->pid, p->start);
-    if (!e->run && !is_over(e))
+    if (!e->run && !is_listed(e))
         buf_printf(b, "A %s .\n", e->token);
 }
 
@@ -137,7 +179,11 @@ static void take_line(struct journal *j, struct run *run, char *line)
     if (!kind || !token || (first && num_parse_u64(first, 0, INT32_MAX, &a, NULL) < 0) ||
         (second && num_parse_u64(second, 0, UINT64_MAX, &b, NULL) < 0))
         return;
-    struct entry *e = entry_of(j, token, run);
+    if (*kind == 'N') {
+        entry_never(j, token, run);
+        return;
+    }
+    struct entry *e = entry_start(j, token, run);
     if (*kind == 'P' && second && !is_over(e)) {
         e->r.state = RECORD_RUNNING;
         e->r.process = (struct process_id){.pid = (pid_t)a, .start = b};
@@ -148,8 +194,6 @@ static void take_line(struct journal *j, struct run *run, char *line)
         entry_over(j, e, RECORD_LOST, 0);
     } else if (*kind == 'A') {
         e->run = NULL;
-    } else if (*kind == 'N') {
-        entry_drop(j, e);
     }
 }
 
@@ -194,6 +238,12 @@ static void run_close(struct run *run)
     free(run->path);
 }
 
+static void run_free(struct run *run)
+{
+    run_close(run);
+    free(run);
+}
+
 /* --- a run begins --- */
 
 /* Its run is gone: what was running, and does not any more, is lost. */
@@ -204,6 +254,8 @@ static void forsake(struct journal *j, struct run *run)
         if (e->run != run)
             continue;
         e->run = NULL;
+        if (is_listed(e))
+            continue;
         int fd = e->r.state == RECORD_RUNNING ? process_pidfd(&e->r.process) : -1;
         bool is_alive = fd >= 0 || (e->r.state == RECORD_STARTING &&
                                     strcmp(run->boot, process_boot_id()) == 0 &&
@@ -217,15 +269,27 @@ static void forsake(struct journal *j, struct run *run)
 
 /* What cannot be read is not taken for empty: an attempt that it knows of would be started again.
  */
-static int read_other(struct journal *j, const char *name, struct buf *ret_gone, struct gw_err *err)
+static int run_open(struct journal *j, const char *name, struct run **ret, struct gw_err *err)
 {
     struct run *run = xcalloc(1, sizeof *run);
     run->path = xasprintf("%s/%s", j->dir, name);
     run->fd = open(run->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     int r = run->fd < 0 ? gw_err_sys(err, errno, "opening %s", run->path) : 0;
-    bool lives = r == 0 && run_lives(run);
     if (r == 0)
-        r = run_read(j, run, err);
+        *ret = run;
+    else
+        run_free(run);
+    return r;
+}
+
+static int read_other(struct journal *j, const char *name, struct buf *ret_gone, struct gw_err *err)
+{
+    struct run *run;
+    int r = run_open(j, name, &run, err);
+    if (r < 0)
+        return r;
+    bool lives = run_lives(run);
+    r = run_read(j, run, err);
     if (r == 0 && lives) {
         LL_PREPEND(j->others, run);
         return 0;
@@ -234,9 +298,18 @@ static int read_other(struct journal *j, const char *name, struct buf *ret_gone,
         forsake(j, run);
         buf_put(ret_gone, run->path, strlen(run->path) + 1);
     }
-    run_close(run);
-    free(run);
+    run_free(run);
     return r;
+}
+
+/* One that began after us; it may be gone again, its file taken over by yet another. */
+static int add_run(struct journal *j, const char *name, struct gw_err *err)
+{
+    struct run *run;
+    int r = run_open(j, name, &run, err);
+    if (r == 0)
+        LL_PREPEND(j->others, run);
+    return r == -GW_ENOENT ? 0 : r;
 }
 
 static int read_others(struct journal *j, struct buf *ret_gone, struct gw_err *err)
@@ -270,9 +343,10 @@ static int begin_file(struct journal *j, struct gw_err *err)
     char *next = xasprintf("%s/.next.%ld", j->dir, (long)getpid());
     buf_printf(&text, "gw_em_fork 1 %s\n", process_boot_id());
     for (const struct entry *e = j->over; e; e = e->next)
-        put_entry(e, &text);
+        if (!e->run || e->run == &j->own)
+            put_entry(e, &text);
     for (const struct entry *e = j->entries; e; e = e->hh.next)
-        if (!is_over(e) && (!e->run || e->run == &j->own))
+        if (!is_listed(e) && (!e->run || e->run == &j->own))
             put_entry(e, &text);
     int r = 0, fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || file_write_all(fd, text.data, text.len) < 0 ||
@@ -299,14 +373,24 @@ static void journal_free(struct journal *j)
     while (j->others) {
         struct run *run = j->others;
         j->others = run->next;
-        run_close(run);
-        free(run);
+        run_free(run);
     }
     run_close(&j->own);
+    if (j->lock_fd >= 0)
+        close(j->lock_fd);
     buf_clear(&j->noted);
     free(j->instance);
     free(j->dir);
     free(j);
+}
+
+static int open_lock(struct journal *j, struct gw_err *err)
+{
+    char *path = xasprintf("%s/.lock", j->dir);
+    j->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int r = j->lock_fd < 0 ? gw_err_sys(err, errno, "opening %s", path) : 0;
+    free(path);
+    return r;
 }
 
 static int open_journal(struct journals *js, const char *instance, struct journal **ret,
@@ -317,7 +401,7 @@ static int open_journal(struct journals *js, const char *instance, struct journa
     struct buf gone = BUF_INIT;
     j->instance = xstrdup(instance);
     j->dir = xasprintf("%s/%s", js->dir, instance);
-    j->own.fd = -1;
+    j->own.fd = j->lock_fd = -1;
     int r = process_identify(getpid(), &self, err);
     if (r == 0)
         r = file_mkdirs(j->dir, 0700, err);
@@ -327,6 +411,8 @@ static int open_journal(struct journals *js, const char *instance, struct journa
     }
     if (r == 0)
         r = begin_file(j, err);
+    if (r == 0)
+        r = open_lock(j, err);
     for (size_t at = 0; r == 0 && at < gone.len; at += strlen(gone.data + at) + 1)
         if (strcmp(gone.data + at, j->own.path) != 0)
             unlink(gone.data + at);
@@ -409,15 +495,70 @@ int journal_look(struct journals *js, const char *token, struct record *ret, str
         return r;
     if (e) {
         *ret = e->r;
-        ret->is_watched = e->run != NULL;
+        ret->is_watched = e->run && (e->r.state != RECORD_NONE || e->run != &j->own);
     }
     return 0;
+}
+
+static bool is_file_of(const struct run *run, const char *name)
+{
+    return strcmp(strrchr(run->path, '/') + 1, name) == 0;
+}
+
+static bool is_known(const struct journal *j, const char *name)
+{
+    const struct run *run = j->others;
+    while (run && !is_file_of(run, name))
+        run = run->next;
+    return run || is_file_of(&j->own, name);
+}
+
+/* All that other runs have said by now, also those that began after us. What is left of one that is
+ * gone is taken over by the next that begins. */
+static int read_news(struct journal *j, struct gw_err *err)
+{
+    DIR *dir = opendir(j->dir);
+    int r = dir ? 0 : gw_err_sys(err, errno, "reading %s", j->dir);
+    for (const struct dirent *d; r == 0 && dir && (errno = 0, d = readdir(dir));)
+        if (d->d_name[0] != '.' && !is_known(j, d->d_name))
+            r = add_run(j, d->d_name, err);
+    if (r == 0 && errno)
+        r = gw_err_sys(err, errno, "reading %s", j->dir);
+    if (dir)
+        closedir(dir);
+    for (struct run *run = j->others; r == 0 && run; run = run->next)
+        r = run_read(j, run, err);
+    return r;
+}
+
+static int lock_one(struct journal *j, struct gw_err *err)
+{
+    if (flock(j->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? gw_err_set(err, GW_ESTATE, "another process is starting jobs")
+                                    : gw_err_sys(err, errno, "locking %s", j->dir);
+    return read_news(j, err);
+}
+
+int journals_lock(struct journals *js, struct gw_err *err)
+{
+    int r = 0;
+    for (struct journal *j = js->first; j && r == 0; j = j->next)
+        r = lock_one(j, err);
+    if (r < 0)
+        journals_unlock(js);
+    return r;
+}
+
+void journals_unlock(struct journals *js)
+{
+    for (struct journal *j = js->first; j; j = j->next)
+        flock(j->lock_fd, LOCK_UN);
 }
 
 void journal_start(struct journals *js, const char *token)
 {
     struct journal *j = journal_of(js, token);
-    struct entry *e = entry_of(j, token, &j->own);
+    struct entry *e = entry_start(j, token, &j->own);
     put_entry(e, &j->noted);
     j->has_unsynced = true;
 }
@@ -434,9 +575,7 @@ void journal_run(struct journals *js, const char *token, const struct process_id
 void journal_never(struct journals *js, const char *token)
 {
     struct journal *j = journal_of(js, token);
-    struct entry *e = find(j, token);
-    if (e)
-        entry_drop(j, e);
+    entry_never(j, token, &j->own);
     buf_printf(&j->noted, "N %s .\n", token);
 }
 

@@ -56,20 +56,55 @@ static void start_one(struct job *j)
     job_activate(j);
 }
 
+/* Their starts are put on disk together; what another run has begun meanwhile is looked at again.
+ */
+static int note_waiting(struct fork_driver *d, struct gw_err *err)
+{
+    struct job *j, *tmp;
+    struct record known;
+    int r = journals_lock(d->journals, err);
+    if (r < 0)
+        return r;
+    DL_FOREACH_SAFE(d->waiting, j, tmp)
+    {
+        if (j->is_noted)
+            continue;
+        r = journal_look(d->journals, j->launch.token, &known, err);
+        if (r < 0)
+            break;
+        if (known.state == RECORD_NONE && !known.is_watched) {
+            journal_start(d->journals, j->launch.token);
+            j->is_noted = true;
+        } else {
+            DL_DELETE(d->waiting, j);
+            job_look_again(j, 0);
+        }
+    }
+    if (r == 0)
+        r = journals_write(d->journals, true, err);
+    journals_unlock(d->journals);
+    return r;
+}
+
 static void start_waiting(void *ctx)
 {
     struct fork_driver *d = ctx;
     struct gw_err err;
     d->start_timer = NULL;
-    int r = d->has_noted_start ? journals_write(d->journals, true, &err) : 0;
-    d->has_noted_start = r < 0;
+    int r = d->has_unnoted ? note_waiting(d, &err) : 0;
+    if (r == -GW_ESTATE) {
+        d->start_timer = loop_timer_add(kit_loop(d->kit), LOOK_AGAIN_MS, start_waiting, d);
+        return;
+    }
+    d->has_unnoted = r < 0;
     for (int n = 0; d->waiting && (r < 0 || n < STARTS_AT_ONCE); n++) {
         struct job *j = d->waiting;
         DL_DELETE(d->waiting, j);
         if (r == 0) {
             start_one(j);
         } else {
-            journal_never(d->journals, j->launch.token);
+            if (j->is_noted)
+                journal_never(d->journals, j->launch.token);
             job_not_started(j, r, err.text);
         }
     }
@@ -78,26 +113,56 @@ static void start_waiting(void *ctx)
     write_later(d);
 }
 
-/* All that come in one turn are put on disk together, then started. */
+/* With all that come in one turn. */
 static void start_soon(struct job *j)
 {
     struct fork_driver *d = j->driver;
-    journal_start(d->journals, j->launch.token);
-    d->has_noted_start = true;
+    d->has_unnoted = true;
+    j->is_noted = false;
     DL_APPEND(d->waiting, j);
     if (!d->start_timer)
         d->start_timer = loop_timer_add(kit_loop(d->kit), 0, start_waiting, d);
 }
 
-static void found_none(struct job *j)
+/* Who hears this submits it anew, or tells its owner that it is gone: nobody who was asked before
+ * may start it any more. */
+static void refuse_as_unknown(struct job *j)
+{
+    struct journals *js = j->driver->journals;
+    struct record known;
+    struct gw_err err;
+    int r = journals_lock(js, &err);
+    if (r == -GW_ESTATE) {
+        job_look_again(j, LOOK_AGAIN_MS);
+        return;
+    }
+    if (r == 0)
+        r = journal_look(js, j->launch.token, &known, &err);
+    bool is_unknown = r == 0 && known.state == RECORD_NONE;
+    if (is_unknown) {
+        journal_never(js, j->launch.token);
+        r = journals_write(js, false, &err);
+    }
+    journals_unlock(js);
+    if (r < 0)
+        job_not_started(j, r, err.text);
+    else if (is_unknown)
+        job_refuse(j, "not-found:us", "the attempt was never started here");
+    else
+        job_look_again(j, 0);
+}
+
+static void found_none(struct job *j, const struct record *r)
 {
     bool is_submit = j->asked && strcmp(j->asked, "SUBMIT") == 0;
-    if (is_submit)
+    if (is_submit && r->is_watched)
+        job_refuse(j, "busy:site", "another process of the driver answers for the attempt");
+    else if (is_submit)
         start_soon(j);
     else if (!j->asked || j->leader.pid)
         lose(j); /* it had been started, and the journal has been taken away */
     else
-        job_refuse(j, "not-found:us", "the attempt was never started here");
+        refuse_as_unknown(j);
 }
 
 /* A process that nobody waits for ends without a code. */
@@ -123,7 +188,7 @@ void recorded_look(struct job *j)
     }
     switch (r.state) {
     case RECORD_NONE:
-        found_none(j);
+        found_none(j, &r);
         break;
     case RECORD_STARTING:
         if (r.is_watched || process_signal_attempt(j->launch.token, NULL, 0, 0) > 0)
@@ -169,7 +234,8 @@ void recorded_stop(struct fork_driver *d)
 {
     struct gw_err err;
     while (d->waiting) {
-        journal_never(d->journals, d->waiting->launch.token);
+        if (d->waiting->is_noted)
+            journal_never(d->journals, d->waiting->launch.token);
         DL_DELETE(d->waiting, d->waiting);
     }
     loop_timer_cancel(kit_loop(d->kit), d->start_timer);

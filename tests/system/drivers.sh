@@ -182,6 +182,33 @@ em_bare() {
     finalize em9 3
 }
 
+# A daemon was killed, and its driver has not read all of what it was told when the next daemon's driver is asked.
+em_bare_of_two_daemons() {
+    local in=0 worker
+    em_with_journal old
+    bare old 1 in.2.1.0.1 'exit 0'
+    hear old "CALLBACK 1 SUCCESS DONE:0$" || t_not_ok "a program without a wrapper ends" "$D_LINE"
+    worker=$(pgrep -P "${D_PID[old]}")
+    kill -STOP "$worker"
+    bare old 2 in.2.2.0.1 "echo old >>$T_DIR/of_two"
+    bare old 3 in.2.3.0.1 "echo old >>$T_DIR/killed"
+    in=${D_IN[old]}
+    exec {in}>&-
+    em_with_journal new
+    bare new 2 in.2.2.0.1 'exit 0' RECOVER -
+    told "what the other driver has not read yet was never started" new "RECOVER 2 FAILURE not-found:us "
+    bare new 3 in.2.3.0.1 'exit 0' RECOVER -
+    hear new "RECOVER 3 FAILURE not-found:us " || t_not_ok "nor was the next one" "$D_LINE"
+    bare new 4 in.2.2.0.1 "echo new >>$T_DIR/of_two"
+    told "it is started by the new driver" new "CALLBACK 4 SUCCESS DONE:0$"
+    kill -CONT "$worker"
+    unset "D_IN[old]"
+    wait "${D_PID[old]}"
+    t_equal "and not by the old one, too" new "$(cat "$T_DIR/of_two")"
+    t_check "what is said never to have started is not started afterwards" test ! -e "$T_DIR/killed"
+    finalize new 3
+}
+
 # The claim names a process that is not the wrapper any more.
 em_is_not_fooled() {
     local boot pid=$BASHPID start
@@ -564,6 +591,7 @@ em_recovers
 em_is_not_fooled
 em_starts_once
 em_bare
+em_bare_of_two_daemons
 em_kills_orphans
 em_under_gridway
 im_reports

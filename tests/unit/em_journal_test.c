@@ -265,6 +265,83 @@ static void what_cannot_be_read_is_not_taken_for_empty(void **state)
     free(file);
 }
 
+static void lock(struct journals *js, int expected)
+{
+    struct gw_err err = {0};
+    if (journals_lock(js, &err) != expected)
+        fail_msg("%s", err.text);
+}
+
+/* A driver whose daemon was killed: it still has requests to read. */
+static void works_on_under_the_lock(struct journals *js, int step)
+{
+    struct process_id parent = process_of(getppid());
+    look(js, "i.1.1.0.1");
+    if (step == 0) {
+        lock(js, 0);
+        journal_start(js, "i.1.1.0.1");
+        journal_run(js, "i.1.1.0.1", &parent);
+        journal_never(js, "i.1.2.0.1");
+        write_all(js);
+    } else if (step == 1) {
+        journals_unlock(js);
+    } else {
+        lock(js, 0);
+        assert_true(look(js, "i.1.3.0.1").is_watched); /* it is no longer its to start */
+        journals_unlock(js);
+    }
+}
+
+static void what_another_run_has_begun_meanwhile_is_known_under_the_lock(void **state)
+{
+    (void)state;
+    struct journals *js = begin();
+    assert_int_equal(look(js, "i.1.1.0.1").state, RECORD_NONE);
+    struct other o = other_begin(works_on_under_the_lock);
+    lock(js, -GW_ESTATE);
+    other_step(&o);
+    lock(js, 0);
+    assert_int_equal(look(js, "i.1.1.0.1").state, RECORD_RUNNING);
+    assert_true(look(js, "i.1.1.0.1").is_watched);
+    assert_int_equal(look(js, "i.1.2.0.1").state, RECORD_NONE);
+    assert_true(look(js, "i.1.2.0.1").is_watched); /* that one may start it yet */
+    journal_never(js, "i.1.3.0.1");
+    assert_false(look(js, "i.1.3.0.1").is_watched); /* this one is ours */
+    write_all(js);
+    journals_unlock(js);
+    other_step(&o);
+    other_end(&o);
+    assert_false(look(js, "i.1.2.0.1").is_watched);
+    journals_destroy(js);
+}
+
+static void what_never_ran_may_run_yet(void **state)
+{
+    (void)state;
+    struct other o = other_begin(works_on_under_the_lock);
+    other_end(&o);
+    for (int again = 0; again < 2; again++) { /* as taken over, too */
+        struct journals *js = begin();
+        lock(js, 0);
+        assert_int_equal(look(js, "i.1.2.0.1").state, RECORD_NONE);
+        assert_false(look(js, "i.1.2.0.1").is_watched);
+        journals_unlock(js);
+        journals_destroy(js);
+    }
+    struct journals *js = begin();
+    look(js, "i.1.2.0.1");
+    journal_start(js, "i.1.2.0.1");
+    journal_end(js, "i.1.2.0.1", 3);
+    journal_never(js, "i.1.4.0.1");
+    journal_start(js, "i.1.4.0.1");
+    write_all(js);
+    journals_destroy(js);
+    js = begin();
+    assert_int_equal(look(js, "i.1.2.0.1").code, 3);
+    assert_int_equal(look(js, "i.1.4.0.1").state, RECORD_LOST);
+    journals_destroy(js);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -292,6 +369,8 @@ int main(void)
         TEST(a_directory_that_cannot_be_written_is_told),
         TEST(a_start_is_synced_though_it_was_written_without),
         TEST(what_cannot_be_read_is_not_taken_for_empty),
+        TEST(what_another_run_has_begun_meanwhile_is_known_under_the_lock),
+        TEST(what_never_ran_may_run_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
