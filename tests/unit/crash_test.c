@@ -28,7 +28,7 @@ static int end_of(const char *wish, const char *const *path)
     return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void test_a_process_dies_the_nth_time_it_comes_to_the_point_that_was_named(void **ctx)
+static void a_process_dies_the_nth_time_it_comes_to_the_point_that_was_named(void **ctx)
 {
     static const struct {
         const char *wish;
@@ -54,7 +54,7 @@ static void test_a_process_dies_the_nth_time_it_comes_to_the_point_that_was_name
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_process_dies_the_nth_time_it_comes_to_the_point_that_was_named),
+        cmocka_unit_test(a_process_dies_the_nth_time_it_comes_to_the_point_that_was_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,46 @@
+#!/bin/bash
+# row: kill -9 of gwd at random instants, and of its drivers, under 10,000 jobs
+# limit: 1200
+#
+# Jobs that have ended leave for the archive after some seconds, so that they are looked for there in the end.
+. "$(dirname "$0")/crash_lib.sh"
+kills=$(share 1000 25) jobs=$(share 10000 250)
+dir=$T_DIR/gwd
+GWD_DIR=$dir
+crash_site "$dir" "JOB_RETENTION = 3" "ARCHIVE_RETENTION = 1d"
+sed -i 's/^CHECKPOINT_EVERY.*/CHECKPOINT_EVERY = 100/; s/^KEEP_EVENTS.*/KEEP_EVENTS = 1000/' "$dir/gwd.conf"
+crash_supervise "$dir" &
+supervisor=$!
+crash_users "$dir" "$FAULT_SEED" "$jobs" 4 120 "$dir/enough" &
+users=$!
+
+# Every tenth time a driver that it started dies some moments before it.
+kill_one() {
+    local pid drivers
+    random 400000
+    sleep "0.$(printf %06d "$RANDOM_N")"
+    pid=$(cat "$dir/pid")
+    random 10
+    if [ "$RANDOM_N" -eq 0 ]; then
+        mapfile -t drivers < <(pgrep -P "$pid")
+        random 3
+        [ -z "${drivers[RANDOM_N]-}" ] || kill -KILL "${drivers[RANDOM_N]}" 2>/dev/null
+        random 100000
+        sleep "0.$(printf %06d "$RANDOM_N")"
+    fi
+    kill -KILL "$pid" 2>/dev/null && killed=$((killed + 1))
+    t_within 10 sh -c "[ \"\$(cat '$dir/pid')\" != $pid ]"
+}
+
+killed=0
+t_within 10 test -s "$dir/pid"
+while kill -0 $users 2>/dev/null; do
+    kill_one
+    progress "$killed of $kills kills, $(grep -c '^end' "$dir/ledger") programs have ended"
+    [ $killed -ne "$kills" ] || touch "$dir/enough"
+    [ $killed -lt $((kills + 20)) ] || break # those who wait shall come to their end
+done
+wait $users || crash_violation "a user waits in vain" "$(cat "$dir/users.out")"
+crash_end "$dir" $supervisor
+crash_compare "$dir" "after $killed kills"
+result "$killed" "$(grep -c '^submitted' "$dir/ledger") submissions, $(grep -c '^start' "$dir/ledger") programs"
