@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* An attribute as text: appended; "?" when it is not reported. */
 static void put_attr(struct buf *out, const json_t *attrs, const char *name)
@@ -75,6 +77,51 @@ static void nodes_cell(struct table *t, const json_t *host)
     table_putf(t, "%" PRId64 "/%" PRId64 "/%" PRId64, gw_int(host, "used_slots", 0), n_free, nodes);
 }
 
+/* Only a host that is up and not drained can be said to rest. */
+static bool rests(const json_t *host)
+{
+    return json_array_size(gw_array(host, "rests")) > 0 &&
+           strcmp(gw_text(host, "state", ""), "up") == 0;
+}
+
+static void print_rest(const char *host, const json_t *rest)
+{
+    struct buf line = BUF_INIT;
+    char at[16];
+    time_t until = (time_t)gw_number(rest, "until", 0);
+    struct tm tm;
+    if (until > 0 && localtime_r(&until, &tm) && strftime(at, sizeof at, "%H:%M:%S", &tm))
+        buf_printf(&line, "%s rests until %s", host, at);
+    else
+        buf_printf(&line, "%s is given %" PRId64 " job%s at a time", host,
+                   gw_int(rest, "at_a_time", 1), gw_int(rest, "at_a_time", 1) == 1 ? "" : "s");
+    if ((uid_t)gw_int(rest, "uid", 0) != getuid())
+        buf_printf(&line, " for %s", gw_text(rest, "user", "?"));
+    buf_puts(&line, ", after failures: ");
+    reason_words(gw_object(rest, "reason"), &line);
+    output_line("%s", buf_str(&line));
+    buf_clear(&line);
+}
+
+static void print_rests(const json_t *hosts)
+{
+    size_t i, k;
+    json_t *host, *rest;
+    bool is_any = false;
+    json_array_foreach(hosts, i, host)
+    {
+        json_array_foreach(gw_array(host, "rests"), k, rest)
+        {
+            if (!rests(host))
+                continue;
+            print_rest(gw_text(host, "name", "?"), rest);
+            is_any = true;
+        }
+    }
+    if (is_any)
+        output_line("an administrator gives a host jobs again at once with gwhost --undrain");
+}
+
 void host_print_table(const json_t *hosts, bool has_header)
 {
     static const struct table_column columns[] = {
@@ -101,10 +148,12 @@ void host_print_table(const json_t *hosts, bool has_header)
         nodes_cell(t, host);
         cell(t, attrs, "LRMS_NAME", "", NULL);
         table_put(t, gw_text(host, "name", NULL));
-        table_put(t, gw_text(host, "state", NULL));
+        table_put(t, rests(host) ? "rests" : gw_text(host, "state", NULL));
         needs_credential |= gw_bool(host, "needs_credential", false);
     }
     table_print_destroy(t);
+    if (has_header)
+        print_rests(hosts);
     if (needs_credential && has_header)
         owner_print_credential();
 }

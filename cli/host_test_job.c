@@ -131,7 +131,8 @@ static int look_again(struct follow *f, struct gw_err *err)
 /* Waiting for something that will not come by itself. */
 static bool is_hopeless(const json_t *job)
 {
-    static const char *const codes[] = {"credential", "no-match", "no-host", "paused", "held"};
+    static const char *const codes[] = {"credential", "no-match", "no-host",
+                                        "resting",    "paused",   "held"};
     const char *code = gw_text(gw_object(job, "reason"), "code", "");
     for (size_t i = 0; i < GW_COUNT(codes); i++)
         if (strcmp(code, codes[i]) == 0)

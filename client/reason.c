@@ -21,6 +21,8 @@ static const struct reason_row rows[] = {
     {"user-limit", "its owner has as many jobs running as allowed",
      "it starts when one of them ends"},
     {"no-host", "no host is known", "gwhost --drivers shows whether the information drivers work"},
+    {"resting", "every host that fits rests after failures, or is tried with a few jobs",
+     "it starts when one of those goes well; gwhost shows what failed, docs/sites.md what to do"},
     {"busy", "every host that fits is busy", "it starts when a slot gets free"},
     {"credential", "it waits for a valid credential",
      "mend or renew it (grid-proxy-init); the job goes on by itself"},
@@ -98,6 +100,7 @@ static const struct {
     {"no_vm", "without a hypervisor"},
     {"requirements", "not fitting"},
     {"too_small", "too small"},
+    {"resting", "resting after failures"},
     {"busy", "busy"},
 };
 
@@ -130,18 +133,36 @@ static void put_removed(struct buf *out, const json_t *params)
     buf_clear(&list);
 }
 
-static void put_back_off(struct buf *out, const json_t *params)
+static void put_time(struct buf *out, const char *before, const json_t *params)
 {
     time_t until = (time_t)gw_number(params, "until", 0);
-    const char *after = gw_text(params, "after", NULL);
     struct tm tm;
     char text[16];
     if (until > 0 && localtime_r(&until, &tm) && strftime(text, sizeof text, "%H:%M:%S", &tm))
-        buf_printf(out, " at %s", text);
+        buf_printf(out, "%s%s", before, text);
+}
+
+static void put_back_off(struct buf *out, const json_t *params)
+{
+    const char *after = gw_text(params, "after", NULL);
+    put_time(out, " at ", params);
     if (after) {
         const struct reason_row *row = find(after);
         buf_printf(out, ", because %s", row ? row->words : after);
     }
+}
+
+static void put_rest(struct buf *out, const json_t *params)
+{
+    const char *host = gw_text(params, "host", NULL), *after = gw_text(params, "after", NULL);
+    const char *message = gw_text(params, "after_message", NULL);
+    const struct reason_row *row = after ? find(after) : NULL;
+    if (host)
+        buf_printf(out, ", %s", host);
+    put_time(out, " until ", params);
+    if (after)
+        buf_printf(out, ", because %s%s%s", row ? row->words : after, message ? ": " : "",
+                   message ? message : "");
 }
 
 void reason_words(const json_t *reason, struct buf *out)
@@ -160,6 +181,8 @@ void reason_words(const json_t *reason, struct buf *out)
         put_back_off(out, params);
     if (!gw_is_null(params, "hosts"))
         put_removed(out, params);
+    if (strcmp(code, "resting") == 0)
+        put_rest(out, params);
     if (message && *message)
         buf_printf(out, ": %s", message);
 }

@@ -80,6 +80,13 @@ static const struct row rows[] = {
     {"RETRY_INTERVAL", ROW_DURATION, "5", AT(retry_s), 1, NO_LIMIT,
      "first pause before something that failed is tried again; it doubles"},
     {"BACKOFF_MAX", ROW_DURATION, "10m", AT(backoff_max_s), 1, NO_LIMIT, "longest such pause"},
+    {"SITE_FAILURES", ROW_COUNT, "3", AT(site_failures), 0, NO_LIMIT,
+     "when so many tasks of an owner failed in a row for a site's sake, the site rests: his tasks "
+     "are not sent there for a while; 0: never"},
+    {"SITE_PAUSE", ROW_DURATION, "60", AT(site_pause_s), 1, NO_LIMIT,
+     "for so long; then few are sent, and when one fails again, the pause doubles"},
+    {"SITE_PAUSE_MAX", ROW_DURATION, "15m", AT(site_pause_max_s), 1, NO_LIMIT,
+     "longest such pause"},
     {"LEASE_MARGIN", ROW_DURATION, "60", AT(lease_margin_s), 0, NO_LIMIT,
      "waited beyond a lease before a lost attempt is replaced"},
     {"CREDENTIAL_MIN_LIFE", ROW_DURATION, "15m", AT(credential_life_s), 0, NO_LIMIT,

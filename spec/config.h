@@ -31,7 +31,7 @@ struct config {
     uint64_t dispatch_chunk, max_dispatch_resource, max_running_user; /* 0: no limit */
     uint64_t attempts_max;
     uint64_t retention_s, archive_retention_s, cancel_retry_s, retry_s, backoff_max_s,
-        lease_margin_s;
+        lease_margin_s, site_failures, site_pause_s, site_pause_max_s;
     uint64_t credential_life_s, credential_renew_s;
     uint64_t vm_cache_bytes, vm_cache_age_s;
     uint64_t min_free_bytes;

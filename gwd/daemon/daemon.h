@@ -152,9 +152,10 @@ void view_job(const struct daemon *d, const struct job *j, uint64_t index, uint6
               struct buf *out);
 void view_history(const struct daemon *d, const struct job *j, uint64_t index, const char *name,
                   struct buf *out);
-/* With `places`: only those of its queues, with rank and free slots. */
+/* With `places`: only those of its queues, with rank and free slots. For whom it rests is told to
+ * them, and to administrators. */
 void view_host(const struct daemon *d, const struct host *h, const struct match_place *places,
-               size_t n, struct buf *out);
+               size_t n, const struct asker *asker, struct buf *out);
 void view_users(const struct daemon *d, struct buf *out);    /* "users":[...] */
 void view_event(const struct event *ev, struct buf *out);    /* "event":{...} */
 const char *view_state(const struct job *j, uint64_t index); /* GridWay's four letters */

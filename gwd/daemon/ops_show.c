@@ -306,11 +306,12 @@ static void serve_match(struct connection *c, json_int_t id, uint64_t job)
     size_t n_hosts, n;
     struct host *const *hosts = engine_hosts(d->engine, &n_hosts);
     struct match_place *places = engine_places(d->engine, j->spec->class, &n);
+    const struct asker asker = connection_asker(c, id);
     struct buf *out = connection_answer(c, id);
     json_begin(out, "hosts", '[');
     for (size_t i = 0; i < n_hosts; i++)
         if (has_place(hosts[i], places, n))
-            view_host(d, hosts[i], places, n, out);
+            view_host(d, hosts[i], places, n, &asker, out);
     json_end(out, ']');
     free(places);
     connection_answer_end(c);
@@ -339,11 +340,12 @@ void ops_hosts(struct connection *c, json_int_t id, json_t *request)
         connection_error(c, id, GW_ENOENT, "no such host", NULL);
         return;
     }
+    const struct asker asker = connection_asker(c, id);
     struct buf *out = connection_answer(c, id);
     json_begin(out, "hosts", '[');
     for (size_t i = 0; i < n; i++)
         if (host_is_meant(hosts[i], name))
-            view_host(d, hosts[i], NULL, 0, out);
+            view_host(d, hosts[i], NULL, 0, &asker, out);
     json_end(out, ']');
     connection_answer_end(c);
 }

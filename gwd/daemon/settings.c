@@ -118,6 +118,9 @@ static void fill_engine(struct settings *s, const char *libexec)
                                        .retention_us = us(c->retention_s),
                                        .discovery_us = us(c->discovery_s),
                                        .monitoring_us = us(c->monitoring_s),
+                                       .site_failures = c->site_failures,
+                                       .site_pause_us = us(c->site_pause_s),
+                                       .site_pause_max_us = us(c->site_pause_max_s),
                                        .credential_life_us = us(c->credential_life_s),
                                        .vm_cache_max_bytes = c->vm_cache_bytes,
                                        .vm_cache_age_s = c->vm_cache_age_s};

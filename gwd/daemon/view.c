@@ -1,6 +1,7 @@
 /* How jobs, hosts and events look to clients (docs/client-protocol.md). A job's members are one
  * table, so that a listing makes only what was asked for. */
 #include "gwd/daemon/daemon.h"
+#include "gwd/engine/health.h"
 #include "gwd/daemon/settings.h"
 #include "lib/json_write.h"
 #include "lib/mem.h"
@@ -162,6 +163,21 @@ static void put_requirements(struct buf *out, const struct job_class *c,
     json_end(out, ']');
 }
 
+/* The rest that ends first: where, until when, and after what. */
+static void put_rest(const struct show *s, const struct job_class *c)
+{
+    const struct host *host;
+    const struct health *h = engine_first_rest(s->d->engine, c, &host);
+    if (!h)
+        return;
+    int64_t rest_us = h->until_us - clock_mono_us();
+    json_put_text(s->out, "host", host->name);
+    if (rest_us > 0)
+        json_put_seconds(s->out, "until", s->now_us + rest_us);
+    json_put_text(s->out, "after", h->reason.code);
+    json_put_text(s->out, "after_message", h->reason.text);
+}
+
 /* Why a pending task waits, as far as the scheduler has seen it. */
 static void put_pass(const struct show *s, const struct job_class *c, const struct match_why *why)
 {
@@ -169,17 +185,21 @@ static void put_pass(const struct show *s, const struct job_class *c, const stru
                        : why->is_user_limit ? "user-limit"
                        : why->hosts == 0    ? "no-host"
                        : why->busy          ? "busy"
+                       : why->resting       ? "resting"
                        : why->no_credential ? "credential"
                                             : "no-match";
-    const char *blame = why->is_paused || why->is_user_limit                  ? "us"
-                        : why->busy || why->hosts == why->down + why->drained ? "site"
-                                                                              : "job";
+    const char *blame = why->is_paused || why->is_user_limit ? "us"
+                        : why->busy || why->resting || why->hosts == why->down + why->drained
+                            ? "site"
+                            : "job";
     char *words = why->no_credential ? credential_trouble(s->d, c->credential) : NULL;
     json_begin(s->out, "reason", '{');
     json_put_text(s->out, "code", code);
     json_put_text(s->out, "blame", blame);
     json_begin(s->out, "params", '{');
     json_put_text(s->out, "message", words);
+    if (strcmp(code, "resting") == 0)
+        put_rest(s, c);
     json_put_uint(s->out, "hosts", why->hosts);
     json_put_uint(s->out, "down", why->down);
     json_put_uint(s->out, "drained", why->drained);
@@ -188,6 +208,7 @@ static void put_pass(const struct show *s, const struct job_class *c, const stru
     json_put_uint(s->out, "no_lrms", why->no_lrms);
     json_put_uint(s->out, "no_vm", why->no_vm);
     json_put_uint(s->out, "too_small", why->too_small);
+    json_put_uint(s->out, "resting", why->resting);
     json_put_uint(s->out, "busy", why->busy);
     put_requirements(s->out, c, why);
     json_end(s->out, '}');

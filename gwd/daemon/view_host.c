@@ -1,5 +1,6 @@
 /* How hosts look to clients. */
 #include "gwd/daemon/daemon.h"
+#include "gwd/engine/health.h"
 #include "lib/json_write.h"
 #include "lib/mem.h"
 
@@ -70,8 +71,32 @@ static void put_attributes(struct buf *out, const struct host *h)
     buf_clear(&key);
 }
 
+static void put_rests(const struct daemon *d, const struct host *h, const struct asker *asker,
+                      struct buf *out)
+{
+    int64_t ahead_us = clock_wall_us() - clock_mono_us(), mono_us = clock_mono_us();
+    json_begin(out, "rests", '[');
+    for (const struct health *r = engine_rests(d->engine, h); r; r = r->next) {
+        if (!r->window || (r->uid != asker->uid && !asker->is_admin))
+            continue;
+        json_begin(out, NULL, '{');
+        json_put_uint(out, "uid", r->uid);
+        json_put_text(out, "user", r->user);
+        json_put_uint(out, "failures", r->failures);
+        if (r->until_us > mono_us)
+            json_put_seconds(out, "until", r->until_us + ahead_us);
+        else
+            json_put_null(out, "until");
+        json_put_uint(out, "at_a_time", r->window);
+        json_put_uint(out, "under_way", r->n_trials);
+        view_reason(out, "reason", r->reason.code, r->reason.blame, r->reason.text);
+        json_end(out, '}');
+    }
+    json_end(out, ']');
+}
+
 void view_host(const struct daemon *d, const struct host *h, const struct match_place *places,
-               size_t n, struct buf *out)
+               size_t n, const struct asker *asker, struct buf *out)
 {
     uint64_t used = 0;
     for (size_t i = 0; i < h->n_queues; i++)
@@ -89,6 +114,7 @@ void view_host(const struct daemon *d, const struct host *h, const struct match_
     json_put_uint(out, "used_slots", used);
     json_put_uint(out, "running_jobs", h->running);
     put_queues(out, h, places, n);
+    put_rests(d, h, asker, out);
     json_put_bool(out, "needs_credential", engine_needs_credential(d->engine, h));
     json_end(out, '}');
 }

@@ -86,6 +86,7 @@ static void start_attempt(void *ctx, const struct match *m)
     }
     struct flight *f = flight_create(e, m->job, job_task(m->job, m->task));
     place_count(e, f, 1);
+    rest_started(e, f);
     if (flight_is_bare(f))
         bare_begin(e, f);
     else
@@ -100,12 +101,19 @@ static unsigned host_offers(const void *ctx, const struct host *h)
     unsigned offers = tm && tm->is_up && em && em->is_up ? OFFER_USABLE : 0;
     if (em && em->features & FEATURE_BARE)
         offers |= OFFER_BARE;
+    if (rest_has_any(e, h))
+        offers |= OFFER_NOT_TO_ALL;
     return engine_needs_credential(e, h) ? offers | OFFER_TO_OWNER : offers;
 }
 
 static bool has_credential(const void *ctx, const struct job_class *c)
 {
     return credential_is_good(ctx, c);
+}
+
+static bool rests(const void *ctx, const struct host *h, const struct job_class *c)
+{
+    return rest_concerns(ctx, h, c);
 }
 
 static uint64_t user_running(const void *ctx, uint64_t uid)
@@ -121,6 +129,7 @@ struct sched *dispatch_create(struct engine *e)
     return sched_create(&(struct sched_env){.state = &e->state,
                                             .host_offers = host_offers,
                                             .has_credential = has_credential,
+                                            .rests = rests,
                                             .user_running = user_running,
                                             .take = start_attempt,
                                             .ctx = e});

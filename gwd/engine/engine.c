@@ -322,6 +322,9 @@ static void time_came(struct engine *e)
         case TIMER_CREDENTIAL:
             sched_credentials_changed(e->sched);
             break;
+        case TIMER_REST:
+            rest_time(e, t.job);
+            break;
         case TIMER_FORGET:
             forget_time(e);
             break;

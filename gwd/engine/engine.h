@@ -201,7 +201,9 @@ struct engine_config {
     uint64_t array_max; /* tasks of one array */
     int64_t cancel_retry_us, retry_us, backoff_max_us, poll_us, lease_margin_us, retention_us;
     int64_t discovery_us, monitoring_us;
-    int64_t credential_life_us; /* a credential with less left starts nothing */
+    uint64_t site_failures;                   /* in a row, before a site rests; 0: never */
+    int64_t site_pause_us, site_pause_max_us; /* the first one; it doubles up to that */
+    int64_t credential_life_us;               /* a credential with less left starts nothing */
     uint64_t vm_cache_max_bytes, vm_cache_age_s;
 };
 
@@ -212,6 +214,7 @@ struct engine_im {
 };
 
 struct engine;
+struct health;
 struct engine *engine_create(const struct engine_config *config, const struct engine_im *ims,
                              size_t n_ims);
 void engine_destroy(struct engine *e);
@@ -227,6 +230,11 @@ int64_t engine_next_time(const struct engine *e);
 /* For those who show things; read only. */
 struct host *const *engine_hosts(const struct engine *e, size_t *ret_n);
 struct host *engine_host(const struct engine *e, const char *name);
+/* Owners whose tasks failed there lately, a list by ->next (gwd/engine/health.h), or NULL. */
+const struct health *engine_rests(const struct engine *e, const struct host *h);
+/* Of those that keep the class from a host that would match, the one that may be over first. */
+const struct health *engine_first_rest(const struct engine *e, const struct job_class *class,
+                                       const struct host **ret_host);
 /* Why jobs of a class wait, NULL: not looked at yet. Lent until the next call into the engine. */
 const struct match_why *engine_why(struct engine *e, const struct job_class *class);
 struct match_place *engine_places(struct engine *e, const struct job_class *class, size_t *ret_n);

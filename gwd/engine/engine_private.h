@@ -4,6 +4,7 @@
 #define GWD_ENGINE_ENGINE_PRIVATE_H
 
 #include "gwd/engine/engine.h"
+#include "gwd/engine/health.h"
 #include "gwd/engine/timers.h"
 #include "gwd/sched/sched.h"
 
@@ -62,6 +63,7 @@ struct host_entry {
     char *name;
     struct host *host; /* NULL: no driver has named it yet */
     struct flight *flights;
+    struct health *health; /* of owners whose tasks failed there lately */
     UT_hash_handle hh;
 };
 
@@ -72,7 +74,8 @@ struct flight {
     struct job *job;
     struct task *task;
     enum step step, after;
-    bool is_redo; /* the prolog was under way before: clean first */
+    bool is_trial; /* health_started() counted it */
+    bool is_redo;  /* the prolog was under way before: clean first */
     struct copies copies;
     unsigned tries;       /* of this step */
     uint64_t next_number; /* of copies: none comes twice, so an answer said twice is no other's */
@@ -302,6 +305,15 @@ void hosts_discover(struct engine *e, size_t im);
 void hosts_monitor(struct engine *e, size_t host);
 struct host_entry *hosts_entry(struct engine *e, const char *name); /* made when it is new */
 void hosts_clear(struct engine *e);
+
+/* rest.c: sites that rest after failures */
+void rest_started(struct engine *e, struct flight *f);
+void rest_ended(struct engine *e, struct flight *f, enum outcome outcome);
+void rest_time(struct engine *e, uint64_t host);
+void rest_forgive(struct engine *e, struct host_entry *at); /* as if nothing had failed */
+void rest_clear(struct host_entry *at);
+bool rest_has_any(const struct engine *e, const struct host *host); /* for somebody, now */
+bool rest_concerns(const struct engine *e, const struct host *host, const struct job_class *c);
 
 /* dispatch.c */
 void dispatch(struct engine *e);

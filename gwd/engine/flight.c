@@ -203,6 +203,7 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     if (outcome == OUTCOME_REQUEUE)
         ev.not_before_us = e->now_us + backoff_us(e, (unsigned)f->task->n_attempts);
     struct job *j = f->job;
+    rest_ended(e, f, outcome);
     place_count(e, f, -1);
     emit(e, &ev);
     struct effect *release = effect_add(e, EFFECT_RELEASE);

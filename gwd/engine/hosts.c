@@ -38,6 +38,7 @@ void hosts_clear(struct engine *e)
     struct host_entry *entry, *tmp;
     HASH_ITER (hh, e->host_entries, entry, tmp) {
         HASH_DEL(e->host_entries, entry);
+        rest_clear(entry);
         free(entry->name);
         free(entry);
     }

@@ -323,6 +323,8 @@ void request_drain(struct engine *e, const struct input *in)
         if (h)
             sched_host_changed(e->sched, h);
     }
+    if (!in->drain.is_drained)
+        rest_forgive(e, hosts_entry(e, in->drain.host));
     reply_add(e, &in->asker);
 }
 

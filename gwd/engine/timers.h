@@ -15,14 +15,15 @@ enum timer_kind {
     TIMER_MATCH,
     TIMER_FORGET,
     TIMER_LEASE,
-    TIMER_CREDENTIAL
+    TIMER_CREDENTIAL,
+    TIMER_REST
 };
 
 struct timer {
     int64_t at_us; /* mono */
     enum timer_kind kind;
-    uint64_t job, task,
-        generation; /* of a flight; job: index for DISCOVER and MONITOR, first id for FORGET */
+    uint64_t job, task, generation; /* of a flight; job: index for DISCOVER, MONITOR and REST, first
+                                       id for FORGET */
 };
 
 struct timers {

@@ -160,10 +160,9 @@ static uint8_t removed_at_once(const struct lane *l, const struct sched_host *h)
     return FITS;
 }
 
-uint8_t facts_verdict(struct sched *s, const struct lane *l, struct sched_host *h)
+/* Of the host itself, whoever's class it is. */
+static uint8_t verdict_on(struct sched *s, const struct lane *l, struct sched_host *h)
 {
-    facts_learn(s, h);
-    s->budget--;
     uint8_t at_once = removed_at_once(l, h);
     if (at_once != FITS)
         return at_once;
@@ -182,6 +181,15 @@ uint8_t facts_verdict(struct sched *s, const struct lane *l, struct sched_host *
     if (is_found)
         return TOO_SMALL;
     return UNMATCHED + furthest < VERDICT_MAX ? (uint8_t)(UNMATCHED + furthest) : VERDICT_MAX;
+}
+
+uint8_t facts_verdict(struct sched *s, const struct lane *l, struct sched_host *h)
+{
+    facts_learn(s, h);
+    s->budget--;
+    uint8_t v = verdict_on(s, l, h);
+    bool is_asked = v == FITS && h->offers & OFFER_NOT_TO_ALL;
+    return is_asked && s->env.rests(s->env.ctx, h->host, l->class) ? RESTS : v;
 }
 
 static double rank_of(struct sched *s, const struct lane *l, struct sched_host *h, size_t queue)

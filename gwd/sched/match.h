@@ -26,6 +26,7 @@ struct match_why {
     uint64_t no_lrms;       /* reports no LRMS_NAME, so nothing can be run there */
     uint64_t no_vm;         /* needs VMs, host has no hypervisor */
     uint64_t too_small;     /* never has NP slots, CPUs or memory for the VMs */
+    uint64_t resting;       /* satisfies everything, failed the owner's tasks lately */
     uint64_t busy;          /* satisfies everything, no slot free now */
     size_t n_conjuncts;     /* of the requirements */
     uint64_t unmatched[];   /* hosts that the conjunct removed (false or unknown) */

@@ -268,7 +268,7 @@ bool sched_run(struct sched *s, const struct match_limits *limits, int64_t now_u
         wake_blocked(s);
         wake_limited(s);
         if (!s->heap.n)
-            return s->is_cut || s->columns.n;
+            return s->is_cut || s->columns.n || s->rows.n;
         if (s->budget <= 0 || (limits->per_pass && s->n_taken >= limits->per_pass))
             return true;
         turn(s, s->heap.items[0]);
@@ -313,6 +313,7 @@ const struct match_why *sched_why(struct sched *s, const struct job_class *c)
                               .no_lrms = l->n_hosts[NO_LRMS],
                               .no_vm = l->n_hosts[NO_VM],
                               .too_small = l->n_hosts[TOO_SMALL],
+                              .resting = l->n_hosts[RESTS],
                               .busy = l->n_hosts[FITS],
                               .n_conjuncts = n};
     for (size_t i = 0; i < n; i++)
@@ -341,7 +342,8 @@ struct match_place *sched_places(struct sched *s, const struct job_class *c, siz
     for (uint32_t i = 0; i < s->n_hosts; i++) {
         struct sched_host *h = s->hosts[i];
         struct match_place place = {.host = h->host};
-        if (facts_verdict(s, l, h) != FITS)
+        uint8_t v = facts_verdict(s, l, h);
+        if (v != FITS && v != RESTS)
             continue;
         for (place.queue = 0; place.queue < h->host->n_queues; place.queue++) {
             if (!facts_queue(s, l, h, place.queue, &place.rank))

@@ -19,9 +19,10 @@
 enum { SCHED_CELLS_MAX = 64 << 20 };
 
 enum sched_offer {
-    OFFER_USABLE = 1 << 0,   /* its drivers are up */
-    OFFER_BARE = 1 << 1,     /* takes programs that are no wrapper */
-    OFFER_TO_OWNER = 1 << 2, /* acts in the owner's name only, who needs a valid credential */
+    OFFER_USABLE = 1 << 0,     /* its drivers are up */
+    OFFER_BARE = 1 << 1,       /* takes programs that are no wrapper */
+    OFFER_TO_OWNER = 1 << 2,   /* acts in the owner's name only, who needs a valid credential */
+    OFFER_NOT_TO_ALL = 1 << 3, /* it rests for some classes: rests() says for which */
 };
 
 /* What the scheduler asks and tells its caller; `ctx` is handed on. */
@@ -29,6 +30,7 @@ struct sched_env {
     struct state *state;
     unsigned (*host_offers)(const void *ctx, const struct host *h);
     bool (*has_credential)(const void *ctx, const struct job_class *c);
+    bool (*rests)(const void *ctx, const struct host *h, const struct job_class *c);
     uint64_t (*user_running)(const void *ctx, uint64_t uid); /* attempts of a user under way */
     /* A match: when it returns, state and host have taken it over. */
     void (*take)(void *ctx, const struct match *m);
@@ -43,8 +45,8 @@ void sched_destroy(struct sched *s);
 /* A host that is known from now on; its id is the number of those before it. Borrowed. */
 void sched_add_host(struct sched *s, struct host *h);
 
-/* What the host offers, its attributes or whether it is drained changed. Called before any other
- * function here is. */
+/* What the host offers and to whom, its attributes or whether it is drained changed. Called before
+ * any other function here is, or by take() for the host of its match. */
 void sched_host_changed(struct sched *s, const struct host *h);
 
 /* Slots or memory of the host got free; one of the user's attempts ended; credentials changed. */

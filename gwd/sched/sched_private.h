@@ -34,6 +34,7 @@ enum verdict {
     NO_LRMS,
     NO_VM,
     TOO_SMALL,
+    RESTS,     /* and would match otherwise */
     UNMATCHED, /* the first conjunct; the next ones follow, the last stands for the rest */
     VERDICT_MAX = 255
 };

@@ -47,7 +47,7 @@
     "count\":null,"                                                                                \
     "\"max_running\":null,\"max_jobs\":null,\"status\":\"enabled\",\"dispatch\":null,"             \
     "\"priority\":null,"                                                                           \
-    "\"rank\":2.5,\"slots\":1}],\"needs_credential\":false}"
+    "\"rank\":2.5,\"slots\":1}],\"rests\":[],\"needs_credential\":false}"
 #define USERS                                                                                      \
     "{\"id\":@users,\"ok\":true,\"users\":[{\"user\":\"ann\",\"uid\":1000,\"waiting\":3,"          \
     "\"running\":2,\"credential\":" CREDENTIAL "}]}"
