@@ -2,6 +2,7 @@
 
 #include "lib/buf.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -27,6 +28,22 @@ static void put_stamp(struct buf *line)
     buf_printf(line, "%s.%03ldZ", day, t.tv_nsec / 1000000);
 }
 
+/* Nobody is waited for: what a full disk or a reader that has stopped reading does not take is
+ * lost, and counted. */
+static void put_line(const struct buf *line)
+{
+    static unsigned long n_lost;
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&fd, 1, 0) >= 0 && !(fd.revents & POLLOUT)) {
+        n_lost++;
+        return;
+    }
+    if (n_lost && dprintf(STDERR_FILENO, "(%lu lines could not be logged)\n", n_lost) > 0)
+        n_lost = 0;
+    if (write(STDERR_FILENO, line->data, line->len) != (ssize_t)line->len)
+        n_lost++;
+}
+
 void log_at(enum log_level level, const char *fmt, ...)
 {
     static const char *const names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
@@ -47,9 +64,7 @@ void log_at(enum log_level level, const char *fmt, ...)
             buf_putc(&line, (char)c);
     }
     buf_putc(&line, '\n');
-    if (write(STDERR_FILENO, line.data, line.len) < 0) {
-        /* Nobody is left to tell. */
-    }
+    put_line(&line);
     buf_clear(&text);
     buf_clear(&line);
 }

@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct archiving {
@@ -84,6 +85,25 @@ void archiving_add(struct daemon *d, uint64_t job)
     }
     a->jobs[a->n++] = job;
     uv_async_send(&a->wake);
+}
+
+enum gw_errc archived_why_not(struct daemon *d, uint64_t id, char **ret_text)
+{
+    struct gw_err err = {0};
+    struct state past;
+    state_init(&past);
+    int r = store_find_archived(d->store, id, &past, &err);
+    bool was_given = id && id < engine_state(d->engine)->next_job;
+    state_clear(&past);
+    if (r < 0) {
+        log_error("job %" PRIu64 ": %s", id, err.text);
+        *ret_text = xasprintf("job %" PRIu64 " cannot be read from the archive: %s", id, err.text);
+        return GW_ECORRUPT;
+    }
+    *ret_text = was_given
+                    ? xasprintf("job %" PRIu64 " has ended, and is not in the archive any more", id)
+                    : xasprintf("no job has the id %" PRIu64, id);
+    return GW_ENOENT;
 }
 
 void archiving_stop(struct daemon *d)

@@ -165,7 +165,10 @@ void view_reason(struct buf *out, const char *name, const char *code, enum blame
 /* archive.c */
 void archiving_init(struct daemon *d);
 void archiving_add(struct daemon *d, uint64_t job); /* EFFECT_ARCHIVE */
-void archiving_stop(struct daemon *d);              /* before the loop is closed */
+/* Why a task that is not in the state is not found in the archive either: for its asker, malloc'ed.
+ */
+enum gw_errc archived_why_not(struct daemon *d, uint64_t id, char **ret_text);
+void archiving_stop(struct daemon *d); /* before the loop is closed */
 void archiving_free(struct daemon *d);
 
 /* watch.c */

@@ -251,8 +251,13 @@ void ops_jobs(struct connection *c, json_int_t id, json_t *request)
         list_all(&l, l.next);
     if (missing) { /* the answer is another one */
         buf_cut(l.out, before);
-        char *text = xasprintf("no %s has the id %" PRIu64, ids ? "job" : "array", missing);
-        connection_error(c, id, GW_ENOENT, text, NULL);
+        char *text = NULL;
+        enum gw_errc code = GW_ENOENT;
+        if (ids)
+            code = archived_why_not(l.d, missing, &text);
+        else
+            text = xasprintf("no array has the id %" PRIu64, missing);
+        connection_error(c, id, code, text, NULL);
         free(text);
         return;
     }
@@ -279,7 +284,10 @@ void ops_history(struct connection *c, json_int_t id, json_t *request)
     } else if ((text = archived_text(d, job, true))) {
         connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", text));
     } else {
-        connection_error(c, id, GW_ENOENT, "no such job", NULL);
+        char *why;
+        enum gw_errc code = archived_why_not(d, job, &why);
+        connection_error(c, id, code, why, NULL);
+        free(why);
     }
     json_decref(text);
     state_clear(&past);

@@ -10,21 +10,19 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { SPEC_NUMBER = 1 }; /* in a row: the one that its column names */
 
 static int open_archive(const char *path, sqlite3 **ret, struct gw_err *err)
 {
     int r = store_open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret, err);
-    if (r < 0)
-        return r;
-    sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    return sql_exec(*ret,
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                    "PRAGMA journal_size_limit=16777216;",
-                    path, err);
+    return r < 0 ? r
+                 : sql_exec(*ret,
+                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                            "PRAGMA journal_size_limit=16777216;",
+                            path, err);
 }
 
 static const char TABLES[] =
@@ -49,7 +47,7 @@ static int check_batches(struct store *s, const char *path, struct gw_err *err)
     int r =
         sql_prepare(s->archive, "SELECT seq FROM sqlite_sequence WHERE name = 'batch'", &q, err);
     if (r < 0)
-        return r;
+        return gw_err_context(err, "%s", path);
     int step = sqlite3_step(q);
     uint64_t last = step == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
     if (step != SQLITE_ROW && step != SQLITE_DONE)
@@ -65,17 +63,22 @@ static int check_batches(struct store *s, const char *path, struct gw_err *err)
     return r;
 }
 
+/* Nothing is written to it before it is known to have them. */
 int store_archive_open(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/archive.db", s->dir);
+    struct stat st;
     int r = 0;
-    if (s->mark.batch && access(path, F_OK) < 0)
-        r = gw_err_set(err, GW_ECORRUPT, "%s, the archive of finished jobs, is missing", path);
+    if (s->mark.batch && (stat(path, &st) < 0 || st.st_size == 0))
+        r = gw_err_set(err, GW_ECORRUPT, "%s, the archive of finished jobs, is missing or empty",
+                       path);
     if (r == 0)
         r = open_archive(path, &s->archive, err);
+    if (r == 0 && s->mark.batch)
+        r = check_batches(s, path, err);
     if (r == 0)
         r = sql_exec(s->archive, TABLES, path, err);
-    if (r == 0)
+    if (r == 0 && !s->mark.batch)
         r = check_batches(s, path, err);
     if (r == 0)
         r = open_archive(path, &s->archive_writer, err);
@@ -358,6 +361,9 @@ static int load_job(struct store *s, sqlite3_stmt *q, uint64_t id, struct state 
     event_encode(&ev, &head);
     int r = rows_load_head(into, head.data, head.len, err);
     buf_clear(&head);
+    if (r == 0 && num_fnv64(sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)) !=
+                      (uint64_t)sqlite3_column_int64(q, 4))
+        r = gw_err_set(err, GW_ECORRUPT, "what it shares with equal jobs is damaged");
     if (r == 0)
         r = load_blob(into, q, 2, 0, rows_load_spec, SPEC_NUMBER, err);
     if (r == 0)
@@ -381,7 +387,7 @@ int store_find_archived(struct store *s, uint64_t id, struct state *into, struct
 {
     sqlite3_stmt *q;
     int r = sql_prepare(s->archive,
-                        "SELECT job.id, tasks, spec.data, job.data FROM job, spec"
+                        "SELECT job.id, tasks, spec.data, job.data, hash FROM job, spec"
                         " WHERE spec.id = job.spec AND job.id ="
                         " (SELECT max(id) FROM job WHERE id <= ?1) AND ?1 < job.id + tasks",
                         &q, err);

@@ -1,6 +1,8 @@
 /* Reading: the state from checkpoint and journal, and events for those who watch. */
 #include "gwd/store/store_private.h"
 
+#include "lib/mem.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -237,7 +239,9 @@ static int begin_writing(struct store *s, struct state *state, struct gw_err *er
         r = sql_exec(s->state, "PRAGMA wal_checkpoint(TRUNCATE)", "copying the log", err);
     if (r == 0)
         r = mark_write(s, err);
-    sqlite3_db_config(s->state, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    sqlite3 *const all[] = {s->state, s->archive, s->archive_writer};
+    for (size_t i = 0; i < GW_COUNT(all); i++)
+        sqlite3_db_config(all[i], SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return r;
 }
 

@@ -18,7 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MARK_MAX = 256 }; /* within one sector */
+/* Two of them, each in a sector of its own and written in turns: a write that is cut short leaves
+ * the one before. */
+enum { MARK_MAX = 256, SLOT = 512, SLOTS = 2 };
 
 static char *path_of(const struct store *s, const char *name)
 {
@@ -34,13 +36,13 @@ static size_t encode(const struct mark *m, char ret[MARK_MAX])
     return (size_t)n;
 }
 
-static int decode(const char *text, size_t len, struct mark *ret)
+static int decode(const char *text, struct mark *ret)
 {
     struct mark m = {.is_there = true};
     char again[MARK_MAX];
     if (sscanf(text, "gwd-mark 1 %36s %" SCNu64 " %" SCNu64 " %" SCNu64, m.instance, &m.seq,
                &m.batch, &m.inode) != 4 ||
-        encode(&m, again) != len || memcmp(again, text, len) != 0)
+        memcmp(again, text, encode(&m, again)) != 0)
         return -1;
     *ret = m;
     return 0;
@@ -48,13 +50,19 @@ static int decode(const char *text, size_t len, struct mark *ret)
 
 int mark_open(struct store *s, struct gw_err *err)
 {
-    char *path = path_of(s, "state.mark"), text[MARK_MAX] = "";
+    char *path = path_of(s, "state.mark"), slots[SLOTS * SLOT + 1] = "";
+    struct mark m;
     s->mark_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = s->mark_fd < 0 ? 0 : pread(s->mark_fd, text, sizeof text - 1, 0);
+    ssize_t n = s->mark_fd < 0 ? 0 : pread(s->mark_fd, slots, sizeof slots - 1, 0);
     int r = 0;
     if ((s->mark_fd < 0 && errno != ENOENT) || n < 0)
         r = gw_err_sys(err, errno, "reading %s", path);
-    else if (s->mark_fd >= 0 && decode(text, (size_t)n, &s->mark) < 0)
+    for (size_t i = 0; i < SLOTS; i++)
+        if (decode(slots + i * SLOT, &m) == 0 && (!s->mark.is_there || m.seq >= s->mark.seq)) {
+            s->mark = m;
+            s->mark_slot = i;
+        }
+    if (r == 0 && s->mark_fd >= 0 && !s->mark.is_there)
         r = gw_err_set(err, GW_ECORRUPT, "%s is not what was written there", path);
     free(path);
     return r;
@@ -78,13 +86,14 @@ static int sync_dir(const char *path)
 /* Durably, before the state is one that needs it. */
 static int create(struct store *s, struct gw_err *err)
 {
-    char *path = path_of(s, "state.mark"), text[MARK_MAX];
+    char *path = path_of(s, "state.mark"), slots[SLOTS * SLOT] = "";
     mark_name(s, "-");
     s->mark.is_there = true;
-    size_t len = encode(&s->mark, text);
+    for (size_t i = 0; i < SLOTS; i++)
+        encode(&s->mark, slots + i * SLOT);
     s->mark_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     int r = 0;
-    if (s->mark_fd < 0 || pwrite(s->mark_fd, text, len, 0) != (ssize_t)len ||
+    if (s->mark_fd < 0 || pwrite(s->mark_fd, slots, sizeof slots, 0) != (ssize_t)sizeof slots ||
         fsync(s->mark_fd) < 0 || sync_dir(s->dir) < 0)
         r = gw_err_sys(err, errno, "writing %s", path);
     if (r < 0)
@@ -114,7 +123,8 @@ int mark_write(struct store *s, struct gw_err *err)
 {
     char text[MARK_MAX];
     size_t len = encode(&s->mark, text);
-    ssize_t n = pwrite(s->mark_fd, text, len, 0);
+    s->mark_slot = (s->mark_slot + 1) % SLOTS;
+    ssize_t n = pwrite(s->mark_fd, text, len, (off_t)s->mark_slot * SLOT);
     if (n == (ssize_t)len)
         return 0;
     return gw_err_set(err, GW_EIO, "writing %s/state.mark: %s", s->dir,

@@ -49,6 +49,7 @@ struct store {
     char *dir;
     int lock_fd, mark_fd;
     struct mark mark;
+    size_t mark_slot; /* that holds it */
     bool is_read_only;
     bool is_adopted; /* being restored, or a backup: there is no mark */
     bool was_copied;

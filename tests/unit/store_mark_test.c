@@ -71,7 +71,7 @@ static void what_is_taken_from_a_state_is_missed(void **state)
         {"truncate -s 0 state.db; rm state.db-wal", "state.db is missing"},
         {"rm state.mark", "state.mark"},
         {"truncate -s 50 state.mark", "state.mark"},
-        {"sed -i s/1/2/ state.mark", "state.mark"},
+        {"sed -i s/-mark/-Mark/g state.mark", "state.mark"},
         {"rm state.db state.mark", "state.db is missing"},
         {"mkdir restoring; rm state.db state.db-wal state.mark archive.db", "--restore"},
     };
@@ -91,6 +91,33 @@ static void what_is_taken_from_a_state_is_missed(void **state)
         shell(w, "k=$(cat name); rm -f state* archive*; cp -p $k/state* $k/archive* .");
     }
     shell(w, "rm -rf $(cat name)");
+}
+
+/* A power cut, or a full disk, in the middle of a write. */
+static void a_mark_that_was_cut_short_leaves_the_one_before(void **state)
+{
+    struct world *w = *state;
+    make_history(w);
+    for (int slot = 0; slot < 2; slot++) {
+        char *cut =
+            xasprintf("printf 'gwd-mark 1 xx' | dd of=state.mark bs=512 seek=%d conv=notrunc "
+                      "status=none",
+                      slot);
+        reopen(w);
+        submit_turn(w);
+        crash(w);
+        shell(w, cut);
+        free(cut);
+        reopen(w);
+        crash(w);
+    }
+    /* It still tells what is missing, but for the last turn. */
+    reopen(w);
+    for (int i = 0; i < 3; i++)
+        submit_turn(w);
+    crash(w);
+    shell(w, "rm state.db-wal");
+    check_refused(w, "acknowledged");
 }
 
 static void a_state_that_is_refused_is_left_as_it_is(void **state)
@@ -204,7 +231,9 @@ static void an_archive_that_is_missing_or_older_is_refused(void **state)
     struct world *w = *state;
     make_history(w);
     reopen(w);
+    close_store(w);
     shell(w, "cp archive.db older.db");
+    reopen(w);
     for (int i = 0; i < 2; i++) {
         size_t it = 0;
         struct event ev = submit_event(w->state.next_job, 1, plain_job);
@@ -230,6 +259,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_is_taken_from_a_state_is_missed),
+        TEST(a_mark_that_was_cut_short_leaves_the_one_before),
         TEST(a_state_that_is_refused_is_left_as_it_is),
         TEST(the_files_of_one_state_are_not_taken_for_those_of_another),
         TEST(a_state_that_was_not_copied_is_not_said_to_be),
