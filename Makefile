@@ -298,6 +298,7 @@ lint-shell:
 D_BIN = $(DESTDIR)$(PREFIX)/bin
 D_LIBEXEC = $(DESTDIR)$(PREFIX)/libexec/gwd
 D_SHARE = $(DESTDIR)$(PREFIX)/share
+D_LIB = $(DESTDIR)$(PREFIX)/lib
 D_DOC = $(D_SHARE)/doc/gwd
 D_COMPLETION = $(D_SHARE)/bash-completion/completions
 
@@ -314,9 +315,25 @@ install: all
 	install -m 644 docs/profiles/* $(D_DOC)/profiles
 	for p in docs/man/*.[1-8]; do install -D -m 644 $$p $(D_SHARE)/man/man$${p##*.}/$${p##*/} || exit 1; done
 	install -m 644 etc/launch.conf $(D_SHARE)/gwd
+	install -d $(D_LIB)/systemd/system $(D_LIB)/sysusers.d $(D_LIB)/tmpfiles.d $(D_SHARE)/gwd/systemd
+	sed 's,@BIN@,$(PREFIX)/bin,; s,@CONF@,$(SYSCONFDIR),' etc/systemd/gwd.service.in >$(D_LIB)/systemd/system/gwd.service
+	install -m 644 etc/systemd/gwd.sysusers $(D_LIB)/sysusers.d/gwd.conf
+	install -m 644 etc/systemd/gwd.tmpfiles $(D_LIB)/tmpfiles.d/gwd.conf
+	install -m 644 etc/systemd/multi-user.conf etc/systemd/remote.conf $(D_SHARE)/gwd/systemd
 	install -m 644 cli/completion.bash $(D_COMPLETION)/gwsubmit
 	for c in $(filter-out gwsubmit,$(COMMANDS)); do ln -sf gwsubmit $(D_COMPLETION)/$$c || exit 1; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf ] || install -m 644 etc/gwd.conf $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf
+
+# As root, after install: the launcher gets its privilege, for the group of gwd's account alone (gw_launch(8)). The list is
+# the administrator's to fill, and stays.
+GWD_GROUP ?= gwd
+install-multi-user:
+	chown root:$(GWD_GROUP) $(D_LIBEXEC)/gw_launch
+	chmod 750 $(D_LIBEXEC)/gw_launch
+	setcap cap_setuid,cap_setgid=ep $(D_LIBEXEC)/gw_launch
+	install -d $(DESTDIR)/etc/gwd
+	[ -e $(DESTDIR)/etc/gwd/launch.conf ] || sed 's,/usr/libexec,$(PREFIX)/libexec,' etc/launch.conf >$(DESTDIR)/etc/gwd/launch.conf
+	chmod 644 $(DESTDIR)/etc/gwd/launch.conf
 
 # What install puts somewhere is what is taken away again; the configuration is its owner's and stays.
 uninstall:
@@ -333,4 +350,4 @@ clean:
 
 FORCE:
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCHES:%=%.d) $(FAULT_TOOLS:%=%.d) $(FUZZERS:%=%.d) $(FUZZ_OBJECTS:.o=.d)
-.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fault fuzz fuzzers format lint lint-format lint-c lint-shell install uninstall clean FORCE
+.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fault fuzz fuzzers format lint lint-format lint-c lint-shell install install-multi-user uninstall clean FORCE

@@ -2,8 +2,34 @@
 #include "lib/base64.h"
 #include "client/client_private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The rest of a file that a daemon of many users leaves to its client. One that is not there is
+ * empty: the job printed nothing, or somebody has taken it away. */
+static int run_file(const struct gw_logs *l, const char *path, uint64_t *offset, int *ret_stop,
+                    struct gw_err *err)
+{
+    char data[65536];
+    struct stat st;
+    ssize_t n = 0;
+    int stop = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return errno == ENOENT ? 1 : gw_err_sys(err, errno, "the output is in %s", path);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        while (!stop && (n = pread(fd, data, sizeof data, (off_t)*offset)) > 0) {
+            stop = l->on_data(l->ctx, *offset, data, (size_t)n, err);
+            *offset += (uint64_t)n;
+        }
+    int r = n < 0 ? gw_err_sys(err, errno, "reading %s", path) : 1;
+    close(fd);
+    *ret_stop = stop;
+    return stop ? stop : r;
+}
 
 /* One stream until its end: 1 at the end, or a negative code; on_data's own value when that is not
  * 0. */
@@ -22,8 +48,10 @@ static int run(struct gw *gw, const struct gw_logs *l, uint64_t *offset, int *re
         if (r < 0)
             return r;
         if (gw_bool(line, "end", false)) {
+            const char *path = gw_text(line, "path", NULL);
+            r = path ? run_file(l, path, offset, ret_stop, err) : 1;
             json_decref(line);
-            return 1;
+            return r;
         }
         const char *text = gw_text(line, "data", "");
         uint64_t at = (uint64_t)gw_int(line, "offset", (int64_t)*offset);

@@ -49,6 +49,8 @@ static const struct reason_row rows[] = {
     {"lost", "it ended without a result", "see whether the machine it ran on was restarted"},
     {"busy-site", "the site is busy", NULL},
     {"site-failure", "the site reported a failure", NULL},
+    {"not-served", "its owner may not run jobs here",
+     "the daemon's administrator decides it, in /etc/gwd/launch.conf"},
     {"driver-down", "the driver of the site is down",
      "gwhost --drivers shows it; gwd's log says why"},
     {"bad-sample", "what the host reports of itself makes no sense", "see gwd's log"},

@@ -54,6 +54,7 @@ static const struct {
     {KIT_INLINE, "inline"},
     {KIT_POLL_ALL, "poll-all"},
     {KIT_SMALL, "small"},
+    {KIT_TAIL_INLINE, "tail-inline"},
 };
 
 static void on_stdin(void *ctx, int fd, short revents);

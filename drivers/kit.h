@@ -31,6 +31,7 @@ enum kit_feature {
     KIT_INLINE = 1 << 12,
     KIT_POLL_ALL = 1 << 13,
     KIT_SMALL = 1 << 14,
+    KIT_TAIL_INLINE = 1 << 15,
 };
 
 struct kit;

@@ -16,6 +16,7 @@ enum row_kind {
     ROW_DURATION,
     ROW_SIZE,
     ROW_MODE,
+    ROW_YES,
     ROW_IM,
     ROW_TM,
     ROW_EM,
@@ -47,7 +48,13 @@ static const struct row rows[] = {
     {"STATE_DIR", ROW_PATH, "/var/lib/gwd", AT(state_dir), 0, 0,
      "directory of the daemon's state; one gwd uses it at a time"},
     {"SOCKET", ROW_PATH, "/run/gwd/gwd.sock", AT(socket), 0, 0, "the socket for clients"},
-    {"SOCKET_MODE", ROW_MODE, "0600", AT(socket_mode), 0, 0777, "its permissions, octal"},
+    {"SOCKET_MODE", ROW_MODE, "0600", AT(socket_mode), 0, 0777,
+     "its permissions, octal; with MULTI_USER 0666 if not given"},
+    {"MULTI_USER", ROW_YES, "no", AT(is_multi_user), 0, 0,
+     "yes: jobs of many users, each run as its owner; gwd itself runs as an account of its own"},
+    {"LAUNCHER", ROW_PATH, "", AT(launcher), 0, 0,
+     "with MULTI_USER: the program that runs drivers as users, gw_launch(8); the installed one if "
+     "not given"},
     {"LOG_LEVEL", ROW_TEXT, "info", AT(log_level), 0, 0,
      "least level that is logged: debug, info, warn, error"},
     {"ADMIN_GROUP", ROW_TEXT, "", AT(admin_group), 0, 0,
@@ -125,8 +132,9 @@ static const struct row rows[] = {
      "GridWay's; queries are not limited in number"},
 };
 
-static const char *const kind_names[] = {"text",       "path",   "count",  "duration", "size",
-                                         "octal mode", "driver", "driver", "driver",   "not used"};
+static const char *const kind_names[] = {"text",   "path",       "count",     "duration",
+                                         "size",   "octal mode", "yes or no", "driver",
+                                         "driver", "driver",     "not used"};
 
 const struct config_variable *config_variables(size_t *ret_n)
 {
@@ -186,6 +194,12 @@ static int set_value(struct config *c, const struct row *row, const char *text, 
     void *at = (char *)c + row->offset;
     if (row->kind == ROW_PATH && *text && *text != '/')
         return gw_err_set(err, GW_EINVAL, "\"%s\" is not an absolute path", text);
+    if (row->kind == ROW_YES) {
+        if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+            return gw_err_set(err, GW_EINVAL, "\"%s\" is neither yes nor no", text);
+        *(bool *)at = strcmp(text, "yes") == 0;
+        return 0;
+    }
     if (row->kind == ROW_TEXT || row->kind == ROW_PATH) {
         free(*(char **)at);
         *(char **)at = *text ? xstrdup(text) : NULL;
@@ -371,6 +385,16 @@ static void take(struct config *c, const struct kv_list *list, size_t i, struct 
         diags_add(d, DIAG_ERROR, kv->value_at, NULL, "%s: %s", kv->key, err.text);
 }
 
+/* The kernel says who a client is, and each acts for himself: any may come. */
+static void open_socket(struct config *c, const struct kv_list *list)
+{
+    enum { MODE_OF_ALL = 0666 };
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->items[i].key, "SOCKET_MODE") == 0)
+            return;
+    c->socket_mode = MODE_OF_ALL;
+}
+
 int config_parse(const char *source, size_t len, struct config **ret, struct diags *d)
 {
     struct config *c = xcalloc(1, sizeof *c);
@@ -379,6 +403,8 @@ int config_parse(const char *source, size_t len, struct config **ret, struct dia
     kv_parse(source, len, &list, d);
     for (size_t i = 0; i < list.n; i++)
         take(c, &list, i, d);
+    if (c->is_multi_user)
+        open_socket(c, &list);
     kv_clear(&list);
     check_drivers(c, d);
     diags_sort(d);

@@ -25,6 +25,8 @@ struct config {
     char *dm_sched; /* "builtin" */
     char *state_dir, *socket, *log_level, *wrapper, *gwvm, *vm_uri, *credential_renew,
         *admin_group; /* NULL: not given */
+    bool is_multi_user;
+    char *launcher;
     uint64_t socket_mode;
     uint64_t discovery_s, monitoring_s, poll_s;
     uint64_t jobs_max, array_max;                                     /* 0: no limit */

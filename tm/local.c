@@ -57,8 +57,8 @@ int main(void)
     const struct kit_driver driver = {
         .name = "tm_local",
         .kind = KIT_TM,
-        .features =
-            KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL | KIT_SMALL,
+        .features = KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL |
+                    KIT_SMALL | KIT_TAIL_INLINE,
         .verbs = request_verbs,
         .n_verbs = REQUEST_VERBS,
         .stop = stop,

@@ -41,6 +41,8 @@ static void answer(const struct request *r)
     bool is_get = !r->reason && strcmp(r->verb, "GET") == 0;
     if (r->reason)
         kit_fail(k, r->verb, r->handle, r->number, r->reason, "%s", text);
+    else if (r->content && strcmp(r->verb, "TAIL") == 0)
+        kit_succeed(k, r->verb, r->handle, r->number, "%s %s", text, r->content);
     else
         kit_succeed(k, r->verb, r->handle, r->number, "%s", is_get ? r->content : text);
 }
@@ -160,7 +162,7 @@ static void tail(struct kit *k, const struct fields *f, void *ctx)
         return;
     struct request *r = request_add(t, f);
     r->offset = r->first_offset = offset;
-    r->to = xstrdup(f->field[5]);
+    r->to = strcmp(f->field[5], "-") == 0 ? NULL : xstrdup(f->field[5]);
     tail_begin(r);
 }
 

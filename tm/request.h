@@ -21,8 +21,8 @@ struct request {
     char handle[HANDLE_MAX + 1];
     char *number;  /* transfer number, or "-" */
     char *from;    /* the URL */
-    char *to;      /* CP, PUT: the destination's URL; TAIL: the local path; else NULL */
-    char *content; /* PUT: of the file; GET's result */
+    char *to;      /* CP, PUT: the destination's URL; TAIL: the local path, or NULL; else NULL */
+    char *content; /* PUT: of the file; GET's result; TAIL's without a local path */
     bool is_executable;
     uint64_t offset; /* TAIL */
     atomic_bool is_cancelled;
@@ -82,6 +82,9 @@ void tail_close(struct transfers *t);
 void work_of(struct request *r);
 /* Bring what works have made to disk with one sync for all, and give it its names. */
 void work_settle(struct pool_task *requests);
+/* TAIL into the answer: at most so many bytes, which fit into a line in base 64. */
+enum { TAIL_INLINE_MAX = 45000 };
+void work_tail_inline(struct request *r, const void *data, size_t len);
 void work_fail(struct request *r, const char *reason, const struct gw_err *err);
 
 /* The file: URLs of a copy as places; false: the request has failed. A target's parents are made;

@@ -1,5 +1,6 @@
 /* The verbs on file: URLs, as they run in a thread: URLs to places, places to the
  * operation, errors to the reasons of docs/PROTOCOL section 5. */
+#include "lib/base64.h"
 #include "lib/beneath.h"
 #include "lib/file.h"
 #include "lib/mem.h"
@@ -315,10 +316,33 @@ static void do_get(struct request *r)
     place_close(&p);
 }
 
+void work_tail_inline(struct request *r, const void *data, size_t len)
+{
+    r->content = base64_encode(data, len);
+    r->offset += len;
+}
+
+/* Into the answer. */
+static void tail_inline(struct request *r, int fd)
+{
+    struct gw_err err;
+    char *data = xmalloc(TAIL_INLINE_MAX);
+    ssize_t n = pread(fd, data, TAIL_INLINE_MAX, (off_t)r->offset);
+    if (n < 0)
+        work_fail(r, "io:site", (gw_err_sys(&err, errno, "reading %s", r->from), &err));
+    else if (n > 0)
+        work_tail_inline(r, data, (size_t)n);
+    free(data);
+}
+
 static void tail_to(struct request *r, int fd, const struct stat *st)
 {
     if (r->offset >= (uint64_t)st->st_size)
         return;
+    if (!r->to) {
+        tail_inline(r, fd);
+        return;
+    }
     struct gw_err err;
     size_t n = 0;
     int to = open(r->to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);

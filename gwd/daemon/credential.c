@@ -2,12 +2,14 @@
  * renewed by the operator's command when they get short.
  *
  * A file is asked for its state every few seconds instead of being watched: proxies lie in home
- * directories on network file systems, which tell nobody of changes made elsewhere. */
+ * directories on network file systems, which tell nobody of changes made elsewhere. In multi-user
+ * mode they are their owners' to look at: gw_credential does, as the owner, now and then. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 #include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/utf8.h"
 #include "wire/proxy.h"
 
 #include <inttypes.h>
@@ -19,6 +21,9 @@
 
 enum {
     LOOK_MS = 2000,
+    LOOK_OWNER_S = 15,       /* as the owner, while it is not good; */
+    LOOK_OWNER_GOOD_S = 60,  /* while it is */
+    LOOK_OWNER_LIMIT_S = 20, /* gw_credential is ended when it takes longer */
     RENEW_PAUSE_S = 60,
     RENEW_PAUSE_MAX_S = 3600,
     RENEW_LIMIT_S = 300, /* the command is ended when it takes longer */
@@ -26,7 +31,9 @@ enum {
 
 struct credential_file {
     struct daemon *daemon;
+    uint64_t uid; /* multi-user mode: who looks, its owner; else 0 */
     char *path;
+    char *text_seen; /* multi-user mode: what gw_credential said last */
     uv_fs_poll_t poll;
     uv_timer_t first;         /* a change between the first look and the first poll */
     struct stat seen;         /* by the last look */
@@ -34,63 +41,89 @@ struct credential_file {
     unsigned renewals_failed; /* in a row */
     uv_process_t renewer;
     uv_timer_t renewal_limit;
-    bool is_renewing;
+    bool is_renewing, is_renewed;
     uint64_t version;
     struct credential_file *next;
 };
 
-static void look(struct credential_file *f)
+static bool is_owners(const struct credential_file *f)
+{
+    return settings_launcher(f->daemon->settings) != NULL;
+}
+
+static char *limited(const char *path)
+{
+    return xasprintf("the credential %s is a limited proxy, with which no site starts jobs: make a "
+                     "full one with grid-proxy-init",
+                     path);
+}
+
+/* Takes `problem` over. */
+static void tell(struct credential_file *f, char *problem, const char *identity, int64_t start_s,
+                 int64_t end_s)
 {
     struct input in = {.kind = IN_CREDENTIAL,
-                       .credential = {.path = f->path, .version = ++f->version}};
+                       .credential = {.uid = f->uid,
+                                      .path = f->path,
+                                      .version = f->version,
+                                      .problem = problem,
+                                      .identity = identity,
+                                      .starts_us = start_s * 1000000,
+                                      .expires_us = end_s * 1000000}};
+    if (problem)
+        log_info("%s", problem);
+    else
+        log_info("the credential %s is of %s, for another %" PRId64 " min", f->path, identity,
+                 (in.credential.expires_us - clock_wall_us()) / 60000000);
+    turn_input(f->daemon, &in);
+    free(problem);
+}
+
+static void look(struct credential_file *f)
+{
     struct proxy proxy = {0};
     struct gw_err err;
     char *problem = NULL;
     struct buf data = BUF_INIT;
+    f->version++;
     if (proxy_read(f->path, &data, &f->seen, &err) < 0)
         problem = xstrdup(err.text);
     else if (proxy_decode(data.data, data.len, &proxy, &err) < 0)
         problem = xasprintf("the credential %s is none: %s; make it with grid-proxy-init", f->path,
                             err.text);
     else if (proxy.is_limited)
-        problem = xasprintf("the credential %s is a limited proxy, with which no site starts jobs: "
-                            "make a full one with grid-proxy-init",
-                            f->path);
+        problem = limited(f->path);
     buf_wipe(&data);
-    in.credential.problem = problem;
-    in.credential.identity = proxy.identity;
-    in.credential.starts_us = proxy.start_s * 1000000;
-    in.credential.expires_us = proxy.end_s * 1000000;
-    if (problem)
-        log_info("%s", problem);
-    else
-        log_info("the credential %s is of %s, for another %" PRId64 " min", f->path, proxy.identity,
-                 (in.credential.expires_us - clock_wall_us()) / 60000000);
-    turn_input(f->daemon, &in);
+    tell(f, problem, proxy.identity, proxy.start_s, proxy.end_s);
     proxy_clear(&proxy);
-    free(problem);
 }
 
 /* --- renewal by a command --- */
 
 static void plan_renewal(struct credential_file *f, int64_t least_s);
 
-static void on_renewer_closed(uv_handle_t *handle)
+static void end_renewal(struct credential_file *f, bool is_good)
 {
-    struct credential_file *f = handle->data;
+    f->renewals_failed = is_good ? 0 : f->renewals_failed + 1;
     unsigned shift = f->renewals_failed < 6 ? f->renewals_failed : 6;
     int64_t pause_s = (int64_t)RENEW_PAUSE_S << shift;
     f->is_renewing = false;
-    uv_timer_stop(&f->renewal_limit);
     if (!f->daemon->is_stopping)
         plan_renewal(f, pause_s < RENEW_PAUSE_MAX_S ? pause_s : RENEW_PAUSE_MAX_S);
+}
+
+static void on_renewer_closed(uv_handle_t *handle)
+{
+    struct credential_file *f = handle->data;
+    uv_timer_stop(&f->renewal_limit);
+    end_renewal(f, f->is_renewed);
 }
 
 static void on_renewer_end(uv_process_t *process, int64_t status, int signal)
 {
     struct credential_file *f = process->data;
-    f->renewals_failed = status || signal ? f->renewals_failed + 1 : 0;
-    if (f->renewals_failed)
+    f->is_renewed = !status && !signal;
+    if (!f->is_renewed)
         log_warn("the command that renews %s ended with status %" PRId64 "%s", f->path, status,
                  signal ? ", by a signal" : "");
     uv_close((uv_handle_t *)process, on_renewer_closed);
@@ -108,11 +141,41 @@ static void on_renewal_late(uv_timer_t *timer)
 static bool is_used(const struct credential_file *f)
 {
     size_t it = 0;
-    for (struct job *j; (j = state_next_job(engine_state(f->daemon->engine), &it));)
-        if (!job_is_final(j) && j->spec->owner.credential &&
-            strcmp(j->spec->owner.credential, f->path) == 0)
+    for (struct job *j; (j = state_next_job(engine_state(f->daemon->engine), &it));) {
+        const struct principal *owner = &j->spec->owner;
+        if (!job_is_final(j) && owner->credential && strcmp(owner->credential, f->path) == 0 &&
+            (!is_owners(f) || owner->uid == f->uid))
             return true;
+    }
     return false;
+}
+
+static void start_renewer(struct credential_file *f, char **argv)
+{
+    /* What it complains of goes to our log; its output may be the credential itself. */
+    uv_stdio_container_t stdio[3] = {
+        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    uv_process_options_t options = {
+        .file = argv[0], .args = argv, .stdio = stdio, .stdio_count = 3, .exit_cb = on_renewer_end};
+    f->renewer.data = f;
+    f->is_renewed = false;
+    int r = uv_spawn(f->daemon->loop, &f->renewer, &options);
+    if (r < 0) {
+        log_warn("cannot start %s, which renews credentials: %s", argv[0], uv_strerror(r));
+        uv_close((uv_handle_t *)&f->renewer, on_renewer_closed);
+    } else {
+        uv_timer_start(&f->renewal_limit, on_renewal_late, RENEW_LIMIT_S * 1000, 0);
+    }
+}
+
+static void on_renewed_as_owner(void *ctx, int status, const char *said)
+{
+    struct credential_file *f = ctx;
+    (void)said; /* it may be the credential itself */
+    if (status)
+        log_warn("the command that renews %s as uid %" PRIu64 " ended with status %d", f->path,
+                 f->uid, status);
+    end_renewal(f, status == 0);
 }
 
 static void on_renewal(uv_timer_t *timer)
@@ -131,29 +194,19 @@ static void on_renewal(uv_timer_t *timer)
     char **argv = xcalloc(n + 2, sizeof *argv);
     memcpy(argv, words, n * sizeof *argv);
     argv[n] = f->path;
-    /* What it complains of goes to our log; its output may be the credential itself. */
-    uv_stdio_container_t stdio[3] = {
-        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
-    uv_process_options_t options = {
-        .file = argv[0], .args = argv, .stdio = stdio, .stdio_count = 3, .exit_cb = on_renewer_end};
-    f->renewer.data = f;
     f->is_renewing = true;
     log_info("renewing the credential %s", f->path);
-    int r = uv_spawn(f->daemon->loop, &f->renewer, &options);
-    if (r < 0) {
-        f->renewals_failed++;
-        log_warn("cannot start %s, which renews credentials: %s", argv[0], uv_strerror(r));
-        uv_close((uv_handle_t *)&f->renewer, on_renewer_closed);
-    } else {
-        uv_timer_start(&f->renewal_limit, on_renewal_late, RENEW_LIMIT_S * 1000, 0);
-    }
+    if (is_owners(f))
+        helper_run(f->daemon, f->uid, argv, RENEW_LIMIT_S, on_renewed_as_owner, f);
+    else
+        start_renewer(f, argv);
     free(argv);
 }
 
 /* Due when little is left; at once when it is not valid at all; not sooner than `least_s`. */
 static void plan_renewal(struct credential_file *f, int64_t least_s)
 {
-    const struct credential *c = engine_credential(f->daemon->engine, f->path);
+    const struct credential *c = engine_credential(f->daemon->engine, f->uid, f->path);
     if (!settings_renew_argv(f->daemon->settings) || !c || f->is_renewing)
         return;
     int64_t rest_s = 0;
@@ -192,10 +245,79 @@ static void on_first(uv_timer_t *timer)
     look_if_changed(timer->data);
 }
 
-void credential_watch(struct daemon *d, const char *path)
+/* --- as its owner --- */
+
+static const char *fact(const char *said, const char *name)
+{
+    const char *at = strstr(said, name);
+    return at ? at + strlen(name) : "";
+}
+
+static void look_as_owner(uv_timer_t *timer);
+
+static void plan_look(struct credential_file *f, int64_t seconds)
+{
+    uv_timer_start(&f->first, look_as_owner, (uint64_t)seconds * 1000, 0);
+}
+
+static void take_facts(struct credential_file *f, int status, const char *said)
+{
+    char *identity = xstrdup(fact(said, "\nIDENTITY=")), *problem = NULL;
+    int64_t start_s = strtoll(fact(said, "\nSTART="), NULL, 10),
+            end_s = strtoll(fact(said, "END="), NULL, 10);
+    identity[strcspn(identity, "\n")] = '\0';
+    if (status == 0 && *fact(said, "\nLIMITED=") == '1')
+        problem = limited(f->path);
+    else if (status == 1)
+        problem = xasprintf("%.*s", (int)strcspn(said, "\n"), said);
+    else if (status)
+        problem = xasprintf("the credential %s could not be looked at as its owner: gw_credential "
+                            "ended with status %d (see gw_launch(8))",
+                            f->path, status);
+    f->version++;
+    if (status)
+        start_s = end_s = 0;
+    tell(f, problem, status ? NULL : identity, start_s, end_s);
+    free(identity);
+}
+
+static void on_facts(void *ctx, int status, const char *said)
+{
+    struct credential_file *f = ctx;
+    char *text = xasprintf("%d %s", status, said);
+    utf8_clean(text);
+    if (!f->text_seen || strcmp(text, f->text_seen) != 0) {
+        take_facts(f, status, strchr(text, ' ') + 1);
+        plan_renewal(f, 0);
+    }
+    free(f->text_seen);
+    f->text_seen = text;
+    plan_look(f, status ? LOOK_OWNER_S : LOOK_OWNER_GOOD_S);
+}
+
+/* Only where a driver acts by credentials, and for jobs that are not over. */
+static void look_as_owner(uv_timer_t *timer)
+{
+    struct credential_file *f = timer->data;
+    char *libexec, *program;
+    bool is_needed = drivers_need_credentials(f->daemon);
+    if (!is_needed || !is_used(f)) {
+        plan_look(f, is_needed ? LOOK_OWNER_S : LOOK_MS / 1000);
+        return;
+    }
+    libexec = settings_libexec();
+    program = xasprintf("%s/gw_credential", libexec);
+    helper_run(f->daemon, f->uid, (char *[]){program, (char *)"-a", f->path, NULL},
+               LOOK_OWNER_LIMIT_S, on_facts, f);
+    free(program);
+    free(libexec);
+}
+
+void credential_watch(struct daemon *d, uint64_t uid, const char *path)
 {
     struct credential_file *f = xcalloc(1, sizeof *f);
     f->daemon = d;
+    f->uid = uid;
     f->path = xstrdup(path);
     uv_fs_poll_init(d->loop, &f->poll);
     uv_timer_init(d->loop, &f->renewal);
@@ -203,6 +325,10 @@ void credential_watch(struct daemon *d, const char *path)
     uv_timer_init(d->loop, &f->renewal_limit);
     f->poll.data = f->renewal.data = f->first.data = f->renewal_limit.data = f;
     LL_PREPEND(d->credentials, f);
+    if (is_owners(f)) {
+        plan_look(f, 0);
+        return;
+    }
     int r = uv_fs_poll_start(&f->poll, on_change, path, LOOK_MS);
     if (r < 0)
         log_warn("%s is not watched: %s", path, uv_strerror(r));
@@ -216,6 +342,7 @@ void credentials_free(struct daemon *d)
     struct credential_file *f, *tmp;
     LL_FOREACH_SAFE(d->credentials, f, tmp)
     {
+        free(f->text_seen);
         free(f->path);
         free(f);
     }

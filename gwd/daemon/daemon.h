@@ -2,12 +2,12 @@
  * events on disk with one sync, and only then lets its effects and replies out.
  *
  *   turn.c      the turn: step, append, sync, effects
- *   driver.c    driver processes; driver_line.c their lines
+ *   driver.c    driver processes; driver_line.c their lines; driver_user.c those of users
  *   server.c    clients' connections; ops*.c what they may ask; view*.c how it is shown
  *   watch.c     events for those who watch; logs.c payload output for those who follow
  *   statedir.c  the state as it is read at the start
  *   archiving.c finished jobs on their way out of the state
- *   credential.c  the files in whose name drivers act at sites
+ *   credential.c  the files in whose name drivers act at sites; helper.c: looking as their owners
  *   settings.c  configuration to engine and drivers; dev.c the private daemon
  *
  * Everything runs on the loop's thread. */
@@ -28,6 +28,7 @@ struct watch;
 struct watched;
 struct log_stream;
 struct credential_file;
+struct helper;
 struct settings;
 struct archiving;
 
@@ -48,7 +49,7 @@ struct daemon {
     uv_check_t after_poll;
     uv_timer_t engine_timer;
 
-    struct driver_process *drivers;
+    struct driver_process *drivers, *user_drivers; /* user_drivers: some of them, by user */
     uv_timer_t driver_watchdog;
     uint64_t driver_looks; /* how often it came */
 
@@ -65,6 +66,7 @@ struct daemon {
     uint64_t next_log;
 
     struct credential_file *credentials;
+    struct helper *helpers;
     struct archiving *archiving;
 
     uv_signal_t signals[3];
@@ -86,11 +88,11 @@ void turn_close(struct daemon *d);
 int drivers_start(struct daemon *d, struct gw_err *err);
 void drivers_stop(
     struct daemon *d); /* FINALIZE; they end by themselves, or are ended after some seconds */
-void drivers_free(struct daemon *d); /* after the loop has ended */
-void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb,
-                    struct task_ref ref, uint64_t number, char *const args[3]);
+void drivers_free(struct daemon *d);                                 /* after the loop has ended */
+void driver_request(struct daemon *d, const struct effect *request); /* an EFFECT_SEND */
 void driver_release(struct daemon *d, struct task_ref ref);
 void drivers_flush(struct daemon *d); /* what the turn asked of them leaves, a write for each */
+bool drivers_need_credentials(const struct daemon *d);
 unsigned driver_features(const struct daemon *d, enum driver_kind kind,
                          const char *name); /* 0 when down */
 json_t *drivers_json(const struct daemon *d);
@@ -187,10 +189,21 @@ void logs_answer(struct daemon *d, uint64_t serial, const char *verb, bool is_su
 void logs_drained(struct daemon *d, const struct connection *c); /* it has read what was sent */
 void logs_event(struct daemon *d, const struct event *ev);
 
+/* helper.c: run a program as a user; words[0] is its path. `done` is told its exit status, -1 when
+ * it could not be started or was ended after limit_s, and what it said. Not when the daemon stops.
+ */
+typedef void helper_done(void *ctx, int status, const char *said);
+void helper_run(struct daemon *d, uint64_t uid, char *const *words, unsigned limit_s,
+                helper_done *done, void *ctx);
+void helpers_free(struct daemon *d); /* after the loop has ended */
+
 /* credential.c */
-void credential_watch(struct daemon *d,
-                      const char *path); /* IN_CREDENTIAL, now and when it changes */
+/* IN_CREDENTIAL, now and when it changes. uid: who looks, in multi-user mode. */
+void credential_watch(struct daemon *d, uint64_t uid, const char *path);
 void credentials_free(struct daemon *d); /* after the loop has ended */
+
+/* notify.c */
+void notify_ready(void);
 
 void daemon_stop(struct daemon *d, int exit_code);
 

@@ -1,8 +1,7 @@
 /* Driver processes: started, spoken with, watched, started again. What they send is hostile:
  * bounded lines, a table of what may come when, unknown things counted and dropped. */
-#include "gwd/daemon/daemon.h"
 #include "gwd/daemon/driver_line.h"
-#include "gwd/daemon/settings.h"
+#include "gwd/daemon/driver_private.h"
 #include "lib/crash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -12,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 enum {
@@ -24,60 +24,20 @@ enum {
     BAD_LINES_MAX = 1000, /* in BAD_LINES_WINDOW_S */
     BAD_LINES_WINDOW_S = 10,
     OUTPUT_MAX = 64 << 20,
+    OUTPUT_CLOSED_MS = 1000,
     READ_BYTES = 65536,
     SHORT_HANDLE_MAX = 99999,
     STOP_TIMEOUT_MS = 3000,
 };
 
-enum driver_state { DRIVER_STARTING, DRIVER_UP, DRIVER_DOWN, DRIVER_STOPPED };
-
-/* A request that was sent and has to be answered. */
-struct pending {
-    const char *verb;
-    uint64_t look;               /* of the watchdog, before which it was sent */
-    struct pending *prev, *next; /* of its driver, the oldest first */
-    struct pending *of_handle;   /* the next one of the same handle */
-};
-
-struct handle {
-    uint64_t number;
-    struct task_ref ref;
-    struct pending *pending;
-    UT_hash_handle hh, hh_ref;
-};
-
-struct driver_process {
-    struct daemon *daemon;
-    const struct driver_settings *settings;
-    enum driver_state state;
-    uv_process_t process;
-    uv_pipe_t in, out; /* its standard input and output */
-    int open_handles;  /* libuv handles of this run not yet closed */
-    uv_timer_t timer;  /* back-off, end */
-    uint64_t look;     /* of the watchdog, before which it was started */
-    unsigned features;
-    struct buf line;  /* the beginning of one whose end has not come */
-    struct buf words; /* requests of this turn */
-    char *read_buffer;
-    uint64_t next_handle;
-    struct handle *by_number, *by_ref;
-    struct handle nobody;    /* what no job's handle stands in */
-    struct pending *pending; /* of all handles */
-    unsigned starts_failed;
-    uint64_t bad_lines;
-    int64_t bad_since_us, bad_logged_us;
-    char *why; /* it is down, or cannot tell its hosts; NULL: all is well */
-    struct driver_process *next;
-};
-
-static void driver_start(struct driver_process *p);
-
-static const char *label(const struct driver_process *p, char buf[64])
+const char *driver_label(const struct driver_process *p, char buf[DRIVER_LABEL_MAX])
 {
-    snprintf(buf, 64, "%s driver %s", driver_kind_name(p->settings->kind), p->settings->name);
+    int n = snprintf(buf, DRIVER_LABEL_MAX, "%s driver %s", driver_kind_name(p->settings->kind),
+                     p->settings->name);
+    if (p->base)
+        snprintf(buf + n, DRIVER_LABEL_MAX - (size_t)n, " of uid %" PRIu64, p->user.key.uid);
     return buf;
 }
-#define LABEL(p) label(p, (char[64]){0})
 
 static void pending_drop_all(struct driver_process *p, struct handle *h)
 {
@@ -122,26 +82,36 @@ static struct handle *handle_of(struct driver_process *p, struct task_ref ref)
     return h;
 }
 
-static void tell_engine(struct driver_process *p, enum input_kind kind, const char *staging)
+void driver_tell_engine(struct driver_process *p, enum input_kind kind, const char *staging)
 {
     struct input in = {.kind = kind,
                        .driver = {.kind = p->settings->kind,
                                   .name = p->settings->name,
                                   .features = p->features,
                                   .staging = staging,
-                                  .why = p->why}};
+                                  .why = p->why,
+                                  .is_of_user = p->base != NULL,
+                                  .uid = p->user.key.uid,
+                                  .is_refused = p->user.is_refused,
+                                  .was_never = !p->user.was_up}};
     turn_input(p->daemon, &in);
 }
 
 static void on_retry(uv_timer_t *timer)
 {
-    driver_start(timer->data);
+    struct driver_process *p = timer->data;
+    if (p->base && p->base->state != DRIVER_UP)
+        uv_timer_start(&p->timer, on_retry, 1000, 0);
+    else
+        driver_start(p);
 }
 
-static void on_closed(uv_handle_t *handle)
+void driver_on_closed(uv_handle_t *handle)
 {
     struct driver_process *p = handle->data;
     if (--p->open_handles || p->daemon->is_stopping || p->state == DRIVER_STOPPED)
+        return;
+    if (p->base && driver_user_is_over(p))
         return;
     unsigned shift = p->starts_failed < 6 ? p->starts_failed : 6;
     uint64_t delay_s = UINT64_C(1) << shift;
@@ -160,9 +130,7 @@ static void stop_when_all_ended(struct daemon *d)
         uv_stop(d->loop);
 }
 
-/* The end of one run of the driver, for whatever reason; its process is killed if it still lives.
- */
-static void driver_down(struct driver_process *p, const char *why)
+void driver_down(struct driver_process *p, const char *why)
 {
     if (p->state == DRIVER_DOWN || p->state == DRIVER_STOPPED)
         return;
@@ -173,23 +141,27 @@ static void driver_down(struct driver_process *p, const char *why)
     utf8_clean(p->why);
     p->features = 0;
     if (!p->daemon->is_stopping)
-        log_warn("%s: %s", LABEL(p), why);
+        log_at(p->user.is_leaving ? LOG_INFO : LOG_WARN, "%s: %s", LABEL(p), why);
     uv_timer_stop(&p->timer);
-    uv_close((uv_handle_t *)&p->in, on_closed);
-    uv_close((uv_handle_t *)&p->out, on_closed);
+    uv_close((uv_handle_t *)&p->in, driver_on_closed);
+    uv_close((uv_handle_t *)&p->out, driver_on_closed);
+    if (p->base)
+        uv_close((uv_handle_t *)&p->user.err, driver_on_closed);
     /* Closed before the process has ended, its handle would leave a zombie: nobody else reaps it.
      */
-    if (uv_is_active((uv_handle_t *)&p->process))
+    if (!uv_is_active((uv_handle_t *)&p->process))
+        uv_close((uv_handle_t *)&p->process, driver_on_closed);
+    else if (!p->base) /* else the end of its input is what ends it */
         uv_process_kill(&p->process, SIGKILL);
-    else
-        uv_close((uv_handle_t *)&p->process, on_closed);
     buf_reset(&p->line);
     buf_reset(&p->words);
     handles_clear(p);
     if (p->daemon->is_stopping)
         stop_when_all_ended(p->daemon);
-    else if (was_up)
-        tell_engine(p, IN_DRIVER_DOWN, NULL);
+    else if (was_up || p->base) /* a user's has been given requests by now */
+        driver_tell_engine(p, IN_DRIVER_DOWN, NULL);
+    if (!p->base && !p->daemon->is_stopping)
+        driver_users_end(p, "the daemon's own process of this driver ended");
 }
 
 static void on_process_end(uv_process_t *process, int64_t status, int signal)
@@ -200,10 +172,13 @@ static void on_process_end(uv_process_t *process, int64_t status, int signal)
         snprintf(why, sizeof why, "its process was ended by signal %d", signal);
     else
         snprintf(why, sizeof why, "its process ended with status %" PRId64, status);
-    if (p->state == DRIVER_DOWN || p->state == DRIVER_STOPPED)
-        uv_close((uv_handle_t *)process, on_closed); /* killed by driver_down() */
-    else
-        driver_down(p, why);
+    if (p->state == DRIVER_DOWN || p->state == DRIVER_STOPPED) {
+        uv_close((uv_handle_t *)process, driver_on_closed); /* killed by driver_down() */
+        return;
+    }
+    char *refusal = p->base ? driver_user_refusal(p, status) : NULL;
+    driver_down(p, refusal ? refusal : why);
+    free(refusal);
 }
 
 /* --- what it says --- */
@@ -223,6 +198,22 @@ static void bad_line(struct driver_process *p, const char *why, const char *line
         driver_down(p, "it babbles: too many lines that mean nothing");
 }
 
+/* NULL, or why gwd cannot work with it. A daemon of many users can give no files to drivers. */
+static const char *lacks(const struct driver_process *p)
+{
+    const unsigned tm = FEATURE_PCT | FEATURE_ATOMIC | FEATURE_SMALL,
+                   em = FEATURE_PCT | FEATURE_INLINE;
+    if (p->base)
+        return driver_user_lacks(p);
+    if (!settings_launcher(p->daemon->settings))
+        return NULL;
+    if (p->settings->kind == DRIVER_TM && (p->features & tm) != tm)
+        return "it lacks pct, atomic or small, without which a daemon of many users cannot use it";
+    if (p->settings->kind == DRIVER_EM && (p->features & em) != em)
+        return "it lacks pct or inline, without which a daemon of many users cannot use it";
+    return NULL;
+}
+
 static void init_answer(struct driver_process *p, const struct driver_line *l)
 {
     if (p->state != DRIVER_STARTING)
@@ -234,14 +225,20 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
         return;
     }
     crash_point("driver");
-    p->state = DRIVER_UP;
-    p->starts_failed = 0;
     p->features = driver_line_features(l->text);
+    const char *lack = lacks(p);
+    if (lack) {
+        driver_down(p, lack);
+        return;
+    }
+    p->state = DRIVER_UP;
+    p->user.was_up = true;
+    p->starts_failed = 0;
     free(p->why);
     p->why = NULL;
     char *staging = xstrndup(l->text, strcspn(l->text, " "));
     log_info("%s is up", LABEL(p));
-    tell_engine(p, IN_DRIVER_UP, strstr(staging, "://") ? staging : NULL);
+    driver_tell_engine(p, IN_DRIVER_UP, strstr(staging, "://") ? staging : NULL);
     free(staging);
 }
 
@@ -379,11 +376,18 @@ static void take_bytes(struct driver_process *p, char *data, size_t len)
     }
 }
 
+static void on_output_closed(uv_timer_t *timer)
+{
+    driver_down(timer->data, "it closed its output");
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct driver_process *p = stream->data;
     if (n > 0)
         take_bytes(p, buf->base, (size_t)n);
+    else if (n < 0 && p->base && uv_is_active((uv_handle_t *)&p->process))
+        uv_timer_start(&p->timer, on_output_closed, OUTPUT_CLOSED_MS, 0); /* why, its end tells */
     else if (n < 0)
         driver_down(p, "it closed its output");
 }
@@ -440,7 +444,7 @@ static void say(struct driver_process *p)
 void drivers_flush(struct daemon *d)
 {
     for (struct driver_process *p = d->drivers; p; p = p->next)
-        if (p->words.len)
+        if (p->words.len && p->state == DRIVER_UP)
             say(p);
 }
 
@@ -452,7 +456,7 @@ static void say_init(struct driver_process *p)
     say(p);
 }
 
-static void driver_start(struct driver_process *p)
+void driver_start(struct driver_process *p)
 {
     uv_stdio_container_t stdio[3];
     uv_pipe_init(p->daemon->loop, &p->in, 0);
@@ -463,23 +467,27 @@ static void driver_start(struct driver_process *p)
     stdio[1] = (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
                                       .data.stream = (uv_stream_t *)&p->out};
     stdio[2] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = 2};
-    uv_process_options_t options = {.file = p->settings->argv[0],
-                                    .args = p->settings->argv,
-                                    .stdio = stdio,
-                                    .stdio_count = 3,
-                                    .exit_cb = on_process_end};
+    char **argv = p->base ? driver_user_argv(p) : p->settings->argv;
+    uv_process_options_t options = {
+        .file = argv[0], .args = argv, .stdio = stdio, .stdio_count = 3, .exit_cb = on_process_end};
     crash_point("driver");
-    p->open_handles = 3;
+    p->open_handles = p->base ? 4 : 3;
+    if (p->base)
+        stdio[2] = driver_user_stderr(p);
     p->state = DRIVER_STARTING;
     handles_clear(p);
     int r = uv_spawn(p->daemon->loop, &p->process, &options);
-    if (r < 0) {
-        char *why = xasprintf("cannot start %s: %s", p->settings->argv[0], uv_strerror(r));
+    char *why = r < 0 ? xasprintf("cannot start %s: %s", argv[0], uv_strerror(r)) : NULL;
+    if (p->base)
+        free(argv);
+    if (why) {
         driver_down(p, why);
         free(why);
         return;
     }
     uv_read_start((uv_stream_t *)&p->out, on_alloc, on_read);
+    if (p->base)
+        driver_user_listen(p);
     p->look = p->daemon->driver_looks;
     say_init(p);
 }
@@ -487,9 +495,17 @@ static void driver_start(struct driver_process *p)
 static struct driver_process *find(const struct daemon *d, enum driver_kind kind, const char *name)
 {
     struct driver_process *p = d->drivers;
-    while (p && (p->settings->kind != kind || strcmp(p->settings->name, name) != 0))
+    while (p && (p->base || p->settings->kind != kind || strcmp(p->settings->name, name) != 0))
         p = p->next;
     return p;
+}
+
+bool drivers_need_credentials(const struct daemon *d)
+{
+    for (const struct driver_process *p = d->drivers; p; p = p->next)
+        if (p->state == DRIVER_UP && p->features & FEATURE_CREDENTIAL)
+            return true;
+    return false;
 }
 
 unsigned driver_features(const struct daemon *d, enum driver_kind kind, const char *name)
@@ -499,32 +515,28 @@ unsigned driver_features(const struct daemon *d, enum driver_kind kind, const ch
 }
 
 /* A request that this driver cannot be sent is answered here, as its failure. */
-static void refuse(struct driver_process *p, const char *verb, struct task_ref ref, uint64_t number,
-                   const char *text)
+static void refuse(struct driver_process *p, const struct effect *r, const char *text)
 {
     char *full = xasprintf("bad-url:job %s", text);
     struct input in = {.kind = IN_ANSWER,
                        .answer = {.kind = p->settings->kind,
                                   .driver = p->settings->name,
-                                  .verb = verb,
-                                  .ref = ref,
-                                  .number = number,
+                                  .verb = r->verb,
+                                  .ref = r->ref,
+                                  .number = r->number,
                                   .text = full}};
     turn_input(p->daemon, &in);
     free(full);
 }
 
-void driver_request(struct daemon *d, enum driver_kind kind, const char *name, const char *verb,
-                    struct task_ref ref, uint64_t number, char *const args[3])
+static void request(struct driver_process *p, const struct effect *r)
 {
-    struct driver_process *p = find(d, kind, name);
-    if (!p || p->state != DRIVER_UP)
-        return; /* the engine hears that it is down, and asks again when it is up */
-    bool is_host = kind == DRIVER_IM && strcmp(verb, "MONITOR") == 0;
-    bool has_handle = is_host || (kind != DRIVER_IM && (ref.job || ref.attempt));
+    enum driver_kind kind = p->settings->kind;
+    bool is_host = kind == DRIVER_IM && strcmp(r->verb, "MONITOR") == 0;
+    bool has_handle = is_host || (kind != DRIVER_IM && (r->ref.job || r->ref.attempt));
     struct handle *h = !has_handle ? &p->nobody
-                       : is_host   ? handle_of(p, (struct task_ref){.task = number})
-                                   : handle_of(p, ref);
+                       : is_host   ? handle_of(p, (struct task_ref){.task = r->number})
+                                   : handle_of(p, r->ref);
     if (has_handle && !is_host && h->number > SHORT_HANDLE_MAX &&
         !(p->features & FEATURE_HANDLES)) {
         driver_down(p, "its job handles are used up; starting it anew");
@@ -534,13 +546,34 @@ void driver_request(struct daemon *d, enum driver_kind kind, const char *name, c
     if (has_handle)
         snprintf(text, sizeof text, "%" PRIu64, h->number);
     struct gw_err err;
-    if (driver_line_encode(kind, verb, text, number, args, p->features & FEATURE_PCT, &p->words,
-                           &err) < 0) {
-        refuse(p, verb, ref, number, err.text);
-        return;
+    /* One that is being started has what the daemon's own process has, or is not used. */
+    bool has_pct = (p->base ? p->base : p)->features & FEATURE_PCT;
+    if (driver_line_encode(kind, r->verb, text, r->number, r->args, has_pct, &p->words, &err) < 0)
+        refuse(p, r, err.text);
+    else if (strcmp(r->verb, "CP") != 0)
+        expect(p, h, r->verb);
+    if (p->state == DRIVER_STARTING && p->words.len > OUTPUT_MAX)
+        driver_down(p, "it does not read what it is told");
+}
+
+/* Whose process is asked: in multi-user mode that of the job's owner. */
+void driver_request(struct daemon *d, const struct effect *r)
+{
+    struct driver_process *p = find(d, r->driver_kind, r->driver), *of;
+    if (!p || p->state != DRIVER_UP)
+        return; /* the engine hears that it is down, and asks again when it is up */
+    bool is_of_user = settings_launcher(d->settings) && r->driver_kind != DRIVER_IM;
+    if (!is_of_user || r->uid == geteuid()) {
+        request(p, r);
+    } else if (r->uid != NOBODY) {
+        of = driver_of_user(p, r->uid);
+        if (of->state == DRIVER_UP || of->state == DRIVER_STARTING)
+            request(of, r);
+    } else {
+        for (of = d->drivers; of; of = of->next)
+            if (of->settings == p->settings && of->state == DRIVER_UP)
+                request(of, r);
     }
-    if (strcmp(verb, "CP") != 0)
-        expect(p, h, verb);
 }
 
 void driver_release(struct daemon *d, struct task_ref ref)
@@ -557,12 +590,15 @@ static void on_watchdog(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
     d->driver_looks++;
-    for (struct driver_process *p = d->drivers; p; p = p->next)
+    for (struct driver_process *p = d->drivers; p; p = p->next) {
         if (p->state == DRIVER_STARTING && d->driver_looks - p->look >= INIT_LOOKS)
             driver_down(p, "no answer to INIT in time");
         else if (p->state == DRIVER_UP && p->pending &&
                  d->driver_looks - p->pending->look > REQUEST_LOOKS)
             driver_down(p, "it leaves a request unanswered");
+        if (p->base)
+            driver_user_look(p);
+    }
 }
 
 int drivers_start(struct daemon *d, struct gw_err *err)
@@ -601,6 +637,8 @@ void drivers_stop(struct daemon *d)
             uv_timer_stop(&p->timer);
             continue;
         }
+        if (p->state == DRIVER_STARTING)
+            buf_reset(&p->words);
         buf_puts(&p->words,
                  p->settings->kind == DRIVER_TM ? "FINALIZE - - - - -\n" : "FINALIZE - - -\n");
         say(p);
@@ -609,17 +647,25 @@ void drivers_stop(struct daemon *d)
     stop_when_all_ended(d);
 }
 
+void driver_process_free(struct driver_process *p)
+{
+    handles_clear(p);
+    buf_clear(&p->line);
+    buf_clear(&p->words);
+    buf_clear(&p->user.line);
+    free(p->user.said);
+    free(p->read_buffer);
+    free(p->why);
+    free(p);
+}
+
 void drivers_free(struct daemon *d)
 {
+    HASH_CLEAR(hh, d->user_drivers);
     while (d->drivers) {
         struct driver_process *p = d->drivers;
         d->drivers = p->next;
-        handles_clear(p);
-        buf_clear(&p->line);
-        buf_clear(&p->words);
-        free(p->read_buffer);
-        free(p->why);
-        free(p);
+        driver_process_free(p);
     }
 }
 
@@ -630,8 +676,9 @@ json_t *drivers_json(const struct daemon *d)
     for (struct driver_process *p = d->drivers; p; p = p->next)
         json_array_append_new(
             list,
-            json_pack("{ss ss ss sI ss*}", "kind", driver_kind_name(p->settings->kind), "name",
+            json_pack("{ss ss ss sI ss* so*}", "kind", driver_kind_name(p->settings->kind), "name",
                       p->settings->name, "state", states[p->state], "pid",
-                      (json_int_t)(p->state <= DRIVER_UP ? p->process.pid : 0), "reason", p->why));
+                      (json_int_t)(p->state <= DRIVER_UP ? p->process.pid : 0), "reason", p->why,
+                      "uid", p->base ? json_integer((json_int_t)p->user.key.uid) : NULL));
     return list;
 }

@@ -28,6 +28,7 @@ static const struct {
     {"bare", FEATURE_BARE, 1 << DRIVER_EM},
     {"inline", FEATURE_INLINE, 1 << DRIVER_EM},
     {"small", FEATURE_SMALL, 1 << DRIVER_TM},
+    {"tail-inline", FEATURE_TAIL_INLINE, 1 << DRIVER_TM},
 };
 
 const char *driver_kind_name(enum driver_kind kind)

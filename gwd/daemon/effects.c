@@ -32,18 +32,24 @@ static void write_effect_file(struct effect *f)
         log_error("%s", err.text); /* the copy that needs it will say so to the job */
 }
 
-static void write_lease(struct effect *f)
+/* The file of the lines in f->text, which is cut up. */
+static void make_lease(struct effect *f, struct buf *ret)
 {
-    struct buf b = BUF_INIT;
     char *save, *line = strtok_r(f->text, "\n", &save);
-    status_begin(&b, "GWLEASE", 1);
+    status_begin(ret, "GWLEASE", 1);
     for (; line; line = strtok_r(NULL, "\n", &save)) {
         char *equals = strchr(line, '=');
         *equals = '\0';
-        status_put(&b, line, equals + 1);
+        status_put(ret, line, equals + 1);
     }
-    status_end(&b);
+    status_end(ret);
+}
+
+static void write_lease(struct effect *f)
+{
+    struct buf b = BUF_INIT;
     struct gw_err err;
+    make_lease(f, &b);
     if (spool_write(f->path, b.data, b.len, 0600, &err) < 0)
         log_error("%s", err.text);
     buf_clear(&b);
@@ -65,6 +71,14 @@ uint64_t effect_last_lease(const char *spool)
     buf_clear(&text);
     free(path);
     return seq;
+}
+
+static void send_lease(struct daemon *d, struct effect *f)
+{
+    struct buf b = BUF_INIT;
+    make_lease(f, &b);
+    f->args[2] = buf_take(&b);
+    driver_request(d, f);
 }
 
 /* What a verified status file of this attempt says; the strings live as long as `file`. */
@@ -121,7 +135,7 @@ void effect_perform(struct daemon *d, struct effect *f)
     struct gw_err err;
     switch (f->kind) {
     case EFFECT_SEND:
-        driver_request(d, f->driver_kind, f->driver, f->verb, f->ref, f->number, f->args);
+        driver_request(d, f);
         break;
     case EFFECT_RELEASE:
         driver_release(d, f->ref);
@@ -131,6 +145,9 @@ void effect_perform(struct daemon *d, struct effect *f)
         break;
     case EFFECT_WRITE_LEASE:
         write_lease(f);
+        break;
+    case EFFECT_SEND_LEASE:
+        send_lease(d, f);
         break;
     case EFFECT_READ_STATUS:
         read_status(d, f);
@@ -143,7 +160,7 @@ void effect_perform(struct daemon *d, struct effect *f)
         archiving_add(d, f->ref.job);
         break;
     case EFFECT_CREDENTIAL:
-        credential_watch(d, f->path);
+        credential_watch(d, f->uid, f->path);
         break;
     case EFFECT_REPLY:
         ops_reply(d, &f->asker, f->reply);

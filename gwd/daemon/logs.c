@@ -23,25 +23,40 @@ struct log_stream {
     uint64_t serial;
     uint64_t job, task;
     enum stream stream;
+    uint64_t owner; /* of the job */
     uint64_t offset;
     bool follows;
     bool is_asked; /* a TAIL or STAT is out */
     bool has_end;  /* without follow: what is shown ends at `end` */
     uint64_t end;
-    char *path;     /* where the driver puts what it read */
+    char *path;     /* where the driver puts what it read; multi-user mode: NULL, in its answer */
     char *tm;       /* the driver that was asked, or NULL */
     char *archived; /* the file, of a job that has left the state; else NULL */
     struct log_stream *prev, *next;
 };
+
+/* To the transfer driver that was asked last, in the name of the job's owner. */
+static void request(struct daemon *d, const struct log_stream *s, const char *verb, char *arg0,
+                    char *arg1, char *arg2)
+{
+    driver_request(d, &(struct effect){.kind = EFFECT_SEND,
+                                       .driver_kind = DRIVER_TM,
+                                       .driver = s->tm,
+                                       .uid = s->owner,
+                                       .verb = verb,
+                                       .ref = {.job = LOGS_REF_JOB, .task = s->serial},
+                                       .args = {arg0, arg1, arg2}});
+}
 
 static void destroy(struct daemon *d, struct log_stream *s)
 {
     struct task_ref ref = {.job = LOGS_REF_JOB, .task = s->serial};
     DL_DELETE(d->logs, s);
     if (s->tm)
-        driver_request(d, DRIVER_TM, s->tm, "END", ref, 0, (char *[3]){NULL, NULL, NULL});
+        request(d, s, "END", NULL, NULL, NULL);
     driver_release(d, ref);
-    unlink(s->path);
+    if (s->path)
+        unlink(s->path);
     free(s->path);
     free(s->archived);
     free(s->tm);
@@ -71,9 +86,21 @@ static void fail(struct daemon *d, struct log_stream *s, enum gw_errc code, cons
     destroy(d, s);
 }
 
+/* The files of users are not for a daemon of many to open: the client reads it by itself. */
+static void finish_with(struct daemon *d, struct log_stream *s, const char *path)
+{
+    connection_send(s->connection, json_pack("{sI sb sb ss sI}", "id", s->id, "ok", 1, "end", 1,
+                                             "path", path, "offset", (json_int_t)s->offset));
+    destroy(d, s);
+}
+
 /* A file that is complete, from the offset to its end: as much as the client takes now. */
 static void send_file(struct daemon *d, struct log_stream *s, const char *path)
 {
+    if (settings_launcher(d->settings)) {
+        finish_with(d, s, path);
+        return;
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
     bool is_done = true;
@@ -110,7 +137,8 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
 {
     static const char *const files[] = {"stdout.execution", "stderr.execution"};
     const struct attempt *a = task_attempt(t);
-    unsigned needed = FEATURE_TAIL | FEATURE_STAT;
+    bool is_inline = settings_launcher(d->settings) != NULL;
+    unsigned needed = FEATURE_TAIL | FEATURE_STAT | (is_inline ? FEATURE_TAIL_INLINE : 0);
     if ((driver_features(d, DRIVER_TM, a->tm) & needed) != needed) {
         if (!s->follows)
             fail(d, s, GW_EUNAVAIL, "this site shows the output only when the job has ended");
@@ -120,17 +148,14 @@ static void ask(struct daemon *d, struct log_stream *s, const struct job *j, con
     char *offset = xasprintf("%" PRIu64, s->offset);
     /* Without follow the size comes first: a TAIL at the end would wait for more. */
     bool asks_size = !s->follows && !s->has_end;
-    char *args[3] = {asks_size ? NULL : offset, url, asks_size ? NULL : s->path};
+    char *to = asks_size ? NULL : s->path;
     s->is_asked = true;
     free(s->tm);
     s->tm = xstrdup(a->tm);
     const char *credential = j->spec->owner.credential;
     if (credential && driver_features(d, DRIVER_TM, a->tm) & FEATURE_CREDENTIAL)
-        driver_request(d, DRIVER_TM, a->tm, "CREDENTIAL",
-                       (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0,
-                       (char *[3]){NULL, (char *)credential, NULL});
-    driver_request(d, DRIVER_TM, a->tm, asks_size ? "STAT" : "TAIL",
-                   (struct task_ref){.job = LOGS_REF_JOB, .task = s->serial}, 0, args);
+        request(d, s, "CREDENTIAL", NULL, (char *)credential, NULL);
+    request(d, s, asks_size ? "STAT" : "TAIL", asks_size ? NULL : offset, url, to);
     free(offset);
     free(url);
 }
@@ -213,11 +238,28 @@ static void take_size(struct daemon *d, struct log_stream *s, bool is_success, c
         advance(d, s);
 }
 
+/* "<new offset> <base 64>", of which the first is what the second makes it. */
+static bool take_inline(const char *text, struct buf *out)
+{
+    const char *blank = strchr(text, ' ');
+    return !blank || base64_decode(blank + 1, strlen(blank + 1), out);
+}
+
+static bool take_tail(struct log_stream *s, const char *text)
+{
+    struct buf b = BUF_INIT;
+    bool is_good = s->path ? file_read(s->path, CHUNK_BYTES, &b, NULL) == 0 : take_inline(text, &b);
+    if (is_good)
+        send_bytes(s, buf_str(&b), b.len);
+    bool is_empty = b.len == 0;
+    buf_clear(&b);
+    return is_empty;
+}
+
 void logs_answer(struct daemon *d, uint64_t serial, const char *verb, bool is_success,
                  const char *text)
 {
     struct log_stream *s;
-    struct buf b = BUF_INIT;
     DL_SEARCH_SCALAR(d->logs, s, serial, serial);
     if (!s)
         return;
@@ -228,11 +270,10 @@ void logs_answer(struct daemon *d, uint64_t serial, const char *verb, bool is_su
         take_size(d, s, is_success, text);
         return;
     }
-    if (is_success && file_read(s->path, CHUNK_BYTES, &b, NULL) == 0)
-        send_bytes(s, buf_str(&b), b.len);
-    bool is_over = !s->follows && (b.len == 0 || s->offset >= s->end);
-    buf_clear(&b);
-    unlink(s->path);
+    bool is_empty = !is_success || take_tail(s, text);
+    bool is_over = !s->follows && (is_empty || s->offset >= s->end);
+    if (s->path)
+        unlink(s->path);
     if (is_over)
         finish(d, s);
     else if (is_success)
@@ -287,12 +328,14 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
                              .serial = ++d->next_log,
                              .job = j ? j->id : job,
                              .task = j ? job - j->id : 0,
+                             .owner = owner,
                              .archived = archived,
                              .stream = is_stderr ? STREAM_STDERR : STREAM_STDOUT,
                              .offset =
                                  (uint64_t)json_integer_value(json_object_get(request, "offset")),
                              .follows = json_is_true(json_object_get(request, "follow"))};
-    s->path = xasprintf("%s/log.%" PRIu64, settings_engine(d->settings)->spool, s->serial);
+    if (!settings_launcher(d->settings))
+        s->path = xasprintf("%s/log.%" PRIu64, settings_engine(d->settings)->spool, s->serial);
     DL_APPEND(d->logs, s);
     connection_has_streams(c, false);
     advance(d, s);

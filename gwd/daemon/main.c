@@ -162,6 +162,7 @@ static void finish(struct daemon *d)
     crash_point("stop");
     drivers_free(d);
     credentials_free(d);
+    helpers_free(d);
     archiving_free(d);
     server_free(d);
     ops_free();
@@ -177,6 +178,12 @@ static int run(struct settings *settings)
     const struct engine_im *ims = settings_ims(settings, &n_ims);
     struct gw_err err = {0};
     struct daemon d = {.loop = uv_default_loop(), .settings = settings};
+    if (settings_launcher(settings) && geteuid() == 0) {
+        gw_err_set(&err, GW_EINVAL,
+                   "with MULTI_USER gwd runs as an account of its own, not as root: gw_launch(8) "
+                   "has what privilege it needs");
+        return fail(&err, EXIT_CONFIG);
+    }
     const char *spool = settings_engine(settings)->spool;
     if (file_mkdirs(settings_state_dir(settings), 0700, &err) < 0)
         return fail(&err, EXIT_IO);
@@ -201,6 +208,7 @@ static int run(struct settings *settings)
     crash_point("start");
     printf("ready\n");
     fflush(stdout);
+    notify_ready();
     uv_run(d.loop, UV_RUN_DEFAULT);
     finish(&d);
     log_info("stopped");

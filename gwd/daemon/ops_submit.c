@@ -25,9 +25,19 @@ static json_t *diagnostics_json(const struct diags *d)
     return list;
 }
 
-/* A user may submit only to a daemon that runs jobs in his name: his own, or any as root. */
+/* A user may submit only to a daemon that runs jobs in his name: one of many users, whose launcher
+ * has the last word, but for root; his own, or any as root. */
 static bool may_submit(struct connection *c, json_int_t id, const struct asker *asker)
 {
+    if (settings_launcher(connection_daemon(c)->settings)) {
+        if (asker->uid != 0)
+            return true;
+        connection_error(c, id, GW_EPERM,
+                         "this daemon runs each user's jobs as that user, and none as root: submit "
+                         "as another user",
+                         NULL);
+        return false;
+    }
     if (asker->uid == geteuid() || asker->uid == 0)
         return true;
     connection_error(c, id, GW_EPERM, "this daemon runs jobs of its own user only", NULL);

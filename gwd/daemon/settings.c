@@ -22,6 +22,7 @@ struct settings {
     struct driver_settings *drivers;
     size_t n_drivers;
     char *spool, *wrapper, *gwvm;
+    char *launcher; /* NULL: single-user mode */
     char **renew;
 };
 
@@ -89,6 +90,17 @@ static int renew_argv(struct settings *s, struct gw_err *err)
     return 0;
 }
 
+static int find_launcher(struct settings *s, const char *libexec, struct gw_err *err)
+{
+    const struct config *c = s->config;
+    if (!c->is_multi_user)
+        return 0;
+    s->launcher = c->launcher ? xstrdup(c->launcher) : xasprintf("%s/gw_launch", libexec);
+    if (access(s->launcher, X_OK) < 0)
+        return gw_err_sys(err, errno, "MULTI_USER needs gw_launch(8): %s", s->launcher);
+    return 0;
+}
+
 static int64_t us(uint64_t seconds)
 {
     return (int64_t)seconds * 1000000;
@@ -123,7 +135,8 @@ static void fill_engine(struct settings *s, const char *libexec)
                                        .site_pause_max_us = us(c->site_pause_max_s),
                                        .credential_life_us = us(c->credential_life_s),
                                        .vm_cache_max_bytes = c->vm_cache_bytes,
-                                       .vm_cache_age_s = c->vm_cache_age_s};
+                                       .vm_cache_age_s = c->vm_cache_age_s,
+                                       .is_multi_user = c->is_multi_user};
     s->ims = xcalloc(c->n_ims, sizeof *s->ims);
     for (size_t i = 0; i < c->n_ims; i++)
         s->ims[i] = (struct engine_im){c->ims[i].name, c->ims[i].tm, c->ims[i].em,
@@ -151,6 +164,8 @@ int settings_from_text(const char *file, const char *text, struct settings **ret
         r = add_drivers(s, DRIVER_IM, s->config->ims, s->config->n_ims, libexec, err);
         if (r == 0)
             r = renew_argv(s, err);
+        if (r == 0)
+            r = find_launcher(s, libexec, err);
         if (r == 0)
             r = add_drivers(s, DRIVER_TM, s->config->tms, s->config->n_tms, libexec, err);
         if (r == 0)
@@ -191,6 +206,7 @@ void settings_destroy(struct settings *s)
     free(s->spool);
     free(s->wrapper);
     free(s->gwvm);
+    free(s->launcher);
     subst_words_free(s->renew);
     config_destroy(s->config);
     free(s);
@@ -226,6 +242,11 @@ const char *settings_socket(const struct settings *s)
 unsigned settings_socket_mode(const struct settings *s)
 {
     return (unsigned)s->config->socket_mode;
+}
+
+const char *settings_launcher(const struct settings *s)
+{
+    return s->launcher;
 }
 
 const char *settings_admin_group(const struct settings *s)

@@ -29,6 +29,8 @@ const struct driver_settings *settings_drivers(const struct settings *s, size_t 
 const char *settings_state_dir(const struct settings *s);
 const char *settings_socket(const struct settings *s);
 unsigned settings_socket_mode(const struct settings *s);
+/* Multi-user mode: the program that runs drivers as users; else NULL. */
+const char *settings_launcher(const struct settings *s);
 const char *settings_admin_group(const struct settings *s); /* or NULL */
 uint64_t settings_min_free_bytes(const struct settings *s);
 uint64_t settings_checkpoint_rows(const struct settings *s);

@@ -107,17 +107,17 @@ static int64_t credential_life_us(const struct daemon *d)
     return settings_engine(d->settings)->credential_life_us;
 }
 
-static char *credential_trouble(const struct daemon *d, const char *path)
+static char *credential_trouble(const struct daemon *d, uint64_t uid, const char *path)
 {
-    return path ? credential_words(engine_credential(d->engine, path), credential_life_us(d),
+    return path ? credential_words(engine_credential(d->engine, uid, path), credential_life_us(d),
                                    clock_wall_us())
                 : xstrdup("it was submitted without a credential");
 }
 
 /* Of an owner: path, identity, state, when it ends, what is wrong with it. */
-static void put_credential(struct buf *out, const struct daemon *d, const char *path)
+static void put_credential(struct buf *out, const struct daemon *d, uint64_t uid, const char *path)
 {
-    const struct credential *c = path ? engine_credential(d->engine, path) : NULL;
+    const struct credential *c = path ? engine_credential(d->engine, uid, path) : NULL;
     if (!c) {
         json_put_null(out, "credential");
         return;
@@ -192,7 +192,7 @@ static void put_pass(const struct show *s, const struct job_class *c, const stru
                         : why->busy || why->resting || why->hosts == why->down + why->drained
                             ? "site"
                             : "job";
-    char *words = why->no_credential ? credential_trouble(s->d, c->credential) : NULL;
+    char *words = why->no_credential ? credential_trouble(s->d, c->uid, c->credential) : NULL;
     json_begin(s->out, "reason", '{');
     json_put_text(s->out, "code", code);
     json_put_text(s->out, "blame", blame);
@@ -518,7 +518,7 @@ static void put_member(const struct show *s, enum member member, const char *nam
         json_put_text(out, name, j->spec->home);
         break;
     case CREDENTIAL:
-        put_credential(out, s->d, j->spec->owner.credential);
+        put_credential(out, s->d, j->spec->owner.uid, j->spec->owner.credential);
         break;
     case STDOUT:
         put_stream(s, name, STREAM_STDOUT);
@@ -630,7 +630,7 @@ void view_users(const struct daemon *d, struct buf *out)
         json_put_uint(out, "uid", o->owner->uid);
         json_put_uint(out, "waiting", o->waiting);
         json_put_uint(out, "running", o->running);
-        put_credential(out, d, o->owner->credential);
+        put_credential(out, d, o->owner->uid, o->owner->credential);
         json_end(out, '}');
         free(o);
     }

@@ -14,17 +14,35 @@
 /* Clocks are not that exact. */
 enum { EARLY_US = 300 * 1000000 };
 
-static struct credential *find(const struct engine *e, const char *path)
+/* One daemon's own eyes see a file alike for all; as their owners, users may see it differently. */
+static uint64_t looker(const struct engine *e, uint64_t uid)
+{
+    return e->config->is_multi_user ? uid : 0;
+}
+
+static char *key_of(const struct engine *e, uint64_t uid, const char *path)
+{
+    return xasprintf("%" PRIu64 " %s", looker(e, uid), path);
+}
+
+static struct credential *find(const struct engine *e, uint64_t uid, const char *path)
 {
     struct credential *c = NULL;
-    if (path)
-        HASH_FIND_STR(e->credentials, path, c);
+    char *key = path ? key_of(e, uid, path) : NULL;
+    if (key)
+        HASH_FIND_STR(e->credentials, key, c);
+    free(key);
     return c;
 }
 
-const struct credential *engine_credential(const struct engine *e, const char *path)
+const struct credential *engine_credential(const struct engine *e, uint64_t uid, const char *path)
 {
-    return find(e, path);
+    return find(e, uid, path);
+}
+
+static struct credential *of_flight(const struct engine *e, const struct flight *f)
+{
+    return find(e, f->job->spec->owner.uid, f->job->spec->owner.credential);
 }
 
 enum credential_state credential_state(const struct credential *c, int64_t life_us, int64_t now_us)
@@ -75,25 +93,30 @@ bool engine_needs_credential(const struct engine *e, const struct host *h)
 
 bool credential_is_good(const struct engine *e, const struct job_class *c)
 {
-    return credential_state(find(e, c->credential), e->config->credential_life_us, e->now_us) ==
-           CREDENTIAL_GOOD;
+    return credential_state(find(e, c->uid, c->credential), e->config->credential_life_us,
+                            e->now_us) == CREDENTIAL_GOOD;
 }
 
 void credential_want(struct engine *e, const struct job *j)
 {
     const char *path = j->spec->owner.credential;
-    if (!path || find(e, path))
+    uint64_t uid = j->spec->owner.uid;
+    if (!path || find(e, uid, path))
         return;
     struct credential *c = xcalloc(1, sizeof *c);
+    c->key = key_of(e, uid, path);
+    c->uid = looker(e, uid);
     c->path = xstrdup(path);
-    HASH_ADD_KEYPTR(hh, e->credentials, c->path, strlen(c->path), c);
-    effect_add(e, EFFECT_CREDENTIAL)->path = xstrdup(path);
+    HASH_ADD_KEYPTR(hh, e->credentials, c->key, strlen(c->key), c);
+    struct effect *watch = effect_add(e, EFFECT_CREDENTIAL);
+    watch->path = xstrdup(path);
+    watch->uid = c->uid;
 }
 
 static void park(struct engine *e, struct flight *f, const char *text)
 {
     struct driver *tm = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
-    if (f->is_tm_open && tm && tm->is_up)
+    if (f->is_tm_open && flight_has_driver(tm, f))
         send_request(e, DRIVER_TM, tm->name, "END", f->ref, 0, NULL, NULL, NULL);
     fills_wake(e, f);
     f->step = STEP_IDLE;
@@ -108,7 +131,7 @@ bool credential_pass(struct engine *e, struct flight *f, const struct driver *d,
     int64_t life_us = is_start ? e->config->credential_life_us : 0;
     if (!(d->features & FEATURE_CREDENTIAL) || strcmp(verb, "END") == 0)
         return true;
-    char *why = credential_words(find(e, f->job->spec->owner.credential), life_us, e->now_us);
+    char *why = credential_words(of_flight(e, f), life_us, e->now_us);
     if (!why)
         return true;
     park(e, f, why);
@@ -147,9 +170,10 @@ static void renewed(struct engine *e, struct flight *f)
     const struct attempt *a = flight_attempt(f);
     const struct driver *em = driver_find(e, DRIVER_EM, a->em),
                         *tm = driver_find(e, DRIVER_TM, a->tm);
-    if (f->task->phase == PHASE_WRAPPER && em && em->is_up && !f->is_parked && f->step != STEP_IDLE)
+    if (f->task->phase == PHASE_WRAPPER && flight_has_driver(em, f) && !f->is_parked &&
+        f->step != STEP_IDLE)
         credential_tell(e, f, em);
-    if (f->is_tm_open && tm && tm->is_up)
+    if (f->is_tm_open && flight_has_driver(tm, f))
         credential_tell(e, f, tm);
 }
 
@@ -175,8 +199,7 @@ static void judge(struct engine *e, const struct credential *c, bool is_renewed)
         return;
     struct flight *f, *tmp;
     HASH_ITER (hh, e->flights, f, tmp) {
-        const char *path = f->job->spec->owner.credential;
-        if (!path || strcmp(path, c->path) != 0)
+        if (of_flight(e, f) != c)
             continue;
         if (is_renewed)
             renewed(e, f);
@@ -190,7 +213,7 @@ static void judge(struct engine *e, const struct credential *c, bool is_renewed)
 void credential_take(struct engine *e, const struct input *in)
 {
     const struct credential_report *r = &in->credential;
-    struct credential *c = find(e, r->path);
+    struct credential *c = find(e, r->uid, r->path);
     if (!c)
         return;
     bool is_renewed = c->is_known && r->version != c->version;
@@ -219,6 +242,7 @@ void credentials_clear(struct engine *e)
     struct credential *c, *tmp;
     HASH_ITER (hh, e->credentials, c, tmp) {
         HASH_DEL(e->credentials, c);
+        free(c->key);
         free(c->path);
         free(c->identity);
         free(c->problem);

@@ -118,10 +118,7 @@ static bool rests(const void *ctx, const struct host *h, const struct job_class 
 
 static uint64_t user_running(const void *ctx, uint64_t uid)
 {
-    const struct engine *e = ctx;
-    struct user_count *u;
-    HASH_FIND(hh, e->users, &uid, sizeof uid, u);
-    return u ? u->running : 0;
+    return engine_user_running(ctx, uid);
 }
 
 struct sched *dispatch_create(struct engine *e)

@@ -86,7 +86,9 @@ void send_request(struct engine *e, enum driver_kind kind, const char *driver, c
                   struct task_ref ref, uint64_t number, const char *arg0, const char *arg1,
                   const char *arg2)
 {
+    const struct job *j = ref.job ? state_job(&e->state, ref.job) : NULL;
     struct effect *f = effect_add(e, EFFECT_SEND);
+    f->uid = j ? j->spec->owner.uid : NOBODY;
     f->driver_kind = kind;
     f->driver = xstrdup(driver);
     f->verb = verb;

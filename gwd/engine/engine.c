@@ -53,6 +53,7 @@ void engine_destroy(struct engine *e)
     while (e->drivers) {
         struct driver *d = e->drivers;
         e->drivers = d->next;
+        driver_forget_users(d);
         free(d->name);
         free(d->staging);
         free(d);
@@ -154,7 +155,7 @@ void flight_continue(struct engine *e, struct flight *f)
     }
 }
 
-static bool concerns(const struct flight *f, const struct driver *d)
+bool flight_concerns(const struct flight *f, const struct driver *d)
 {
     const struct attempt *a = flight_attempt(f);
     if (f->task->phase == PHASE_WRAPPER || flight_is_bare(f))
@@ -178,6 +179,10 @@ static struct driver *driver_add(struct engine *e, const struct input *in)
 static void driver_up(struct engine *e, const struct input *in)
 {
     struct driver *d = driver_add(e, in);
+    if (in->driver.is_of_user) {
+        user_driver_up(e, d, in);
+        return;
+    }
     d->is_up = true;
     d->features = in->driver.features;
     free(d->staging);
@@ -186,7 +191,7 @@ static void driver_up(struct engine *e, const struct input *in)
         hosts_driver_up(e, d);
     struct flight *f, *tmp;
     HASH_ITER (hh, e->flights, f, tmp) {
-        if (concerns(f, d))
+        if (flight_concerns(f, d))
             flight_continue(e, f);
     }
     if (d->kind == DRIVER_TM)
@@ -195,20 +200,32 @@ static void driver_up(struct engine *e, const struct input *in)
         hosts_driver_changed(e, d);
 }
 
+/* What its phase waited for will not be answered. What is given up goes on with what is next. */
+void flight_idle(struct engine *e, struct flight *f)
+{
+    if (f->step >= ABO_STOP && f->step != STEP_BACKOFF)
+        return;
+    f->step = STEP_IDLE;
+    f->timer++;
+    fills_wake(e, f);
+}
+
 static void driver_down(struct engine *e, const struct input *in)
 {
     struct driver *d = driver_add(e, in);
+    if (in->driver.is_of_user) {
+        user_driver_down(e, d, in);
+        return;
+    }
     d->is_up = false;
-    lease_driver_down(e, d);
+    driver_forget_users(d); /* their processes end with it */
+    lease_driver_down(e, d, NOBODY);
     if (d->kind == DRIVER_IM)
         hosts_driver_down(e, d, in->driver.why);
     struct flight *f, *tmp;
     HASH_ITER (hh, e->flights, f, tmp) {
-        if (concerns(f, d) && (f->step < ABO_STOP || f->step == STEP_BACKOFF)) {
-            f->step = STEP_IDLE;
-            f->timer++;
-            fills_wake(e, f);
-        }
+        if (flight_concerns(f, d))
+            flight_idle(e, f);
     }
     if (d->kind != DRIVER_IM)
         hosts_driver_changed(e, d);
@@ -284,7 +301,7 @@ static void poll_all(struct engine *e)
     struct flight *f, *tmp;
     HASH_ITER (hh, e->flights, f, tmp) {
         struct driver *d = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
-        if (f->step == WRA_RUN && d && d->is_up && !(d->features & FEATURE_POLL_ALL))
+        if (f->step == WRA_RUN && flight_has_driver(d, f) && !(d->features & FEATURE_POLL_ALL))
             send_request(e, DRIVER_EM, d->name, "POLL", f->ref, 0, NULL, NULL, NULL);
     }
     timers_add(&e->timers,

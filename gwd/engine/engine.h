@@ -33,6 +33,7 @@ enum driver_feature {
     FEATURE_BARE = 1 << 12,
     FEATURE_INLINE = 1 << 13,
     FEATURE_SMALL = 1 << 14,
+    FEATURE_TAIL_INLINE = 1 << 15,
 };
 
 /* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c). */
@@ -84,6 +85,7 @@ struct status_report {
 
 /* What the file of a credential was found to be; strings borrowed. */
 struct credential_report {
+    uint64_t uid; /* multi-user mode: whose it is */
     const char *path;
     const char *identity; /* subject of its owner's own certificate, "/O=Grid/CN=Ann", or NULL */
     const char *problem;  /* why it cannot be used and what to do about it; NULL: nothing is */
@@ -119,6 +121,11 @@ struct input {
             unsigned features;   /* IN_DRIVER_UP */
             const char *staging; /* TM's staging URL, or NULL */
             const char *why;     /* IN_DRIVER_DOWN */
+            /* Multi-user mode: not the driver, but its process of one user. */
+            bool is_of_user;
+            uint64_t uid;
+            bool is_refused; /* DOWN: this user may not be served, says `why`, */
+            bool was_never;  /* and no process of his was there before */
         } driver;
         struct {
             enum driver_kind kind;
@@ -143,6 +150,7 @@ enum effect_kind {
     EFFECT_READ_STATUS, /* read path, or take what GET gave (args[0]), verify it against text (the
                            token), give IN_STATUS for ref */
     EFFECT_WRITE_LEASE, /* path; text: the body of a lease file */
+    EFFECT_SEND_LEASE,  /* EFFECT_SEND of a PUT whose content is a lease file; text: its body */
     EFFECT_REMOVE,      /* a tree of the spool */
     EFFECT_CREDENTIAL,  /* look at the credential `path`: IN_CREDENTIAL, and whenever it changes */
     EFFECT_ARCHIVE,     /* write job ref.job to the archive; IN_ARCHIVED when all of a turn's are */
@@ -164,6 +172,8 @@ struct reply {
     size_t n_refused;
 };
 
+#define NOBODY UINT64_MAX
+
 struct effect {
     enum effect_kind kind;
     struct task_ref ref;
@@ -171,6 +181,7 @@ struct effect {
     struct reply *reply;
     enum driver_kind driver_kind;
     char *driver; /* its configured name */
+    uint64_t uid; /* SEND, CREDENTIAL: in whose name; NOBODY: in ours */
     const char *verb;
     uint64_t number;
     char *args[3]; /* SEND: last fields of the line, NULL: "-" */
@@ -205,6 +216,8 @@ struct engine_config {
     int64_t site_pause_us, site_pause_max_us; /* the first one; it doubles up to that */
     int64_t credential_life_us;               /* a credential with less left starts nothing */
     uint64_t vm_cache_max_bytes, vm_cache_age_s;
+    /* Drivers act as the jobs' owners, so nothing goes through files of ours. */
+    bool is_multi_user;
 };
 
 /* An information driver as configured: where it sends jobs. */
@@ -250,17 +263,22 @@ enum credential_state {
     CREDENTIAL_GOOD,
 };
 struct credential {
+    char *key;    /* owner and path */
+    uint64_t uid; /* multi-user mode; else 0 */
     char *path, *identity, *problem;
     int64_t starts_us, expires_us; /* wall clock; 0: not known */
     uint64_t version;
     bool is_known;
     UT_hash_handle hh;
 };
-const struct credential *engine_credential(const struct engine *e, const char *path); /* or NULL */
+/* NULL: not known. */
+const struct credential *engine_credential(const struct engine *e, uint64_t uid, const char *path);
 enum credential_state credential_state(const struct credential *c, int64_t life_us, int64_t now_us);
 /* What is wrong with it and what to do about it; malloc'ed, NULL when nothing is. */
 char *credential_words(const struct credential *c, int64_t life_us, int64_t now_us);
 bool engine_needs_credential(const struct engine *e, const struct host *h);
+
+uint64_t engine_user_running(const struct engine *e, uint64_t uid); /* attempts under way */
 
 /* Why an attempt under way does not go on now: it waits for its owner's credential, or for the next
  * try of what failed. NULL: it goes on. */

@@ -101,7 +101,7 @@ struct flight {
 
 /* A cache entry that is being filled, and who waits for it. */
 struct fill {
-    char *url;
+    char *key;                /* its URL; in multi-user mode with the owner */
     struct task_ref *waiting; /* in order; those that do not wait any more are passed over */
     size_t n_waiting;
     UT_hash_handle hh;
@@ -111,9 +111,15 @@ struct driver {
     enum driver_kind kind;
     char *name;
     bool is_up;
+    struct absent_user *absent; /* whose process is not there */
     unsigned features;
     char *staging;
     struct driver *next;
+};
+
+struct absent_user {
+    uint64_t uid;
+    UT_hash_handle hh;
 };
 
 struct user_count {
@@ -144,7 +150,7 @@ struct engine {
     struct host_entry *host_entries;
     size_t n_hosts;
     struct user_count *users;
-    struct credential *credentials; /* by path */
+    struct credential *credentials; /* by owner and path */
     struct timers timers;
     struct forget_queue forget;
     uint64_t n_flights; /* ever made */
@@ -210,7 +216,17 @@ void copies_send(struct engine *e, struct flight *f, enum step step); /* those n
 bool copies_answer(struct flight *f, const struct input *in); /* true: that was the last one open */
 void copies_progress(struct flight *f, const struct input *in);
 
+/* user.c: multi-user mode, in which a driver has a process for each user */
+bool driver_serves(const struct driver *d, uint64_t uid);               /* d may be NULL */
+bool flight_has_driver(const struct driver *d, const struct flight *f); /* the same for its owner */
+void user_driver_up(struct engine *e, struct driver *d, const struct input *in);
+void user_driver_down(struct engine *e, struct driver *d, const struct input *in);
+void driver_forget_users(struct driver *d);
+
 /* engine.c */
+bool flight_concerns(const struct flight *f,
+                     const struct driver *d);             /* who does its phase's work */
+void flight_idle(struct engine *e, struct flight *f);     /* its driver is gone */
 void flight_continue(struct engine *e, struct flight *f); /* begin its phase again */
 
 /* credential.c */
@@ -243,6 +259,8 @@ void wrapper_recover(struct engine *e, struct flight *f); /* find out what becam
 void wrapper_answer(struct engine *e, struct flight *f, const struct input *in);
 void wrapper_resume(struct engine *e, struct flight *f);
 void wrapper_cancel(struct engine *e, struct flight *f);
+void wrapper_refused(struct engine *e, struct flight *f, const char *code,
+                     const char *text); /* certainly never ran, and will not */
 void epilog_begin(struct engine *e, struct flight *f);
 void epilog_answer(struct engine *e, struct flight *f, const struct input *in);
 void epilog_resume(struct engine *e, struct flight *f);
@@ -274,7 +292,7 @@ void staging_outputs(struct engine *e, struct flight *f, bool is_streams_only);
 /* job.ctl, job.env and what else we make, into f->copies. */
 void jobfiles_stage(struct engine *e, struct flight *f);
 /* The last field of SUBMIT and RECOVER: the description where `d` takes it inline, else the path of
- * the file, which is written. malloc'ed. */
+ * the file, which is written. malloc'ed. NULL: multi-user mode, and it is too long. */
 char *jobfiles_description(struct engine *e, struct flight *f, const struct driver *d);
 /* The GW_ variables of a job; `put` is given malloc'ed values and takes them over. */
 typedef void jobfiles_put(void *ctx, const char *name, char *value);
@@ -325,7 +343,7 @@ void lease_want(struct engine *e,
                 uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
 void lease_renew(struct engine *e);
 void lease_answer(struct engine *e, const struct input *in); /* of a copy of the lease file */
-void lease_driver_down(struct engine *e, const struct driver *d);
+void lease_driver_down(struct engine *e, const struct driver *d, uint64_t uid); /* NOBODY: all */
 /* The flight's fate is unknown from now on: no lease file sent later renews its lease. */
 void lease_lose(struct engine *e, struct flight *f);
 /* May a lease file that was sent before that still arrive? */

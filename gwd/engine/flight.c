@@ -135,7 +135,7 @@ bool tm_send(struct engine *e, struct flight *f, enum step step, const char *ver
 {
     const char *tm = flight_attempt(f)->tm;
     struct driver *d = driver_find(e, DRIVER_TM, tm);
-    if (!d || !d->is_up) {
+    if (!flight_has_driver(d, f)) {
         f->step = STEP_IDLE;
         return false;
     }

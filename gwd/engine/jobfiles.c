@@ -279,6 +279,10 @@ char *jobfiles_description(struct engine *e, struct flight *f, const struct driv
     unsigned needed = FEATURE_INLINE | FEATURE_PCT;
     if ((d->features & needed) == needed && b.len <= INLINE_MAX)
         return buf_take(&b);
+    if (e->config->is_multi_user) {
+        buf_clear(&b);
+        return NULL;
+    }
     f->has_spool = true;
     write_file(e, staging_spool(e, f, "job.rsl"), &b, 0600);
     return staging_spool(e, f, "job.rsl");
@@ -291,6 +295,16 @@ static void stage(struct engine *e, struct flight *f, const char *name, bool is_
     char *to = engine_job_url(e, f->job, f->task, flight_attempt(f), name);
     if (tm_is_small(e, f) && b->len <= INLINE_MAX) {
         copies_put(&f->copies, buf_take(b), to, is_executable);
+        return;
+    }
+    if (e->config->is_multi_user) {
+        char *text = xasprintf("its %s has %zu bytes; a daemon of many users takes %d: shorten its "
+                               "ARGUMENTS, ENVIRONMENT or lists of files",
+                               name, b->len, (int)INLINE_MAX);
+        flight_fail(f, "refused", BLAME_JOB, text);
+        free(text);
+        free(to);
+        buf_clear(b);
         return;
     }
     f->has_spool = true;

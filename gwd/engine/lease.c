@@ -13,12 +13,14 @@
 
 struct site {
     const char *tm, *url, *credential;
+    uint64_t uid; /* multi-user mode: in whose name; else NOBODY */
 };
 
 /* A lease file on its way to a site. */
 struct lease_copy {
     struct task_ref ref; /* attempt: the file's SEQ */
     char *tm, *url, *credential;
+    uint64_t uid;
     bool is_ending;
     struct lease_copy *prev, *next;
 };
@@ -28,12 +30,12 @@ static bool is_same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* Two credentials may be two accounts, and so two homes. */
+/* Two credentials may be two accounts, and so two homes; as two users are. */
 static bool site_is_new(const struct site *sites, size_t n, const struct site *s)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(sites[i].tm, s->tm) == 0 && strcmp(sites[i].url, s->url) == 0 &&
-            is_same(sites[i].credential, s->credential))
+            is_same(sites[i].credential, s->credential) && sites[i].uid == s->uid)
             return false;
     return true;
 }
@@ -41,20 +43,21 @@ static bool site_is_new(const struct site *sites, size_t n, const struct site *s
 /* Attempts that may be replaced once their lease is over are named while their fate is unknown: for
  * them the lease counts as not renewed. A line of a lease file has 4 KiB at most, and its reader
  * takes few lines. */
-enum { LOST_LINE_MAX = 3900, LOST_LINES_MAX = 12 };
+enum { LOST_LINE_MAX = 3900, LOST_LINES_MAX = 12, LOST_LINES_MAX_PUT = 3 };
 
-/* False: there are more than can be named. */
-static bool put_lost(const struct engine *e, struct buf *body)
+/* Those of one user, or of all (NOBODY). False: there are more than can be named. */
+static bool put_lost(const struct engine *e, uint64_t uid, struct buf *body)
 {
-    size_t n_lines = 0, line = 0;
+    size_t n_lines = 0, line = 0, n_max = uid == NOBODY ? LOST_LINES_MAX : LOST_LINES_MAX_PUT;
     struct flight *f;
     DL_FOREACH2(e->leased, f, leased_next)
     {
         if (!flight_attempt(f)->unknown_since_us ||
-            f->job->spec->t->on_lost != ON_LOST_RETRY_AFTER_LEASE)
+            f->job->spec->t->on_lost != ON_LOST_RETRY_AFTER_LEASE ||
+            (uid != NOBODY && uid != f->job->spec->owner.uid))
             continue;
         bool is_new = n_lines == 0 || body->len - line > LOST_LINE_MAX;
-        if (is_new && ++n_lines > LOST_LINES_MAX)
+        if (is_new && ++n_lines > n_max)
             return false;
         if (is_new) {
             buf_puts(body, n_lines > 1 ? "\nLOST=" : "LOST=");
@@ -70,12 +73,12 @@ static bool put_lost(const struct engine *e, struct buf *body)
 
 /* The body of the lease file; the daemon adds head and checksum (wire/status.h). NULL: nobody's
  * lease may be renewed, because it cannot be said whose may not. */
-static char *lease_body(const struct engine *e)
+static char *lease_body(const struct engine *e, uint64_t uid)
 {
     struct buf b = BUF_INIT;
     buf_printf(&b, "INSTANCE=%s\nEPOCH=%" PRIu64 "\nSEQ=%" PRIu64 "\n", e->state.instance,
                e->state.fence, e->lease_seq);
-    if (put_lost(e, &b))
+    if (put_lost(e, uid, &b))
         return buf_take(&b);
     buf_clear(&b);
     return NULL;
@@ -90,33 +93,54 @@ void lease_want(struct engine *e, uint64_t lease_s)
 static bool is_of(const struct lease_copy *c, const struct site *s)
 {
     return strcmp(c->tm, s->tm) == 0 && strcmp(c->url, s->url) == 0 &&
-           is_same(c->credential, s->credential);
+           is_same(c->credential, s->credential) && c->uid == s->uid;
 }
 
-static struct site site_of(const struct flight *f)
+static struct site site_of(const struct engine *e, const struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
-    return (struct site){a->tm, a->stage_url, f->job->spec->owner.credential};
+    const struct principal *owner = &f->job->spec->owner;
+    return (struct site){a->tm, a->stage_url, owner->credential,
+                         e->config->is_multi_user ? owner->uid : NOBODY};
 }
 
-/* Copy the lease file to one site. Its ref is of no attempt; each renewal has its own. */
-static void send_lease(struct engine *e, const struct site *site, uint64_t index)
+static struct effect *say(struct engine *e, const struct lease_copy *c, const char *verb,
+                          const char *arg0, const char *arg1)
+{
+    send_request(e, DRIVER_TM, c->tm, verb, c->ref, 0, NULL, arg0, arg1);
+    struct effect *f = &e->out->effects[e->out->n_effects - 1];
+    f->uid = c->uid;
+    return f;
+}
+
+/* Bring the lease file to one site: copy it, or its `body`. Its ref is of no attempt; each renewal
+ * has its own. */
+static void send_lease(struct engine *e, const struct site *site, uint64_t index, char *body)
 {
     struct driver *d = driver_find(e, DRIVER_TM, site->tm);
-    if (!d || !d->is_up)
+    if (!driver_serves(d, site->uid)) {
+        free(body);
         return;
+    }
     struct lease_copy *c = xcalloc(1, sizeof *c);
     *c = (struct lease_copy){.ref = {.job = 0, .task = index, .attempt = e->lease_seq},
                              .tm = xstrdup(site->tm),
                              .url = xstrdup(site->url),
-                             .credential = xstrdup(site->credential)};
+                             .credential = xstrdup(site->credential),
+                             .uid = site->uid};
     DL_APPEND(e->lease_copies, c);
     char *from = xasprintf("file://%s/lease", e->config->spool);
     char *to = xasprintf("%s/.gw_lease_%s", site->url, e->state.instance);
     if (d->features & FEATURE_CREDENTIAL && site->credential)
-        send_request(e, DRIVER_TM, d->name, "CREDENTIAL", c->ref, 0, NULL, site->credential, NULL);
-    send_request(e, DRIVER_TM, d->name, "START", c->ref, 0, NULL, NULL, NULL);
-    send_request(e, DRIVER_TM, d->name, "CP", c->ref, 0, NULL, from, to);
+        say(e, c, "CREDENTIAL", site->credential, NULL);
+    say(e, c, "START", NULL, NULL);
+    if (body) {
+        struct effect *put = say(e, c, "PUT", to, NULL);
+        put->kind = EFFECT_SEND_LEASE;
+        put->text = body;
+    } else {
+        say(e, c, "CP", from, to);
+    }
     free(from);
     free(to);
 }
@@ -125,7 +149,7 @@ static void send_lease(struct engine *e, const struct site *site, uint64_t index
 static void end(struct engine *e, struct lease_copy *c)
 {
     if (!c->is_ending)
-        send_request(e, DRIVER_TM, c->tm, "END", c->ref, 0, NULL, NULL, NULL);
+        say(e, c, "END", NULL, NULL);
     c->is_ending = true;
 }
 
@@ -136,7 +160,7 @@ static void copy_over(struct engine *e, struct lease_copy *c)
     struct flight *f;
     DL_FOREACH2(e->leased, f, leased_next)
     {
-        struct site s = site_of(f);
+        struct site s = site_of(e, f);
         if (f->unknown_mono_us && c->ref.attempt < f->lost_seq && is_of(c, &s))
             f->unknown_mono_us = e->mono_us;
     }
@@ -154,7 +178,7 @@ void lease_answer(struct engine *e, const struct input *in)
         c = c->next;
     if (!c)
         return;
-    if (strcmp(in->answer.verb, "CP") == 0) {
+    if (strcmp(in->answer.verb, "CP") == 0 || strcmp(in->answer.verb, "PUT") == 0) {
         end(e, c);
     } else if (strcmp(in->answer.verb, "END") == 0) {
         effect_add(e, EFFECT_RELEASE)->ref = c->ref;
@@ -162,19 +186,19 @@ void lease_answer(struct engine *e, const struct input *in)
     }
 }
 
-void lease_driver_down(struct engine *e, const struct driver *d)
+void lease_driver_down(struct engine *e, const struct driver *d, uint64_t uid)
 {
     struct lease_copy *c, *tmp;
     DL_FOREACH_SAFE(e->lease_copies, c, tmp)
     {
-        if (d->kind == DRIVER_TM && strcmp(c->tm, d->name) == 0)
+        if (d->kind == DRIVER_TM && strcmp(c->tm, d->name) == 0 && (uid == NOBODY || uid == c->uid))
             copy_over(e, c);
     }
 }
 
 bool lease_may_come(const struct engine *e, const struct flight *f)
 {
-    struct site s = site_of(f);
+    struct site s = site_of(e, f);
     for (const struct lease_copy *c = e->lease_copies; c; c = c->next)
         if (c->ref.attempt < f->lost_seq && is_of(c, &s))
             return true;
@@ -208,20 +232,25 @@ static void write_and_send(struct engine *e, const struct site *sites, size_t n)
 {
     /* Rises over restarts, with the time or from the last file. */
     e->lease_seq = (uint64_t)e->now_us > e->lease_seq ? (uint64_t)e->now_us : e->lease_seq + 1;
-    char *body = lease_body(e);
-    if (!body)
-        return;
-    struct effect *file = effect_add(e, EFFECT_WRITE_LEASE);
-    file->path = xasprintf("%s/lease", e->config->spool);
-    file->text = body;
-    for (size_t i = 0; i < n; i++)
-        if (!has_copy(e, &sites[i]))
-            send_lease(e, &sites[i], i);
+    char *body = lease_body(e, NOBODY);
+    if (body) {
+        struct effect *file = effect_add(e, EFFECT_WRITE_LEASE);
+        file->path = xasprintf("%s/lease", e->config->spool);
+        file->text = body;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool is_of_user = sites[i].uid != NOBODY;
+        if (has_copy(e, &sites[i]) || (!is_of_user && !body))
+            continue;
+        char *his = is_of_user ? lease_body(e, sites[i].uid) : NULL;
+        if (his || !is_of_user)
+            send_lease(e, &sites[i], i, his);
+    }
 }
 
 void lease_lose(struct engine *e, struct flight *f)
 {
-    struct site s = site_of(f);
+    struct site s = site_of(e, f);
     for (struct lease_copy *c = e->lease_copies; c; c = c->next)
         if (is_of(c, &s))
             end(e, c);
@@ -240,7 +269,7 @@ void lease_renew(struct engine *e)
     {
         uint64_t lease = f->job->spec->t->lease_s;
         shortest = lease < shortest ? lease : shortest;
-        struct site s = site_of(f);
+        struct site s = site_of(e, f);
         if (site_is_new(sites, n, &s)) {
             sites = xreallocarray(sites, n + 1, sizeof *sites);
             sites[n++] = s;

@@ -16,6 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a user fills is not for others to wait for. */
+static char *fill_key(const struct engine *e, const struct flight *f, const char *url)
+{
+    return e->config->is_multi_user ? xasprintf("%" PRIu64 " %s", f->job->spec->owner.uid, url)
+                                    : xstrdup(url);
+}
+
 static char *cache_url(const struct flight *f)
 {
     return xasprintf("%s/.gw_cache/%s/image", flight_attempt(f)->stage_url, f->image_key);
@@ -61,7 +68,10 @@ static void copy_files(struct engine *e, struct flight *f)
     copies_clear(&f->copies);
     staging_inputs(e, f);
     f->tries = 0;
-    copies_send(e, f, PRO_COPY);
+    if (f->failure.code)
+        abort_begin(e, f);
+    else
+        copies_send(e, f, PRO_COPY);
 }
 
 /* With a checksum the entry's name is known; without one it comes from URL, size and time, if the
@@ -88,13 +98,14 @@ static void stage_image(struct engine *e, struct flight *f)
 /* One attempt copies an image to a site; those that want the same one wait for it. */
 static void fill_cache(struct engine *e, struct flight *f)
 {
-    char *to = cache_url(f);
+    char *to = cache_url(f), *key = fill_key(e, f, to);
     struct fill *fill;
-    HASH_FIND_STR(e->fills, to, fill);
+    HASH_FIND_STR(e->fills, key, fill);
     if (fill) {
         f->step = PRO_FILL_WAIT;
         fill->waiting = xreallocarray(fill->waiting, fill->n_waiting + 1, sizeof *fill->waiting);
         fill->waiting[fill->n_waiting++] = f->ref;
+        free(key);
         free(to);
         return;
     }
@@ -103,11 +114,12 @@ static void fill_cache(struct engine *e, struct flight *f)
     f->lone_bytes = f->lone_bytes_total = 0;
     if (tm_send(e, f, PRO_FILL, "CP", f->lone_copy, NULL, from, to)) {
         fill = xcalloc(1, sizeof *fill);
-        fill->url = xstrdup(to);
+        fill->key = xstrdup(key);
         f->fill = fill;
-        HASH_ADD_KEYPTR(hh, e->fills, fill->url, strlen(fill->url), fill);
+        HASH_ADD_KEYPTR(hh, e->fills, fill->key, strlen(fill->key), fill);
     }
     free(from);
+    free(key);
     free(to);
 }
 
@@ -116,8 +128,10 @@ static void wake(struct engine *e, const struct fill *fill, struct task_ref ref)
 {
     struct flight *f = flight_find(e, ref);
     char *url = f && f->step == PRO_FILL_WAIT ? cache_url(f) : NULL;
-    if (url && strcmp(url, fill->url) == 0)
+    char *key = url ? fill_key(e, f, url) : NULL;
+    if (key && strcmp(key, fill->key) == 0)
         ask(e, f, PRO_EXISTS);
+    free(key);
     free(url);
 }
 
@@ -137,7 +151,7 @@ void fills_wake(struct engine *e, struct flight *by)
 void fill_destroy(struct fill *fill)
 {
     free(fill->waiting);
-    free(fill->url);
+    free(fill->key);
     free(fill);
 }
 

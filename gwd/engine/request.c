@@ -138,9 +138,9 @@ static void end_hard(struct engine *e, struct flight *f)
 {
     struct driver *em = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
     struct driver *tm = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
-    if (f->is_tm_open && tm && tm->is_up)
+    if (f->is_tm_open && flight_has_driver(tm, f))
         send_request(e, DRIVER_TM, tm->name, "END", f->ref, 0, NULL, NULL, NULL);
-    if (f->task->phase == PHASE_WRAPPER && em && em->is_up)
+    if (f->task->phase == PHASE_WRAPPER && flight_has_driver(em, f))
         send_request(e, DRIVER_EM, em->name, "CANCEL", f->ref, 0, NULL, NULL, NULL);
     reason_set(&f->failure, "killed-hard", BLAME_NONE,
                "what may be left at the site was not waited for");

@@ -12,7 +12,7 @@
 static struct driver *em_of(const struct engine *e, const struct flight *f)
 {
     struct driver *d = driver_find(e, DRIVER_EM, flight_attempt(f)->em);
-    return d && d->is_up ? d : NULL;
+    return flight_has_driver(d, f) ? d : NULL;
 }
 
 static bool em_send(struct engine *e, struct flight *f, enum step step, const char *verb,
@@ -35,6 +35,12 @@ static bool em_send(struct engine *e, struct flight *f, enum step step, const ch
 static void exited(struct engine *e, struct flight *f, const char *code, enum blame blame,
                    const char *text);
 
+void wrapper_refused(struct engine *e, struct flight *f, const char *code, const char *text)
+{
+    f->may_be_submitted = false;
+    exited(e, f, code, BLAME_JOB, text);
+}
+
 static void submit(struct engine *e, struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
@@ -49,6 +55,12 @@ static void submit(struct engine *e, struct flight *f)
         return;
     }
     char *description = jobfiles_description(e, f, d);
+    if (!description) {
+        wrapper_refused(e, f, "refused",
+                        "its description is too long for a daemon of many users: shorten its "
+                        "ARGUMENTS or ENVIRONMENT");
+        return;
+    }
     char *where = a->lrms && *a->lrms ? xasprintf("%s/%s", a->host, a->lrms) : xstrdup(a->host);
     f->may_be_submitted = em_send(e, f, WRA_SUBMIT, "SUBMIT", where, description);
     free(where);

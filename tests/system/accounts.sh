@@ -179,4 +179,166 @@ kill -KILL $GUARD
 wait $GUARD 2>/dev/null
 t_check "a program does not outlive its guard" t_within 5 gone "$sleep"
 exec {INPUT}>&-
+
+# --- one daemon, several users ---
+install -d -m 700 -o gwd /mnt/state
+install -d -m 755 -o gwd /mnt/run
+drivers="PROGRAMS = $LIBEXEC/gw_tm_local $LIBEXEC/gw_em_fork $LIBEXEC/gw_credential"
+list "USERS = alice bob" "$drivers"
+cat >/etc/gwd/gwd.conf <<EOF
+STATE_DIR = /mnt/state
+SOCKET = /mnt/run/gwd.sock
+MULTI_USER = yes
+RETRY_INTERVAL = 1
+ADMIN_GROUP = friends
+IM_MAD = static:gw_im_static:--self localhost\\:4\\:file\\:///~:local:fork
+TM_MAD = local:gw_tm_local:
+EM_MAD = fork:gw_em_fork::rsl
+EOF
+export GW_SOCKET=/mnt/run/gwd.sock
+GWD_LOG=$T_DIR/gwd.log
+daemon_start() {
+    local line=
+    rm -f "$T_DIR/ready"
+    mkfifo -m 666 "$T_DIR/ready"
+    as_exec gwd gwd -v -c /etc/gwd/gwd.conf >"$T_DIR/ready" 2>>"$GWD_LOG" </dev/null &
+    GWD_PID=$!
+    [ -z "${T_READY-}" ] || exec {T_READY}<&-
+    exec {T_READY}<"$T_DIR/ready"
+    read -r -t 60 line <&"$T_READY"
+    [ "$line" = ready ] || tail -n 20 "$GWD_LOG"
+    [ "$line" = ready ]
+}
+# user_do USER COMMAND: by the user's shell, in his home.
+user_do() {
+    as "$1" GW_SOCKET=$GW_SOCKET timeout 60 bash -c "cd; $2"
+}
+# job USER TEMPLATE-LINE ...: what gwsubmit says of it, to its end
+job() {
+    local user=$1
+    shift
+    printf '%s\n' "$@" >/mnt/home/"$user"/try.jt
+    chown "$user" /mnt/home/"$user"/try.jt
+    user_do "$user" "gwsubmit --wait --exit-with-job try.jt" 2>&1
+}
+refused "a daemon of many users does not run as root" 78 "as an account of its own" timeout 20 $TOP/bin/gwd -c /etc/gwd/gwd.conf
+t_check "a daemon of many users starts" daemon_start
+t_equal "anybody may connect to it" 666 "$(stat -c %a $GW_SOCKET)"
+
+cat >/mnt/home/alice/job.jt <<'EOF'
+EXECUTABLE = run.sh
+INPUT_FILES = in
+OUTPUT_FILES = result
+STDOUT_FILE = said
+ENVIRONMENT = COLOUR=blue
+EOF
+# shellcheck disable=SC2016
+printf '#!/bin/sh\nid -un; id -u >result; cat in >>result; echo $COLOUR >>result\n' >/mnt/home/alice/run.sh
+chmod 755 /mnt/home/alice/run.sh
+cp /mnt/home/alice/job.jt /mnt/home/alice/run.sh /mnt/home/bob/
+for user in alice bob; do
+    echo "$user's secret" >/mnt/home/$user/in
+    chmod 600 /mnt/home/$user/in
+    chown -R $user:$user /mnt/home/$user
+done
+for user in alice bob; do
+    uid=$(id -u $user)
+    t_check "$user's staged job ends" user_do $user "gwsubmit --wait --exit-with-job job.jt"
+    t_equal "it ran as $user, with $user's files" "$uid $user's secret blue" "$(tr '\n' ' ' </mnt/home/$user/result | sed 's/ $//')"
+    t_equal "what it made is $user's" "$uid $uid $user" \
+        "$(stat -c %u /mnt/home/$user/result /mnt/home/$user/said | tr '\n' ' ')$(cat /mnt/home/$user/said)"
+    t_equal "$user's job without staging runs as $user" "$uid" \
+        "$(job $user "EXECUTABLE = /usr/bin/id" "ARGUMENTS = -u" "STAGING = no" "STDOUT_FILE = /mnt/home/$user/bare" && cat /mnt/home/$user/bare)"
+done
+t_equal "nothing of a job is left in a home" "" "$(find /mnt/home -maxdepth 2 -name '.gw_*' ! -name .gw_cache ! -name '.gw_lease*')"
+
+# --- what is not his ---
+# fails SENTENCE ERE USER TEMPLATE-LINE ...
+fails() {
+    local sentence=$1 words=$2 out code
+    shift 2
+    out=$(job "$@")
+    code=$?
+    if [ $code -ne 0 ] && grep -qE -- "$words" <<<"$out"; then t_ok "$sentence"; else t_not_ok "$sentence" "code $code" "$out"; fi
+}
+user_do bob "echo mine >keep; chmod 600 keep; umask 022; mkdir -p open; echo theirs >open/file; chmod 755 ~ open"
+ln -s ../bob/keep /mnt/home/alice/link
+fails "a file that the user may not read is no input of his job" "ermission denied|may not be read" \
+    alice "EXECUTABLE = /bin/true" "INPUT_FILES = file:///mnt/home/bob/keep"
+fails "nor by a symbolic link of his" "ermission denied|may not be read" \
+    alice "EXECUTABLE = /bin/true" "INPUT_FILES = link"
+fails "another user's file is not overwritten by an output" "ermission denied|not-allowed|may not" \
+    alice "EXECUTABLE = /bin/sh" "ARGUMENTS = -c 'echo x >o'" "OUTPUT_FILES = o file:///mnt/home/bob/open/file"
+fails "nor by the standard output" "ermission denied|not-allowed|may not" \
+    alice "EXECUTABLE = /bin/echo" "ARGUMENTS = x" "STDOUT_FILE = /mnt/home/bob/open/file"
+fails "nor is one made in his directory" "ermission denied|not-allowed|may not" \
+    alice "EXECUTABLE = /bin/echo" "ARGUMENTS = x" "STDOUT_FILE = /mnt/home/bob/open/new"
+t_equal "bob's files are as they were" "mine theirs file" \
+    "$(cat /mnt/home/bob/keep /mnt/home/bob/open/file | tr '\n' ' ')$(ls /mnt/home/bob/open)"
+fails "nor may a job read the daemon's state" "ermission denied|may not be read" \
+    alice "EXECUTABLE = /bin/true" "INPUT_FILES = file:///mnt/state/state.db"
+
+# --- who is not served ---
+t_match "a user who is not in the list is told so by his job" "carol may not run jobs here" "$(job carol "EXECUTABLE = /bin/true")"
+t_match "also without staging" "carol may not run jobs here" "$(job carol "EXECUTABLE = /bin/true" "STAGING = no")"
+t_match "root's jobs are refused" "none as root" "$($TOP/bin/gwsubmit -- /bin/true 2>&1)"
+list "USERS = alice bob carol" "$drivers"
+t_check "once he is in the list his next job runs" user_do carol "gwsubmit --wait --exit-with-job -- /bin/true"
+
+# --- output of a job that runs, and of one that has ended ---
+cat >/mnt/home/alice/slow.jt <<'EOF'
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'echo first; until [ -e /mnt/home/alice/go ]; do sleep 0.1; done; echo last'
+STDOUT_FILE = slow.out
+EOF
+slow=$(user_do alice "gwsubmit -v slow.jt" | sed -n 's/^JOB ID: //p')
+first() { [ "$(user_do alice "gwlogs $slow")" = first ]; }
+t_check "the output of a job that runs is seen" t_within 20 first
+t_match "not by others" "another user" "$(user_do carol "gwlogs $slow" 2>&1)"
+as_exec alice GW_SOCKET=$GW_SOCKET timeout 60 gwlogs -f "$slow" >"$T_DIR/followed" 2>&1 &
+follower=$!
+touch /mnt/home/alice/go
+wait $follower
+t_equal "followed, it goes on to the end" "first last" "$(tr '\n' ' ' <"$T_DIR/followed" | sed 's/ $//')"
+t_equal "and is there afterwards" "first last" "$(user_do alice "gwwait $slow >/dev/null; gwlogs $slow" | tr '\n' ' ' | sed 's/ $//')"
+t_match "an administrator who may not read the file does not get it from the daemon" "ermission denied" "$(user_do bob "gwlogs $slow" 2>&1)"
+
+# --- processes ---
+t_equal "each driver has a process for each user beside its own" "gwd 61001 61002 61003" \
+    "$(gwhost --drivers --json | jq -r '[.status.drivers[] | select(.kind == "tm") | .uid // "gwd" | tostring] | sort_by(. != "gwd", .) | join(" ")')"
+rm -f /mnt/home/*/go
+ids=()
+for user in alice bob; do
+    long=/mnt/home/$user/long.jt
+    cat >$long <<EOF
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'echo \\\$\\\$ >>/mnt/home/$user/starts; until [ -e /mnt/home/$user/go ]; do sleep 0.1; done; echo done'
+STDOUT_FILE = /mnt/home/$user/long.out
+EOF
+    { cat $long; echo "STAGING = no"; } >/mnt/home/$user/longbare.jt
+    chown $user $long /mnt/home/$user/longbare.jt
+    ids[$(id -u $user)]=$(user_do $user "gwsubmit -v long.jt && gwsubmit -v longbare.jt" | sed -n 's/^JOB ID: //p' | tr '\n' ' ')
+    [ -n "${ids[$(id -u $user)]}" ] || t_not_ok "$user's long jobs are submitted"
+done
+running() { [ "$(cat /mnt/home/*/starts 2>/dev/null | wc -l)" = 4 ]; }
+t_check "jobs of two users run" t_within 30 running
+guards=$(pgrep -P "$GWD_PID" -f "^$LAUNCH")
+kill -KILL "$GWD_PID"
+wait "$GWD_PID" 2>/dev/null
+GWD_PID=
+all_gone() { for pid in $guards; do gone "$pid" || return 1; done; }
+t_check "when the daemon is killed, the drivers of users end" t_within 20 all_gone
+t_check "the daemon starts again" daemon_start
+for user in alice bob; do as $user touch /mnt/home/$user/go; done
+for user in alice bob; do
+    t_check "all jobs of $user end" user_do $user "timeout 50 gwwait ${ids[$(id -u $user)]}"
+    t_equal "each was started once" 2 "$(wc -l </mnt/home/$user/starts)"
+done
+t_equal "their exit codes are known" "4" "$($TOP/bin/gwps --json | jq '[.jobs[] | select(.name | startswith("long")) | select(.phase == "DONE" and .exit_code == 0)] | length')"
+kill -TERM "$GWD_PID"
+wait "$GWD_PID"
+t_equal "the daemon stops" 0 $?
+GWD_PID=
+t_equal "the daemon's log has no error" "" "$(grep ' ERROR ' "$GWD_LOG")"
+[ $T_FAILED = 0 ] || tail -n 60 "$GWD_LOG" | sed 's/^/# /'
 t_done

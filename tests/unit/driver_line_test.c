@@ -213,7 +213,8 @@ static void each_kind_of_driver_is_offered_what_concerns_it(void **state)
     (void)state;
     static const char *const offers[DRIVER_KINDS] = {
         [DRIVER_IM] = "gw1:pct,blame",
-        [DRIVER_TM] = "gw1:pct,handles,blame,stat,atomic,tail,progress,credential,small",
+        [DRIVER_TM] = "gw1:pct,handles,blame,stat,atomic,tail,progress,credential,small,"
+                      "tail-inline",
         [DRIVER_EM] =
             "gw1:pct,handles,recover-token,idempotent,commit,poll-all,blame,credential,bare,"
             "inline",

@@ -79,6 +79,8 @@ struct world {
     uint64_t n_effects, n_events, crash_at, crash_at_event, stop_driver_at;
     bool is_crashed, is_request_lost;
     bool has_archived, archive_is_full;
+    uint64_t absent_uid; /* whose process of a driver is not there; 0: nobody's */
+    enum driver_kind absent_kind;
     unsigned n_archived, n_submits, n_lease_files, n_credentials, n_looks;
     uint64_t last_lease; /* SEQ of the file in the spool, when the daemon was killed */
     struct reply reply;  /* the last one: numbers only, and `text` */
@@ -141,6 +143,9 @@ static inline void world_tell(struct world *w, enum driver_kind kind, const char
                               struct task_ref ref, uint64_t number, bool is_success,
                               const char *text)
 {
+    const struct job *j = ref.job ? state_job(engine_state(w->engine), ref.job) : NULL;
+    if (w->absent_uid && j && j->spec->owner.uid == w->absent_uid && kind == w->absent_kind)
+        return; /* nobody is there to say it */
     struct answer *a = xcalloc(1, sizeof *a);
     *a = (struct answer){.kind = kind,
                          .verb = verb,
@@ -419,6 +424,10 @@ static inline void world_send(struct world *w, const struct effect *f)
         im_request, tm_request, em_request};
     if (!w->is_up[f->driver_kind])
         return;
+    const struct job *j = f->ref.job ? state_job(engine_state(w->engine), f->ref.job) : NULL;
+    assert_int_equal(f->uid, j ? j->spec->owner.uid : f->ref.attempt ? f->uid : NOBODY);
+    if (w->absent_uid && f->uid == w->absent_uid && f->driver_kind == w->absent_kind)
+        fail_msg("%s is asked of a process that is not there", f->verb);
     if (strcmp(f->verb, "CREDENTIAL") == 0) {
         w->n_credentials++;
         world_tell(w, f->driver_kind, f->verb, f->ref, 0, true, "-");
@@ -469,6 +478,7 @@ static inline void world_reply(struct world *w, const struct reply *r)
 static inline void world_perform(struct world *w, const struct effect *f)
 {
     struct answer *a, *tmp;
+    struct effect put;
     char *url = f->path ? xasprintf("file://%s", f->path) : NULL;
     switch (f->kind) {
     case EFFECT_SEND:
@@ -488,6 +498,12 @@ static inline void world_perform(struct world *w, const struct effect *f)
     case EFFECT_WRITE_LEASE:
         world_write(w, url, f->text);
         w->n_lease_files++;
+        break;
+    case EFFECT_SEND_LEASE:
+        put = *f;
+        put.args[2] = f->text;
+        w->n_lease_files++;
+        world_send(w, &put);
         break;
     case EFFECT_REMOVE:
         world_remove(w, url);

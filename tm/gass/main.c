@@ -19,7 +19,7 @@ enum {
     SECOND_MS = 1000,
     ABANDONED_MAX = 64,
     FEATURES = KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL | KIT_PROGRESS |
-               KIT_CREDENTIAL,
+               KIT_CREDENTIAL | KIT_TAIL_INLINE,
 };
 
 struct gass {
