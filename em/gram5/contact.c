@@ -60,7 +60,7 @@ static bool is_job(const char *text, size_t len)
         if (!isalnum((unsigned char)text[i]) && !strchr("-._:/", text[i]))
             return false;
     const char *host = text + SCHEME_LENGTH;
-    size_t n = strcspn(host, ":/");
+    size_t n = strcspn(host, ":/#");
     return n > 0 && host[n] == ':' && memchr(host + n, '/', len - SCHEME_LENGTH - n);
 }
 

@@ -36,6 +36,7 @@ static void what_is_no_contact_is_refused(void **state)
         "#h",
         "http://h:1/2/3/#h",
         "https://h/2/3/#h",
+        "https://h#g:1/2/3/",
         "https://:1/2/3/#h",
         "https://h:1#h",
         "https://h:1/2\"3/#h",
