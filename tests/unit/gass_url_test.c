@@ -69,6 +69,8 @@ static void what_could_be_a_command_or_lead_elsewhere_is_refused(void **state)
         "gsiftp://h/a/../b",
         "gsiftp://h/..",
         "gsiftp://h/~bob/x",
+        "gsiftp://h//~bob/x",
+        "gsiftp://h/./~bob/x",
         "gsiftp://h/a\r\nDELE b",
         "gsiftp://h/a\nb",
         "gsiftp://h/a\x7f",

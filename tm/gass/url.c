@@ -70,8 +70,6 @@ static int parse_path(const char *path, char **ret, const char *url, struct gw_e
 {
     struct buf out = BUF_INIT;
     int r = 0;
-    if (path[1] == '~' && path[2] && path[2] != '/')
-        r = gw_err_set(err, GW_EINVAL, "\"%s\": only /~/, the account's own home, is served", url);
     while (r == 0 && *path) {
         path += strspn(path, "/");
         size_t len = strcspn(path, "/");
@@ -85,6 +83,8 @@ static int parse_path(const char *path, char **ret, const char *url, struct gw_e
     }
     if (r == 0 && out.len == 0)
         r = gw_err_set(err, GW_EINVAL, "\"%s\" names no file", url);
+    if (r == 0 && out.data[1] == '~' && out.data[2] && out.data[2] != '/')
+        r = gw_err_set(err, GW_EINVAL, "\"%s\": only /~/, the account's own home, is served", url);
     if (r == 0 && out.len > PATH_BYTES_MAX)
         r = gw_err_set(err, GW_EINVAL, "a path of %zu bytes is too long", out.len);
     if (r == 0)
