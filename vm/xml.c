@@ -1,13 +1,27 @@
 #include "vm/xml.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
-/* XML 1.0 has no way to write most control characters; they and broken UTF-8 do not come this far
- * in paths that the host made itself, and become "?" in the title, where they do not matter. */
+/* U+FFFE and U+FFFF, in UTF-8. */
+static bool is_no_character(const char *p)
+{
+    return strncmp(p, "\xef\xbf\xbe", 3) == 0 || strncmp(p, "\xef\xbf\xbf", 3) == 0;
+}
+
+/* XML 1.0 has no way to write most control characters and the two that are none; they and broken
+ * UTF-8 do not come this far in paths that the host made itself, and become "?" in the title, where
+ * they do not matter. */
 static void put_escaped(struct buf *out, const char *text)
 {
     for (const char *p = text; *p; p++) {
+        if (is_no_character(p)) {
+            buf_putc(out, '?');
+            p += 2;
+            continue;
+        }
         switch (*p) {
         case '&':
             buf_puts(out, "&amp;");

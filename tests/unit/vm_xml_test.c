@@ -69,11 +69,27 @@ static void the_format_of_the_base_is_always_said(void **state)
     buf_clear(&got);
 }
 
+static void what_xml_has_no_form_for_becomes_a_question_mark(void **state)
+{
+    (void)state;
+    struct vm_conf c = conf();
+    struct vm_files f = files();
+    struct image base = {IMAGE_RAW, 1 << 30};
+    struct buf got = BUF_INIT;
+    c.name = TEXT("a\xef\xbf\xbe"
+                  "b\xef\xbf\xbf"
+                  "c\x01\xef\xbf\xbd");
+    vm_xml(&c, &base, &f, &got);
+    assert_non_null(strstr(got.data, "<title>a?b?c?\xef\xbf\xbd</title>"));
+    buf_clear(&got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_document_is_the_golden_file),
         cmocka_unit_test(the_format_of_the_base_is_always_said),
+        cmocka_unit_test(what_xml_has_no_form_for_becomes_a_question_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
