@@ -58,6 +58,7 @@ static int run(struct gw *gw, const struct gw_logs *l, uint64_t *offset, int *re
         bool is_good = base64_decode(text, strlen(text), &data);
         json_decref(line);
         if (!is_good) {
+            buf_clear(&data);
             connection_drop(gw);
             return gw_err_set(err, GW_EPROTO, "gwd at %s sent output that is not base 64",
                               gw->socket);
