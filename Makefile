@@ -118,6 +118,9 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c)
 ifndef HAVE_GLOBUS
 FUZZ_TARGETS := $(filter-out gram gass,$(FUZZ_TARGETS))
 endif
+ifndef HAVE_LDAP
+FUZZ_TARGETS := $(filter-out glue,$(FUZZ_TARGETS))
+endif
 FUZZERS := $(FUZZ_TARGETS:%=$(B)/fuzz/%)
 FUZZ_OBJECTS := $(FUZZ_TARGETS:%=$(B)/obj/tests/fuzz/%_fuzz.o)
 UNIT_TESTS += $(B)/tests/fuzz_test
