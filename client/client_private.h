@@ -5,7 +5,12 @@
 #include "client/gw.h"
 #include "lib/buf.h"
 
-enum { LINE_MAX_BYTES = 16 << 20, BACKLOG_MAX_BYTES = 64 << 20, SEND_AT_BYTES = 32768 };
+enum {
+    LINE_MAX_BYTES = 16 << 20, /* that is read */
+    REQUEST_MAX_BYTES = 4 << 20,
+    BACKLOG_MAX_BYTES = 64 << 20,
+    SEND_AT_BYTES = 32768
+};
 
 /* A line that came before anyone asked for it. */
 struct line {

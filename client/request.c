@@ -10,11 +10,11 @@ int64_t request_end(struct gw *gw, size_t from, const char *op, struct gw_err *e
 {
     buf_putc(&gw->out, '\n');
     size_t len = gw->out.len - from;
-    if (len <= LINE_MAX_BYTES)
+    if (len <= REQUEST_MAX_BYTES)
         return ++gw->last_id;
     buf_cut(&gw->out, from);
     return gw_err_set(err, GW_EINVAL, "%s: the request has %zu bytes; at most %d are allowed", op,
-                      len, LINE_MAX_BYTES);
+                      len, REQUEST_MAX_BYTES);
 }
 
 int64_t gw_start(struct gw *gw, const char *op, json_t *fields, struct gw_err *err)
@@ -174,20 +174,56 @@ int gw_next(struct gw *gw, int64_t id, int64_t timeout_ms, json_t **ret_line, st
     return 1;
 }
 
-int gw_wish(struct gw *gw, const char *wish, const uint64_t *ids, size_t n, uint64_t array,
-            bool is_hard, json_t **ret_answer, struct gw_err *err)
+static int wish_once(struct gw *gw, const char *wish, const uint64_t *ids, size_t n, uint64_t array,
+                     bool is_hard, json_t **ret_answer, struct gw_err *err)
 {
     json_t *fields = json_pack("{ss sb}", "wish", wish, "hard", (int)is_hard);
-    struct gw_err why = {0};
     if (array)
         json_object_set_new(fields, "array", json_integer((json_int_t)array));
     else
         json_object_set_new(fields, "ids", gw_ids(ids, n));
-    int r = gw_request(gw, "wish", fields, ret_answer, &why);
+    return gw_request(gw, "wish", fields, ret_answer, err);
+}
+
+/* Append what another answer has; taken over. */
+static void add_answer(json_t *all, json_t *answer)
+{
+    const char *name;
+    json_t *list;
+    json_object_foreach(answer, name, list)
+    {
+        if (json_is_array(list) && json_is_array(json_object_get(all, name)))
+            json_array_extend(json_object_get(all, name), list);
+    }
+    json_decref(answer);
+}
+
+int gw_wish(struct gw *gw, const char *wish, const uint64_t *ids, size_t n, uint64_t array,
+            bool is_hard, json_t **ret_answer, struct gw_err *err)
+{
+    enum { AT_ONCE = 50000 }; /* a request has a limit, and is one step of the daemon */
+    struct gw_err why = {0};
+    json_t *all = NULL, *answer = NULL;
+    size_t at = 0;
+    int r;
+    do {
+        size_t part = n - at < AT_ONCE ? n - at : AT_ONCE;
+        r = wish_once(gw, wish, ids + at, part, array, is_hard, &answer, &why);
+        at += part;
+        if (r == 0 && !all)
+            all = answer;
+        else if (r == 0)
+            add_answer(all, answer);
+    } while (r == 0 && at < n);
+    if (r == 0) {
+        *ret_answer = all;
+        return 0;
+    }
+    json_decref(all);
     if (r == -GW_EUNAVAIL && gw->fd < 0)
         return gw_err_set(
             err, GW_EUNAVAIL,
             "%s: it is unknown what was done; gwps shows it, and asking again does no harm",
             why.text);
-    return r < 0 ? gw_err_set(err, (enum gw_errc)why.code, "%s", why.text) : r;
+    return gw_err_set(err, (enum gw_errc)why.code, "%s", why.text);
 }

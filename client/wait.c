@@ -218,10 +218,11 @@ static void take_event(struct waiter *s, const json_t *event)
 
 static int start_watch(struct waiter *s, int64_t from, struct gw_err *err)
 {
+    enum { NAMED_MAX = 100000 }; /* of more than these all events are read: a request has a limit */
     json_t *fields = json_pack("{sI}", "from", (json_int_t)from);
     if (s->w->array) {
         json_object_set_new(fields, "array", json_integer((json_int_t)s->w->array));
-    } else {
+    } else if (s->n <= NAMED_MAX) {
         json_t *ids = json_array();
         for (size_t i = 0; i < s->n; i++)
             json_array_append_new(ids, json_integer((json_int_t)s->items[i].id));

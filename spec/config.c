@@ -58,7 +58,11 @@ static const struct row rows[] = {
     {"LOG_LEVEL", ROW_TEXT, "info", AT(log_level), 0, 0,
      "least level that is logged: debug, info, warn, error"},
     {"ADMIN_GROUP", ROW_TEXT, "", AT(admin_group), 0, 0,
-     "members administer this daemon, as root and its own user do"},
+     "members administer this daemon, as root and its own user do; a process counts by the groups "
+     "that it has, not by those of its user"},
+    {"VISIBILITY", ROW_TEXT, "all", AT(visibility), 0, 0,
+     "what users see of each other's jobs: all: where they are, but nothing of their templates, "
+     "files and output; user: nothing. Administrators see everything"},
     {"DISCOVERY_INTERVAL", ROW_DURATION, "300", AT(discovery_s), 1, NO_LIMIT,
      "how often drivers are asked which hosts there are"},
     {"MONITORING_INTERVAL", ROW_DURATION, "180", AT(monitoring_s), 1, NO_LIMIT,
@@ -67,6 +71,12 @@ static const struct row rows[] = {
      "how often they are asked about running jobs, beside what they tell by themselves"},
     {"NUMBER_OF_JOBS", ROW_COUNT, "0", AT(jobs_max), 0, NO_LIMIT,
      "most unfinished jobs, tasks of arrays counted; 0: no limit"},
+    {"MAX_JOBS_USER", ROW_COUNT, "0", AT(jobs_max_user), 0, NO_LIMIT,
+     "of these, most of one user; 0: no limit"},
+    {"MAX_TEMPLATES_USER", ROW_SIZE, "256M", AT(templates_max_user), 0, 0,
+     "most bytes of templates that differ, of one user's jobs in the listing; 0: no limit"},
+    {"MAX_CONNECTIONS_USER", ROW_COUNT, "1024", AT(connections_user), 1, NO_LIMIT,
+     "most connections of one user; never more than half of all that there can be"},
     {"TASKS_PER_ARRAY", ROW_COUNT, "1000000", AT(array_max), 1, 100000000,
      "most tasks of one array"},
     {"DISPATCH_CHUNK", ROW_COUNT, "0", AT(dispatch_chunk), 0, NO_LIMIT,
@@ -83,7 +93,8 @@ static const struct row rows[] = {
     {"ARCHIVE_RETENTION", ROW_DURATION, "0", AT(archive_retention_s), 0, NO_LIMIT,
      "how long the archive keeps a job; 0: for ever"},
     {"CANCEL_RETRY", ROW_DURATION, "30", AT(cancel_retry_s), 1, NO_LIMIT,
-     "a cancel is repeated so often until the site confirms it"},
+     "a cancel is repeated after so long until the site confirms it; the pause doubles, up to "
+     "BACKOFF_MAX"},
     {"RETRY_INTERVAL", ROW_DURATION, "5", AT(retry_s), 1, NO_LIMIT,
      "first pause before something that failed is tried again; it doubles"},
     {"BACKOFF_MAX", ROW_DURATION, "10m", AT(backoff_max_s), 1, NO_LIMIT, "longest such pause"},
@@ -217,6 +228,9 @@ static int check_words(const struct row *row, const char *text, struct gw_err *e
     if (strcmp(row->name, "SOCKET") == 0 && strlen(text) > SOCKET_NAME_MAX)
         return gw_err_set(err, GW_EINVAL, "a socket's name has at most %d bytes, this one %zu",
                           SOCKET_NAME_MAX, strlen(text));
+    if (strcmp(row->name, "VISIBILITY") == 0 && strcmp(text, "all") != 0 &&
+        strcmp(text, "user") != 0)
+        return gw_err_set(err, GW_EINVAL, "\"%s\" is not one of all, user", text);
     if (strcmp(row->name, "LOG_LEVEL") != 0)
         return 0;
     for (size_t i = 0; i < GW_COUNT(levels); i++)

@@ -3,7 +3,8 @@
  *
  *   turn.c      the turn: step, append, sync, effects
  *   driver.c    driver processes; driver_line.c their lines; driver_user.c those of users
- *   server.c    clients' connections; ops*.c what they may ask; view*.c how it is shown
+ *   server.c    clients connect; connection.c their lines; peer.c who they are
+ *   ops*.c      what they may ask; view*.c how it is shown; sight.c to whom
  *   watch.c     events for those who watch; logs.c payload output for those who follow
  *   statedir.c  the state as it is read at the start
  *   archiving.c finished jobs on their way out of the state
@@ -58,9 +59,13 @@ struct daemon {
     uint64_t round; /* of the loop */
     struct user *users;
     uint64_t next_connection;
-    size_t n_connections;
+    size_t n_connections, connections_max;
+    unsigned n_accepted;    /* in this round; */
+    bool is_accept_waiting; /* one more waits for the next */
+    uint64_t looked_after_ms;
 
     struct watch *watches, *filtered; /* of all events; of some jobs */
+    struct watch *catching_up;        /* not yet at the last event */
     struct watched *watched;          /* jobs that others watch, by id */
     struct log_stream *logs;
     uint64_t next_log;
@@ -133,11 +138,15 @@ void connection_send_shared(struct connection *c, struct shared_text *text);
 
 struct asker connection_asker(const struct connection *c, json_int_t id);
 bool connection_is_full(const struct connection *c); /* it has much to read yet */
+/* It is not, and its user's time in this round is not over. */
+bool connection_may_go_on(struct connection *c);
 struct daemon *connection_daemon(const struct connection *c);
 gid_t connection_gid(const struct connection *c);
 const char *connection_user(const struct connection *c); /* the name; digits when it has none */
-/* watch.c and logs.c are told of its end; one that watches has to read. */
-void connection_has_streams(struct connection *c, bool is_watching);
+/* One more watch or log of it: watch.c and logs.c are told of its end; one that watches has to
+ * read. False: it, or its user, has too many; it was told. */
+bool connection_take_stream(struct connection *c, json_int_t id, bool is_watching);
+void connection_drop_stream(struct connection *c);
 /* Warnings about a submission wait here for its answer; taken once. */
 void connection_note_warnings(struct connection *c, json_int_t id, json_t *diagnostics);
 json_t *connection_take_warnings(struct connection *c, json_int_t id);
@@ -147,19 +156,32 @@ void ops_free(void); /* after the loop has ended */
 void ops_serve(struct connection *c, json_t *request);
 void ops_reply(struct daemon *d, const struct asker *asker, const struct reply *reply);
 
-/* view.c: JSON text, appended. `name`: of the member; NULL: an element, or the whole text. */
+/* sight.c */
+enum sight {
+    SIGHT_NONE,    /* as if it did not exist */
+    SIGHT_OUTSIDE, /* where it is, not what it is made of */
+    SIGHT_FULL
+};
+enum sight connection_sight(const struct connection *c,
+                            uint64_t owner); /* of jobs of user `owner` */
+/* Whose job it is, or was; false: there is none of that id. */
+bool job_owner(struct daemon *d, uint64_t job, uint64_t *ret_uid);
+
+/* view*.c: JSON text, appended. `name`: of the member; NULL: an element, or the whole text. `sight`
+ * is not SIGHT_NONE. */
 #define VIEW_ALL UINT64_MAX
 uint64_t view_member(const char *name); /* a job's member, for `wanted`; 0: there is none */
 void view_job(const struct daemon *d, const struct job *j, uint64_t index, uint64_t wanted,
-              struct buf *out);
+              enum sight sight, struct buf *out);
+void view_strip(json_t *job); /* what a whole one has beyond SIGHT_OUTSIDE */
 void view_history(const struct daemon *d, const struct job *j, uint64_t index, const char *name,
-                  struct buf *out);
+                  enum sight sight, struct buf *out);
 /* With `places`: only those of its queues, with rank and free slots. For whom it rests is told to
  * them, and to administrators. */
 void view_host(const struct daemon *d, const struct host *h, const struct match_place *places,
                size_t n, const struct asker *asker, struct buf *out);
-void view_users(const struct daemon *d, struct buf *out);    /* "users":[...] */
-void view_event(const struct event *ev, struct buf *out);    /* "event":{...} */
+void view_users(const struct connection *c, struct buf *out); /* "users":[...]; those it may see */
+void view_event(const struct event *ev, enum sight sight, struct buf *out); /* "event":{...} */
 const char *view_state(const struct job *j, uint64_t index); /* GridWay's four letters */
 void view_reason(struct buf *out, const char *name, const char *code, enum blame blame,
                  const char *message);
@@ -178,6 +200,9 @@ void watch_add(struct connection *c, json_int_t id, json_t *request);
 void watch_remove(struct connection *c, json_int_t id);
 void watch_gone(struct daemon *d, const struct connection *c);
 void watch_turn(struct daemon *d, const struct output *out); /* the events that are now on disk */
+/* Once in a round: old events for those who asked for them; is there more to do? */
+void watch_go_on(struct daemon *d);
+bool watch_has_more(const struct daemon *d);
 
 /* logs.c */
 #define LOGS_REF_JOB UINT64_MAX /* task_ref.job of a TAIL request */

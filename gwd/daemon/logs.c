@@ -52,6 +52,7 @@ static void destroy(struct daemon *d, struct log_stream *s)
 {
     struct task_ref ref = {.job = LOGS_REF_JOB, .task = s->serial};
     DL_DELETE(d->logs, s);
+    connection_drop_stream(s->connection);
     if (s->tm)
         request(d, s, "END", NULL, NULL, NULL);
     driver_release(d, ref);
@@ -305,7 +306,6 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
     const char *name = json_string_value(json_object_get(request, "stream"));
     bool is_stderr = name && strcmp(name, "stderr") == 0;
     struct job *j = state_job_of(engine_state(d->engine), job);
-    struct asker asker = connection_asker(c, id);
     if (name && !is_stderr && strcmp(name, "stdout") != 0) {
         connection_error(c, id, GW_EINVAL, "stream is stdout or stderr", NULL);
         return;
@@ -313,13 +313,16 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
     uint64_t owner = j ? j->spec->owner.uid : 0;
     char *archived =
         j ? NULL : archived_stream(d, job, is_stderr ? STREAM_STDERR : STREAM_STDOUT, &owner);
-    if (!j && !archived) {
-        connection_error(c, id, GW_ENOENT, "no such job", NULL);
+    enum sight sight = j || archived ? connection_sight(c, owner) : SIGHT_NONE;
+    if (sight != SIGHT_FULL) {
+        free(archived);
+        connection_error(c, id, sight == SIGHT_NONE ? GW_ENOENT : GW_EPERM,
+                         sight == SIGHT_NONE ? "no such job" : "the job belongs to another user",
+                         NULL);
         return;
     }
-    if (asker.uid != owner && !asker.is_admin) {
+    if (!connection_take_stream(c, id, false)) {
         free(archived);
-        connection_error(c, id, GW_EPERM, "the job belongs to another user", NULL);
         return;
     }
     struct log_stream *s = xcalloc(1, sizeof *s);
@@ -337,7 +340,6 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
     if (!settings_launcher(d->settings))
         s->path = xasprintf("%s/log.%" PRIu64, settings_engine(d->settings)->spool, s->serial);
     DL_APPEND(d->logs, s);
-    connection_has_streams(c, false);
     advance(d, s);
 }
 

@@ -117,7 +117,7 @@ static void serve_status(struct connection *c, json_int_t id, json_t *request)
 static void serve_users(struct connection *c, json_int_t id, json_t *request)
 {
     (void)request;
-    view_users(connection_daemon(c), connection_answer(c, id));
+    view_users(c, connection_answer(c, id));
     connection_answer_end(c);
 }
 

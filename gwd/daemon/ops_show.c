@@ -19,6 +19,7 @@ enum {
 };
 
 struct listing {
+    const struct connection *c;
     struct daemon *d;
     struct buf *out;
     const char *user, *states, *host;
@@ -30,8 +31,8 @@ struct listing {
     unsigned looked;
     int64_t end_us;
     size_t begin;                /* where in `out` it began */
-    const struct job_spec *spec; /* the last that was compared with `user` */
-    bool is_users;
+    const struct job_spec *spec; /* the last that was looked at: */
+    enum sight sight;            /* its jobs, SIGHT_NONE when they are not `user`'s */
 };
 
 static bool state_is_wanted(const char *letters, const char *state)
@@ -47,14 +48,15 @@ static bool state_is_wanted(const char *letters, const char *state)
     return false;
 }
 
-/* Equal submissions share their spec, and follow each other: one comparison serves them all. */
-static bool is_users(struct listing *l, const struct job_spec *spec)
+/* Equal submissions share their spec, and follow each other: one look serves them all. */
+static enum sight sight_of(struct listing *l, const struct job_spec *spec)
 {
-    if (l->user && l->spec != spec) {
+    if (l->spec != spec) {
+        bool is_users = !l->user || strcmp(spec->owner.user, l->user) == 0;
         l->spec = spec;
-        l->is_users = strcmp(spec->owner.user, l->user) == 0;
+        l->sight = is_users ? connection_sight(l->c, spec->owner.uid) : SIGHT_NONE;
     }
-    return !l->user || l->is_users;
+    return l->sight;
 }
 
 static bool is_wanted(const struct listing *l, const struct job *j, uint64_t index)
@@ -75,16 +77,17 @@ static bool is_over_time(struct listing *l)
 
 static void add_task(struct listing *l, const struct job *j, uint64_t index)
 {
-    if (!is_users(l, j->spec) || !is_wanted(l, j, index))
+    enum sight sight = sight_of(l, j->spec);
+    if (sight == SIGHT_NONE || !is_wanted(l, j, index))
         return;
     l->n++;
-    view_job(l->d, j, index, l->wanted, l->out);
+    view_job(l->d, j, index, l->wanted, sight, l->out);
 }
 
 static void add_job(struct listing *l, const struct job *j, uint64_t after)
 {
     uint64_t i = after < j->id ? 0 : after - j->id + 1;
-    if (i < j->tasks && !is_users(l, j->spec)) {
+    if (i < j->tasks && sight_of(l, j->spec) == SIGHT_NONE) {
         l->next = j->id + j->tasks - 1;
         l->is_cut = is_over_time(l);
         return;
@@ -101,25 +104,44 @@ static void add_job(struct listing *l, const struct job *j, uint64_t after)
     }
 }
 
-/* One that has left the live state in the time of an earlier version; NULL when there is none. */
-static json_t *archived_text(struct daemon *d, uint64_t id, bool wants_history)
+/* One that has left the live state in the time of an earlier version, and its attempts; false when
+ * there is none that this client may see. */
+static bool archived_text(const struct connection *c, uint64_t id, json_t **ret_job,
+                          json_t **ret_history)
 {
-    char *job = NULL, *history = NULL;
-    if (store_find_archived_text(d->store, id, &job, &history, NULL) != 1)
-        return NULL;
-    json_t *o = json_loads(wants_history ? history : job, 0, NULL);
-    free(job);
-    free(history);
-    return o;
+    char *job_text = NULL, *history_text = NULL;
+    if (store_find_archived_text(connection_daemon(c)->store, id, &job_text, &history_text, NULL) !=
+        1)
+        return false;
+    json_t *job = json_loads(job_text, 0, NULL), *history = json_loads(history_text, 0, NULL);
+    json_t *uid = json_object_get(job, "uid");
+    enum sight sight = SIGHT_NONE;
+    if (json_is_integer(uid))
+        sight = connection_sight(c, (uint64_t)json_integer_value(uid));
+    free(job_text);
+    free(history_text);
+    if (sight == SIGHT_NONE || !history) {
+        json_decref(job);
+        json_decref(history);
+        return false;
+    }
+    if (sight == SIGHT_OUTSIDE) {
+        view_strip(job);
+        json_array_clear(history);
+    }
+    *ret_job = job;
+    *ret_history = history;
+    return true;
 }
 
 static bool add_archived_text(struct listing *l, uint64_t id)
 {
-    json_t *o = archived_text(l->d, id, false), *v;
+    json_t *o, *history, *v;
     const char *name;
     void *next;
-    if (!o)
+    if (!archived_text(l->c, id, &o, &history))
         return false;
+    json_decref(history);
     json_object_foreach_safe(o, next, name, v)
     {
         if (l->wanted != VIEW_ALL && !(view_member(name) & l->wanted))
@@ -138,10 +160,11 @@ static bool add_archived(struct listing *l, uint64_t id)
     state_init(&past);
     bool is_there = store_find_archived(l->d->store, id, &past, NULL) == 1;
     const struct job *j = is_there ? state_job_of(&past, id) : NULL;
-    if (j)
-        view_job(l->d, j, id - j->id, l->wanted, l->out);
+    enum sight sight = j ? connection_sight(l->c, j->spec->owner.uid) : SIGHT_NONE;
+    if (sight != SIGHT_NONE)
+        view_job(l->d, j, id - j->id, l->wanted, sight, l->out);
     state_clear(&past);
-    return is_there || add_archived_text(l, id);
+    return is_there ? sight != SIGHT_NONE : add_archived_text(l, id);
 }
 
 static bool add_by_id(struct listing *l, uint64_t id)
@@ -149,6 +172,8 @@ static bool add_by_id(struct listing *l, uint64_t id)
     struct job *j = state_job_of(engine_state(l->d->engine), id);
     if (!j)
         return add_archived(l, id);
+    if (connection_sight(l->c, j->spec->owner.uid) == SIGHT_NONE)
+        return false;
     add_task(l, j, id - j->id);
     return true;
 }
@@ -202,7 +227,8 @@ static uint64_t wanted_members(struct connection *c, json_int_t id, const json_t
 
 static void listing_init(struct listing *l, struct connection *c, json_t *request, uint64_t wanted)
 {
-    *l = (struct listing){.d = connection_daemon(c),
+    *l = (struct listing){.c = c,
+                          .d = connection_daemon(c),
                           .user = asked_text(request, "user"),
                           .states = asked_text(request, "state"),
                           .host = asked_text(request, "host"),
@@ -237,6 +263,8 @@ void ops_jobs(struct connection *c, json_int_t id, json_t *request)
     listing_init(&l, c, request, wanted);
     struct state *s = engine_state(l.d->engine);
     struct job *array = array_id && !ids ? state_array(s, array_id) : NULL;
+    if (array && connection_sight(c, array->spec->owner.uid) == SIGHT_NONE)
+        array = NULL;
     size_t before = connection_line(c)->len;
     l.out = connection_answer(c, id);
     l.begin = l.out->len;
@@ -274,15 +302,16 @@ void ops_history(struct connection *c, json_int_t id, json_t *request)
     uint64_t job = (uint64_t)asked_int(request, "job", 0);
     struct job *j = state_job_of(engine_state(d->engine), job);
     struct state past;
-    json_t *text = NULL;
+    json_t *text = NULL, *history = NULL;
     state_init(&past);
     if (!j && store_find_archived(d->store, job, &past, NULL) == 1)
         j = state_job_of(&past, job);
-    if (j) {
-        view_history(d, j, job - j->id, "attempts", connection_answer(c, id));
+    enum sight sight = j ? connection_sight(c, j->spec->owner.uid) : SIGHT_NONE;
+    if (sight != SIGHT_NONE) {
+        view_history(d, j, job - j->id, "attempts", sight, connection_answer(c, id));
         connection_answer_end(c);
-    } else if ((text = archived_text(d, job, true))) {
-        connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", text));
+    } else if (!j && archived_text(c, job, &text, &history)) {
+        connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", history));
     } else {
         char *why;
         enum gw_errc code = archived_why_not(d, job, &why);
@@ -290,6 +319,7 @@ void ops_history(struct connection *c, json_int_t id, json_t *request)
         free(why);
     }
     json_decref(text);
+    json_decref(history);
     state_clear(&past);
 }
 
@@ -307,8 +337,11 @@ static void serve_match(struct connection *c, json_int_t id, uint64_t job)
 {
     struct daemon *d = connection_daemon(c);
     struct job *j = state_job_of(engine_state(d->engine), job);
-    if (!j) {
-        connection_error(c, id, GW_ENOENT, "no such job", NULL);
+    enum sight sight = j ? connection_sight(c, j->spec->owner.uid) : SIGHT_NONE;
+    if (sight != SIGHT_FULL) { /* the answer follows from its REQUIREMENTS */
+        connection_error(c, id, sight == SIGHT_NONE ? GW_ENOENT : GW_EPERM,
+                         sight == SIGHT_NONE ? "no such job" : "the job belongs to another user",
+                         NULL);
         return;
     }
     size_t n_hosts, n;

@@ -5,6 +5,7 @@
 #include "lib/num.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -163,6 +164,30 @@ static void submit_checked(struct connection *c, json_int_t id, json_t *request,
     free(credential);
 }
 
+/* Texts that are kept as long as the job. False: one is too long, and the client was told. */
+static bool texts_fit(struct connection *c, json_int_t id, json_t *request)
+{
+    static const struct {
+        const char *name;
+        size_t max;
+    } texts[] = {{"template", 1 << 20},
+                 {"home", PATH_MAX},
+                 {"file", PATH_MAX},
+                 {"credential", PATH_MAX},
+                 {"key", 255}};
+    for (size_t i = 0; i < GW_COUNT(texts); i++) {
+        size_t len = json_string_length(json_object_get(request, texts[i].name));
+        if (len <= texts[i].max)
+            continue;
+        char *text =
+            xasprintf("%s: at most %zu bytes; this has %zu", texts[i].name, texts[i].max, len);
+        connection_error(c, id, GW_EINVAL, text, NULL);
+        free(text);
+        return false;
+    }
+    return true;
+}
+
 void ops_submit(struct connection *c, json_int_t id, json_t *request)
 {
     const char *source = asked_text(request, "template"), *file = asked_text(request, "file");
@@ -170,6 +195,8 @@ void ops_submit(struct connection *c, json_int_t id, json_t *request)
     struct asker asker = connection_asker(c, id);
     json_int_t priority = asked_int(request, "priority", 0);
     const char *credential = asked_text(request, "credential");
+    if (!texts_fit(c, id, request))
+        return;
     if (credential && credential[0] != '/') {
         connection_error(c, id, GW_EINVAL, "a credential is the absolute path of a file", NULL);
         return;

@@ -122,6 +122,9 @@ static void fill_engine(struct settings *s, const char *libexec)
                                        .attempts_max = c->attempts_max,
                                        .jobs_max = c->jobs_max,
                                        .array_max = c->array_max,
+                                       .jobs_max_user = c->jobs_max_user,
+                                       .templates_max_user = c->templates_max_user,
+                                       .hides_others = strcmp(c->visibility, "user") == 0,
                                        .cancel_retry_us = us(c->cancel_retry_s),
                                        .retry_us = us(c->retry_s),
                                        .backoff_max_us = us(c->backoff_max_s),
@@ -252,6 +255,11 @@ const char *settings_launcher(const struct settings *s)
 const char *settings_admin_group(const struct settings *s)
 {
     return s->config->admin_group;
+}
+
+size_t settings_connections_user(const struct settings *s)
+{
+    return s->config->connections_user;
 }
 
 uint64_t settings_min_free_bytes(const struct settings *s)

@@ -91,6 +91,20 @@ const struct reason *engine_trouble(const struct engine *e, const struct job *j,
     return is_waiting && f->trouble.code ? &f->trouble : NULL;
 }
 
+void engine_kill(const struct engine *e, const struct job *j, const struct task *t,
+                 struct kill_progress *ret)
+{
+    struct attempt *a = task_attempt(t);
+    struct flight *f = a ? flight_find(e, (struct task_ref){j->id, t->index, a->number}) : NULL;
+    *ret = (struct kill_progress){0};
+    if (!f)
+        return;
+    ret->asked = f->cancels;
+    ret->said = f->cancel_said.code || f->cancel_said.text ? &f->cancel_said : NULL;
+    if (f->step == STEP_IDLE && !f->is_parked)
+        ret->driver = t->phase == PHASE_WRAPPER ? a->em : a->tm;
+}
+
 /* What is under way gets its flight and idles until its driver comes up. The spool is empty. */
 static void start(struct engine *e, const struct input *in)
 {

@@ -208,7 +208,9 @@ struct engine_config {
     const char *vm_uri;  /* libvirt URI for gwvm */
     struct match_limits limits;
     uint64_t attempts_max;
-    uint64_t jobs_max;  /* unfinished tasks; 0: no limit */
+    uint64_t jobs_max;                          /* unfinished tasks; 0: no limit */
+    uint64_t jobs_max_user, templates_max_user; /* the same of one user; bytes of his templates */
+    bool hides_others;  /* another user's job is answered as one that does not exist */
     uint64_t array_max; /* tasks of one array */
     int64_t cancel_retry_us, retry_us, backoff_max_us, poll_us, lease_margin_us, retention_us;
     int64_t discovery_us, monitoring_us;
@@ -284,6 +286,15 @@ uint64_t engine_user_running(const struct engine *e, uint64_t uid); /* attempts 
  * try of what failed. NULL: it goes on. */
 const struct reason *engine_trouble(const struct engine *e, const struct job *j,
                                     const struct task *t);
+
+/* How far the end of an attempt under way is that was wished gone. */
+struct kill_progress {
+    unsigned asked;            /* how often the site was, since the daemon started */
+    const struct reason *said; /* what it last said instead of doing it; NULL: nothing */
+    const char *driver;        /* which has to be up first; NULL: all are */
+};
+void engine_kill(const struct engine *e, const struct job *j, const struct task *t,
+                 struct kill_progress *ret);
 
 /* Bytes of the copies under way, or done in this phase, whose size is known; false when none is. */
 bool engine_transfer(const struct engine *e, const struct job *j, const struct task *t,

@@ -86,15 +86,17 @@ struct flight {
     char *image_key;       /* of the image cache; "" when the image is not cached */
     enum em_state em;
     struct status_report status;
-    uint64_t timer;          /* generation: older timers of this flight mean nothing */
-    bool may_be_submitted;   /* a SUBMIT was sent, now or before a restart */
-    bool has_spool;          /* bare: its description was written there */
-    bool is_tm_open;         /* START was sent, END was not answered */
-    int64_t unknown_mono_us; /* since when its fate is unknown, on our clock */
-    uint64_t lost_seq;       /* lease files from this number on name it as lost */
-    bool is_parked;          /* STEP_IDLE until its owner's credential is good again */
-    struct reason trouble;   /* what it last waited for, parked or backing off */
-    unsigned parks;          /* in a row for a credential that looks good from here */
+    uint64_t timer;            /* generation: older timers of this flight mean nothing */
+    bool may_be_submitted;     /* a SUBMIT was sent, now or before a restart */
+    bool has_spool;            /* bare: its description was written there */
+    bool is_tm_open;           /* START was sent, END was not answered */
+    int64_t unknown_mono_us;   /* since when its fate is unknown, on our clock */
+    uint64_t lost_seq;         /* lease files from this number on name it as lost */
+    bool is_parked;            /* STEP_IDLE until its owner's credential is good again */
+    struct reason trouble;     /* what it last waited for, parked or backing off */
+    unsigned parks;            /* in a row for a credential that looks good from here */
+    unsigned cancels;          /* of the execution driver, since the daemon started */
+    struct reason cancel_said; /* what it answered, when that was a refusal */
     struct flight *leased_prev, *leased_next; /* of those with a lease */
     UT_hash_handle hh;
 };

@@ -60,6 +60,7 @@ void flight_destroy(struct engine *e, struct flight *f)
     copies_clear(&f->copies);
     reason_clear(&f->failure);
     reason_clear(&f->trouble);
+    reason_clear(&f->cancel_said);
     status_report_clear(&f->status);
     free(f->image_key);
     free(f);

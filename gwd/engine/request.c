@@ -46,6 +46,45 @@ static bool parameters_fit(const struct submission *sub)
            !__builtin_add_overflow(sub->start, last, &last);
 }
 
+static bool texts_are_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Is it what the key was given with? What may be changed afterwards does not count. */
+static bool is_same(const struct job *j, const struct submission *sub)
+{
+    const struct job_spec *spec = j->spec;
+    return strcmp(spec->source, sub->source) == 0 && strcmp(spec->home, sub->home) == 0 &&
+           texts_are_equal(spec->owner.credential, sub->owner.credential) &&
+           j->tasks == sub->tasks && (j->array_id != 0) == sub->is_array &&
+           j->array_start == sub->start && j->array_increment == sub->increment &&
+           j->priority == sub->priority;
+}
+
+/* What the submitter himself has too much of; true: he was told. */
+static bool is_over_limit(struct engine *e, const struct input *in)
+{
+    const struct submission *sub = in->submit;
+    const struct engine_config *c = e->config;
+    const struct user_record *user = state_user_record(&e->state, sub->owner.user);
+    uint64_t unfinished = user ? user->unfinished : 0, bytes = user ? user->template_bytes : 0;
+    if (c->jobs_max_user && unfinished + sub->tasks > c->jobs_max_user)
+        reply_error(e, &in->asker, GW_ENOSPC,
+                    "MAX_JOBS_USER allows %" PRIu64
+                    " unfinished jobs of one user; you have %" PRIu64,
+                    c->jobs_max_user, unfinished);
+    else if (c->templates_max_user && bytes > c->templates_max_user)
+        reply_error(e, &in->asker, GW_ENOSPC,
+                    "MAX_TEMPLATES_USER allows %" PRIu64
+                    " bytes of templates of one user; those of your jobs have %" PRIu64
+                    ", until finished ones leave the listing",
+                    c->templates_max_user, bytes);
+    else
+        return false;
+    return true;
+}
+
 void request_submit(struct engine *e, const struct input *in)
 {
     const struct submission *sub = in->submit;
@@ -53,7 +92,12 @@ void request_submit(struct engine *e, const struct input *in)
     uint64_t array_max = c->array_max && c->array_max < UINT32_MAX ? c->array_max : UINT32_MAX;
     char *key = stored_key(sub);
     struct job *known = key ? state_job_by_key(&e->state, key) : NULL;
-    if (known) {
+    if (known && !is_same(known, sub)) {
+        reply_error(e, &in->asker, GW_EEXIST,
+                    "this submission key was given before, with another template or other options, "
+                    "and made job %" PRIu64 "; a new job needs a new key",
+                    known->id);
+    } else if (known) {
         reply_submitted(e, in, known);
     } else if (sub->tasks == 0 || sub->tasks > array_max) {
         reply_error(e, &in->asker, GW_EINVAL, "%" PRIu64 " tasks; an array has 1 to %" PRIu64,
@@ -67,7 +111,7 @@ void request_submit(struct engine *e, const struct input *in)
         reply_error(e, &in->asker, GW_ENOSPC,
                     "NUMBER_OF_JOBS allows %" PRIu64 " unfinished jobs; there are %" PRIu64,
                     c->jobs_max, n_unfinished(&e->state));
-    } else {
+    } else if (!is_over_limit(e, in)) {
         struct event ev = {.kind = EV_JOB_SUBMITTED,
                            .job = e->state.next_job,
                            .tasks = sub->tasks,
@@ -213,12 +257,26 @@ static void wish_waiting(struct engine *e, struct job *j, uint64_t task, enum wi
     accept(r, id, true);
 }
 
+static bool may_wish(const struct input *in, const struct job *j)
+{
+    return in->asker.uid == j->spec->owner.uid || in->asker.is_admin;
+}
+
+/* Where others are hidden, as if there were none. */
+static void refuse_others(const struct engine *e, struct reply *r, uint64_t id, const char *what)
+{
+    char *text = e->config->hides_others ? xasprintf("no such %s", what)
+                                         : xasprintf("the %s belongs to another user", what);
+    refuse(r, id, e->config->hides_others ? GW_ENOENT : GW_EPERM, text);
+    free(text);
+}
+
 static void wish_one(struct engine *e, const struct input *in, struct job *j, uint64_t task,
                      struct reply *r)
 {
     uint64_t id = j->id + task;
-    if (in->asker.uid != j->spec->owner.uid && !in->asker.is_admin) {
-        refuse(r, id, GW_EPERM, "the job belongs to another user");
+    if (!may_wish(in, j)) {
+        refuse_others(e, r, id, "job");
         return;
     }
     switch (in->wish.wish) {
@@ -239,9 +297,8 @@ static void wish_one(struct engine *e, const struct input *in, struct job *j, ui
 /* A whole array: its untouched tasks by one event, whatever their number. */
 static void wish_array(struct engine *e, const struct input *in, struct job *j, struct reply *r)
 {
-    bool may = in->asker.uid == j->spec->owner.uid || in->asker.is_admin;
-    if (!may) {
-        refuse(r, j->id, GW_EPERM, "the array belongs to another user");
+    if (!may_wish(in, j)) {
+        refuse_others(e, r, in->wish.array_id, "array");
         return;
     }
     uint64_t *under_way = NULL;

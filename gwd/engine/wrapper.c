@@ -336,8 +336,21 @@ void wrapper_answer(struct engine *e, struct flight *f, const struct input *in)
             take_state(e, f, in->answer.text);
         else
             failed_answer(e, f, in);
+    } else if (strcmp(verb, "CANCEL") == 0) {
+        /* It only says whether the request was taken; the end is told by CALLBACK or POLL. */
+        reason_clear(&f->cancel_said);
+        if (!in->answer.is_success)
+            reason_from_driver(&f->cancel_said, in->answer.text);
     }
-    /* CANCEL only says that the request was taken; the end is told by CALLBACK or POLL. */
+}
+
+/* Longer from time to time, for a site that does not get it done. */
+static int64_t cancel_pause_us(const struct engine *e, const struct flight *f)
+{
+    int64_t least = e->config->cancel_retry_us, most = e->config->backoff_max_us, pause = least;
+    for (unsigned i = 1; i < f->cancels && pause < most; i++)
+        pause *= 2;
+    return pause < most ? pause : most > least ? most : least;
 }
 
 /* The wish is on disk; it is repeated until the site says that the job is over. */
@@ -356,7 +369,8 @@ void wrapper_cancel(struct engine *e, struct flight *f)
     }
     if (!em_send(e, f, WRA_RUN, "CANCEL", NULL, NULL))
         return;
-    flight_timer(e, f, e->config->cancel_retry_us);
+    f->cancels++;
+    flight_timer(e, f, cancel_pause_us(e, f));
 }
 
 void wrapper_resume(struct engine *e, struct flight *f)

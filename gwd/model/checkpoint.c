@@ -59,6 +59,7 @@ void checkpoint_dump_task(const struct job *j, const struct task *t, checkpoint_
                           void *ctx)
 {
     struct event ev = {.kind = EV_CK_TASK,
+                       .at_us = t->wished_us,
                        .job = j->id,
                        .task = t->index,
                        .phase = t->phase,
@@ -150,8 +151,7 @@ static int load_job(struct state *s, const struct event *ev, struct gw_err *err)
     if (ev->flag) {
         j->is_rest_ended = true;
         j->rest_ended_us = ev->ended_us;
-        s->n_tasks[PHASE_PENDING] -= j->tasks;
-        s->n_tasks[PHASE_FAILED] += j->tasks;
+        state_count(s, j, j->tasks, PHASE_PENDING, PHASE_FAILED);
     }
     state_requeue(s, j);
     return 0;
@@ -170,6 +170,7 @@ static int load_task(struct state *s, const struct event *ev, struct gw_err *err
     if (ev->reason)
         reason_set(&t->reason, ev->reason, (enum blame)ev->blame, ev->text);
     t->ended_us = ev->ended_us;
+    t->wished_us = ev->at_us;
     t->request_number = ev->number;
     t->seq = ev->row_seq;
     return 0;

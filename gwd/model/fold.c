@@ -124,6 +124,14 @@ static bool knows(const struct task *t, const struct event *ev)
     return ev->seq && ev->seq <= t->seq;
 }
 
+static void wish_task(struct state *s, struct job *j, struct task *t, const struct event *ev)
+{
+    if (ev->wish == WISH_GONE && t->wish != WISH_GONE)
+        t->wished_us = ev->at_us;
+    state_set(s, j, t, t->phase, (enum wish)ev->wish);
+    rows_changed(s, j, t, ev);
+}
+
 static int apply_wished(struct state *s, const struct event *ev, struct gw_err *err)
 {
     struct job *j = state_job(s, ev->job);
@@ -133,9 +141,7 @@ static int apply_wished(struct state *s, const struct event *ev, struct gw_err *
     if (ev->task != TASK_ALL) {
         if (wish != WISH_GONE && job_task_wish(j, ev->task) == WISH_GONE)
             return refuse(err, ev, "a task that was wished gone is not called back");
-        struct task *t = state_touch(s, j, ev->task);
-        state_set(s, j, t, t->phase, wish);
-        rows_changed(s, j, t, ev);
+        wish_task(s, j, state_touch(s, j, ev->task), ev);
         return 0;
     }
     rows_before_all(s, j);
@@ -143,10 +149,8 @@ static int apply_wished(struct state *s, const struct event *ev, struct gw_err *
         j->wish = (uint8_t)wish;
     size_t it = 0;
     for (struct task *t; (t = job_next_task(j, &it));)
-        if (!phase_is_final(t->phase) && t->wish != WISH_GONE && !knows(t, ev)) {
-            state_set(s, j, t, t->phase, wish);
-            rows_changed(s, j, t, ev);
-        }
+        if (!phase_is_final(t->phase) && t->wish != WISH_GONE && !knows(t, ev))
+            wish_task(s, j, t, ev);
     rows_after_all(s, j, ev);
     state_requeue(s, j);
     return 0;
@@ -398,8 +402,7 @@ static int apply_task_ended(struct state *s, const struct event *ev, struct gw_e
         uint64_t rest = j->tasks - j->n_touched;
         j->is_rest_ended = true;
         j->rest_ended_us = ev->at_us;
-        s->n_tasks[PHASE_PENDING] -= rest;
-        s->n_tasks[PHASE_FAILED] += rest;
+        state_count(s, j, rest, PHASE_PENDING, PHASE_FAILED);
         state_requeue(s, j);
     }
     rows_after_all(s, j, ev);

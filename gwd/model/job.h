@@ -61,7 +61,7 @@ struct job_class {
 struct job_spec {
     char *source, *file, *home;
     struct principal owner;
-    uint32_t user; /* the number that state_user() gives for owner.user */
+    struct user_record *user; /* of owner.user */
     struct template *t;
     struct job_class *class;
     unsigned refs;
@@ -108,6 +108,7 @@ struct task {
     bool is_marked, is_stored; /* its row is to be written; there is one */
     uint64_t seq;              /* of an array: of the last event that changed it */
     int64_t not_before_us;     /* back-off: not matched earlier; 0: none */
+    int64_t wished_us;         /* when it was wished gone; 0: it was not, or nobody knows */
     bool is_waiting;           /* for that time: until state_wake() */
     bool is_ready;             /* PENDING with wish RUN and not waiting: in job->ready */
     int64_t ended_us;

@@ -215,6 +215,7 @@ int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
                               .t = t,
                               .class = class,
                               .refs = 1};
+    spec->user->template_bytes += strlen(spec->source);
     spec_add(s, spec);
     s->specs.last = spec;
     *ret = spec;
@@ -225,6 +226,7 @@ void jobspec_release(struct state *s, struct job_spec *spec)
 {
     if (--spec->refs)
         return;
+    spec->user->template_bytes -= strlen(spec->source);
     spec_remove(s, spec);
     rows_forget_spec(s, spec);
     class_release(s, spec->class);

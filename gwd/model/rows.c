@@ -376,8 +376,7 @@ int rows_apply_all(struct state *s, const struct event *ev, struct gw_err *err)
     if (ev->flag && !j->is_rest_ended) {
         j->is_rest_ended = true;
         j->rest_ended_us = ev->ended_us;
-        s->n_tasks[PHASE_PENDING] -= j->tasks;
-        s->n_tasks[PHASE_FAILED] += j->tasks;
+        state_count(s, j, j->tasks, PHASE_PENDING, PHASE_FAILED);
     }
     state_requeue(s, j);
     return 0;

@@ -38,6 +38,19 @@ static void task_destroy(struct state *s, struct task *t)
 
 static void queue_take_out(struct state *s, struct job *j);
 
+static void count(struct state *s, const struct job *j, enum phase phase, int64_t n)
+{
+    s->n_tasks[phase] += (uint64_t)n;
+    if (!phase_is_final(phase))
+        j->spec->user->unfinished += (uint64_t)n;
+}
+
+void state_count(struct state *s, const struct job *j, uint64_t n, enum phase from, enum phase to)
+{
+    count(s, j, from, -(int64_t)n);
+    count(s, j, to, (int64_t)n);
+}
+
 static void job_destroy(struct state *s, struct job *j)
 {
     struct array_record *array;
@@ -52,11 +65,12 @@ static void job_destroy(struct state *s, struct job *j)
         queue_take_out(s, j);
     size_t it = 0;
     for (struct task *t; (t = job_next_task(j, &it));) {
-        s->n_tasks[t->phase]--;
+        count(s, j, t->phase, -1);
         task_destroy(s, t);
     }
+    count(s, j, j->is_rest_ended ? PHASE_FAILED : PHASE_PENDING,
+          -(int64_t)(j->tasks - j->n_touched));
     job_drop_tasks(j);
-    s->n_tasks[j->is_rest_ended ? PHASE_FAILED : PHASE_PENDING] -= j->tasks - j->n_touched;
     jobspec_release(s, j->spec);
     free(j->versions);
     free(j);
@@ -168,23 +182,30 @@ struct job *state_next_job(const struct state *s, size_t *it)
     return NULL;
 }
 
-uint32_t state_user(const struct state *s, const char *name)
+const struct user_record *state_user_record(const struct state *s, const char *name)
 {
     struct user_record *user;
     HASH_FIND_STR(s->users, name, user);
+    return user;
+}
+
+uint32_t state_user(const struct state *s, const char *name)
+{
+    const struct user_record *user = state_user_record(s, name);
     return user ? user->number : 0;
 }
 
-uint32_t state_take_user(struct state *s, const char *name)
+struct user_record *state_take_user(struct state *s, const char *name)
 {
-    uint32_t number = state_user(s, name);
-    if (number)
-        return number;
-    struct user_record *user = xcalloc(1, sizeof *user);
+    struct user_record *user;
+    HASH_FIND_STR(s->users, name, user);
+    if (user)
+        return user;
+    user = xcalloc(1, sizeof *user);
     user->name = xstrdup(name);
     user->number = HASH_COUNT(s->users) + 1;
     HASH_ADD_KEYPTR(hh, s->users, user->name, strlen(user->name), user);
-    return user->number;
+    return user;
 }
 
 struct job *state_next_job_of(const struct state *s, uint32_t user, size_t *it)
@@ -209,7 +230,7 @@ void state_add_job(struct state *s, struct job *j)
     if (s->n_jobs == s->cap_jobs)
         jobs_grow(s);
     s->jobs[s->n_jobs] = j;
-    s->job_user[s->n_jobs] = j->spec->user;
+    s->job_user[s->n_jobs] = j->spec->user->number;
     s->job_first[s->n_jobs++] = j->id;
     if (j->has_key)
         keys_add(s, j);
@@ -218,7 +239,7 @@ void state_add_job(struct state *s, struct job *j)
         *array = (struct array_record){.array_id = j->array_id, .job = j};
         HASH_ADD(hh, s->arrays, array_id, sizeof array->array_id, array);
     }
-    s->n_tasks[PHASE_PENDING] += j->tasks;
+    count(s, j, PHASE_PENDING, j->tasks);
 }
 
 static void compact(struct state *s)
@@ -410,8 +431,7 @@ struct task *state_touch(struct state *s, struct job *j, uint64_t index)
 void state_set(struct state *s, struct job *j, struct task *t, enum phase phase, enum wish wish)
 {
     j->n_final += (uint32_t)phase_is_final(phase) - (uint32_t)phase_is_final(t->phase);
-    s->n_tasks[t->phase]--;
-    s->n_tasks[phase]++;
+    state_count(s, j, 1, t->phase, phase);
     t->phase = phase;
     t->wish = wish;
     list_when_ready(j, t);

@@ -13,7 +13,9 @@ struct array_record {
 
 struct user_record {
     char *name;
-    uint32_t number; /* from 1 */
+    uint32_t number;         /* from 1 */
+    uint64_t unfinished;     /* tasks of his that are not DONE or FAILED */
+    uint64_t template_bytes; /* of the texts that his jobs share */
     UT_hash_handle hh;
 };
 
@@ -129,6 +131,7 @@ struct job *state_next_job(const struct state *s, size_t *it);
 /* A user's number, 0: he never had a job; and over his jobs by id, as above. A scan of four bytes a
  * job. */
 uint32_t state_user(const struct state *s, const char *name);
+const struct user_record *state_user_record(const struct state *s, const char *name); /* or NULL */
 struct job *state_next_job_of(const struct state *s, uint32_t user, size_t *it);
 
 #endif

@@ -35,8 +35,11 @@ int job_of_event(struct state *s, const struct event *ev, struct job **ret, stru
 /* A new last attempt of `t` at the place that the event names. */
 struct attempt *attempt_of_event(struct state *s, struct task *t, const struct event *ev);
 
-/* The number of a user, given when he is new. */
-uint32_t state_take_user(struct state *s, const char *name);
+/* The record of a user, made when he is new; it stays. */
+struct user_record *state_take_user(struct state *s, const char *name);
+
+/* `n` of the job's tasks are in a phase that were in another. */
+void state_count(struct state *s, const struct job *j, uint64_t n, enum phase from, enum phase to);
 
 /* Interned: one reference is the caller's. */
 struct attempt_place *place_take(struct state *s, const struct event *ev);

@@ -218,6 +218,27 @@ static inline const char *recount_queue(const struct job_class *c, uint64_t *ret
     return NULL;
 }
 
+/* What is counted for each user. */
+static inline const char *recount_users(const struct state *s)
+{
+    for (const struct user_record *u = s->users; u; u = u->hh.next) {
+        uint64_t unfinished = 0, bytes = 0;
+        size_t it = 0;
+        for (const struct job *j; (j = state_next_job(s, &it));)
+            if (j->spec->user == u)
+                unfinished += (j->is_rest_ended ? 0 : j->tasks - j->n_touched) +
+                              (j->n_touched - j->n_final);
+        for (size_t i = 0; i < s->specs.n_chains; i++)
+            for (const struct job_spec *spec = s->specs.chains[i]; spec; spec = spec->next)
+                bytes += spec->user == u ? strlen(spec->source) : 0;
+        if (unfinished != u->unfinished)
+            return "the number of a user's unfinished tasks does not agree";
+        if (bytes != u->template_bytes)
+            return "the bytes of a user's templates do not agree";
+    }
+    return NULL;
+}
+
 static inline const char *recount(const struct state *s)
 {
     uint64_t by_phase[PHASE_COUNT] = {0}, n_ready_jobs = 0, n_queued = 0, n_jobs = 0, n_keys = 0,
@@ -235,7 +256,7 @@ static inline const char *recount(const struct state *s)
             return "a job is not found by its key";
         if (j->array_id && state_array(s, j->array_id) != j)
             return "an array is not found by its id";
-        if (j->spec->user != state_user(s, j->spec->owner.user))
+        if (j->spec->user->number != state_user(s, j->spec->owner.user))
             return "a job is not found by its user";
         last = j->id + j->tasks - 1;
         wrong = recount_job(j, by_phase);
@@ -261,7 +282,7 @@ static inline const char *recount(const struct state *s)
         return "a slot has no class";
     if (n_keys != s->keys.n)
         return "the keys do not agree";
-    return last < s->next_job ? NULL : "an id was not given yet";
+    return last < s->next_job ? recount_users(s) : "an id was not given yet";
 }
 
 #endif

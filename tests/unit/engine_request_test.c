@@ -258,6 +258,93 @@ static void a_submission_key_makes_one_job_however_often_it_is_sent(void **state
     world_destroy(w);
 }
 
+static void a_submission_key_is_of_what_it_was_first_given_with(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    struct submission first = submission_of(job, 2);
+    first.key = "k";
+    first.is_array = true;
+    uint64_t id = world_submit_as(w, &first);
+    struct submission others[6];
+    for (size_t i = 0; i < GW_COUNT(others); i++)
+        others[i] = first;
+    others[0].source = vm_job;
+    others[1].home = "/home/other";
+    others[2].tasks = 3;
+    others[3].start = 7;
+    others[4].priority = first.priority + 1;
+    others[5].owner.credential = "/tmp/another";
+    for (size_t i = 0; i < GW_COUNT(others); i++) {
+        world_submit_as(w, &others[i]);
+        assert_int_equal(w->reply.code, GW_EEXIST);
+        assert_non_null(strstr(w->reply.text, "a new job needs a new key"));
+    }
+    first.file = "another name of the same text";
+    assert_int_equal(world_submit_as(w, &first), id);
+    world_destroy(w);
+}
+
+static void the_limits_of_a_user_are_his_alone(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->config.jobs_max_user = 3;
+    w->config.templates_max_user = 2 * sizeof job;
+    struct submission his = submission_of(job, 3), one = submission_of(job, 1);
+    his.is_held = true;
+    uint64_t id = world_submit_as(w, &his);
+    world_submit_as(w, &one);
+    assert_int_equal(w->reply.code, GW_ENOSPC);
+    assert_string_equal(w->reply.text,
+                        "MAX_JOBS_USER allows 3 unfinished jobs of one user; you have 3");
+    one.owner.user = "bob";
+    one.owner.uid = 1001;
+    world_submit_as(w, &one);
+    assert_int_equal(w->reply.code, 0);
+    world_restart(w);
+    one = submission_of(job, 1);
+    world_submit_as(w, &one);
+    assert_int_equal(w->reply.code, GW_ENOSPC);
+    world_wish(w, id, WISH_GONE, false);
+    world_submit_as(w, &one);
+    assert_int_equal(w->reply.code, 0);
+    world_wish(w, id + 1, WISH_GONE, false);
+    /* Equal texts are kept once, those that differ add up. */
+    one = submission_of(vm_job, 1);
+    world_submit_as(w, &one);
+    assert_int_equal(w->reply.code, 0);
+    world_wish(w, id + 2, WISH_GONE, false);
+    world_submit_as(w, &one);
+    assert_int_equal(w->reply.code, GW_ENOSPC);
+    assert_non_null(strstr(w->reply.text, "MAX_TEMPLATES_USER"));
+    world_destroy(w);
+}
+
+static void others_jobs_do_not_exist_where_they_are_hidden(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->config.hides_others = true;
+    struct submission his = submission_of(job, 2);
+    his.is_array = his.is_held = true;
+    uint64_t id = world_submit_as(w, &his);
+    struct input in = {.kind = IN_WISH,
+                       .asker = {.connection = 1, .uid = 1001},
+                       .wish = {.wish = WISH_GONE, .ids = &id, .n_ids = 1}};
+    world_step(w, &in);
+    assert_int_equal(w->reply.n_refused, 1);
+    assert_string_equal(w->reply.text, "no such job");
+    in.wish.ids = NULL;
+    in.wish.n_ids = 0;
+    in.wish.array_id = 1;
+    world_step(w, &in);
+    assert_int_equal(w->reply.n_refused, 1);
+    assert_string_equal(w->reply.text, "no such array");
+    assert_int_equal(world_phase(w, id), PHASE_PENDING);
+    world_destroy(w);
+}
+
 static void submissions_beyond_the_limits_are_refused(void **state)
 {
     (void)state;
@@ -335,6 +422,9 @@ int main(void)
         cmocka_unit_test(slots_are_counted_right_when_queues_come_and_go),
         cmocka_unit_test(what_ends_before_its_host_is_known_again_is_not_counted_there),
         cmocka_unit_test(a_submission_key_makes_one_job_however_often_it_is_sent),
+        cmocka_unit_test(a_submission_key_is_of_what_it_was_first_given_with),
+        cmocka_unit_test(the_limits_of_a_user_are_his_alone),
+        cmocka_unit_test(others_jobs_do_not_exist_where_they_are_hidden),
         cmocka_unit_test(submissions_beyond_the_limits_are_refused),
         cmocka_unit_test(a_finished_job_is_forgotten_after_its_time_and_not_before),
     };

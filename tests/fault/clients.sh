@@ -1,0 +1,122 @@
+#!/bin/bash
+# row: clients that are silent, send rubbish, do not read, come by the thousand
+# limit: 600
+. "$(dirname "$0")/lib.sh"
+# As root the hostile ones are another user (nobody), whose limits must not be felt by us. Otherwise they are we, and the share of a
+# round that is left for a good client is what they leave of our own: then only that everything is answered is looked at.
+cd "$T_DIR" || exit 1
+most_ms=1000 they=()
+if [ "$(id -u)" -eq 0 ]; then they=(--uid 65534); else most_ms=20000; fi
+hostile() {
+    "$BUILD/fault/hostile_client" "${they[@]}" "$1" "$GW_SOCKET" "${@:2}"
+}
+[ -x "$BUILD/fault/hostile_client" ] || skip_row "make tests builds the hostile client"
+
+mkdir home && cd home || exit 1
+gwd_start && gwd_stop || result 0 "gwd did not become ready"
+echo "SOCKET_MODE = 0666" >>"$GWD_DIR/gwd.conf"
+chmod 711 "$T_DIR" "$GWD_DIR"
+gwd_start || result 0 "gwd did not become ready"
+for ((i = 0; i < 2000; i++)); do echo "EXECUTABLE = /bin/true" && echo ---; done | gwsubmit -o - || violation "jobs cannot be submitted"
+pid=$GWD_PID
+files=$(find "/proc/$pid/fd" -mindepth 1 | wc -l)
+memory() { # KIND: VmRSS, VmHWM in MiB
+    awk -v k="$1:" '$1 == k { print int($2 / 1024) }' "/proc/$pid/status"
+}
+
+slowest=0 submitted=2000
+# beside SENTENCE COMMAND ...: the command, while a good client of ours submits one job after the other.
+beside() {
+    local what=$1 end code says pid_of ms
+    shift
+    if [ -n "$FAULT_ONLY" ] && [ "$FAULT_ONLY" != "$what" ]; then return 0; fi
+    rm -f end && mkfifo end && exec {end}<>end
+    "$BUILD/fault/hostile_client" witness "$GW_SOCKET" "$most_ms" <end >witness.out 2>&1 &
+    pid_of=$!
+    "$@" >hostile.out 2>&1
+    code=$?
+    echo >&"$end"
+    wait $pid_of || violation "$what: a good client was not served within $most_ms ms" "$(cat witness.out)"
+    exec {end}>&-
+    says=$(tail -n 1 witness.out)
+    submitted=$((submitted + $(awk '{ print $2 }' <<<"$says")))
+    ms=$(awk '{ print $4 }' <<<"$says")
+    [ "${ms:-99999}" -le "$slowest" ] || slowest=${ms:-99999}
+    [ $code -eq 0 ] || violation "$what" "$(tail -n 20 hostile.out)"
+    echo "$what: $(tail -n 1 hostile.out | cut -c 1-100); $says; gwd has $(memory VmRSS) MiB" >&2
+    kill -0 "$pid" 2>/dev/null || { violation "$what: gwd is gone" "$(tail -n 20 "$GWD_DIR.log")" && result 1; }
+    progress "$what"
+}
+
+# In slices, so that there is something to say.
+all_trials() {
+    local first slice=500
+    for ((first = 0; first < n; first += slice)); do
+        hostile trials "$FAULT_SEED" $first $((n - first < slice ? n - first : slice)) || return 1
+        progress "trial $((first + slice)) of $n"
+    done
+}
+n=$(share 10000 300)
+if [[ $FAULT_ONLY =~ ^trial\ ([0-9]+)$ ]]; then
+    hostile trials "$FAULT_SEED" "${BASH_REMATCH[1]}" 1 || violation "$FAULT_ONLY"
+    result 1
+fi
+beside "$n trials of a misbehaving client" all_trials
+beside "a line without an end" hostile flood $(($(share 1024 64) << 20))
+beside "requests whose answers nobody reads" hostile requests "$(share 100000 10000)"
+beside "watching the past again and again" hostile past "$(share 20 2)"
+beside "connecting again and again" hostile reconnect "$(share 10 1)"
+for request in '{"id":1,"op":"users"}' '{"id":1,"op":"jobs"}' '{"id":1,"op":"hosts"}' "{\"id\":1,\"op\":\"wish\",\"wish\":\"gone\",\"ids\":[$(seq -s, 1 2000)]}"; do
+    beside "asking again and again: ${request:0:30}" hostile half "$(share 6 1)" "$request"
+done
+
+# --- those that stay ---
+# stay SENTENCE COMMAND ...: the hostile command goes on until we are done with BODY.
+stay() {
+    local body=$1 line hold
+    shift
+    rm -f stay stay.out && mkfifo stay stay.out && exec {hold}<>stay
+    "$BUILD/fault/hostile_client" "${they[@]}" "$1" "$GW_SOCKET" "${@:2}" <stay >stay.out &
+    T_PIDS+=($!)
+    read -r -t 60 line <stay.out
+    echo "$line"
+    $body "$line"
+    kill $! 2>/dev/null
+    wait $!
+    exec {hold}>&-
+}
+crowded() {
+    local greeted refused other
+    read -r _ greeted _ refused <<<"$1"
+    [ "$((greeted + refused))" -eq "$n" ] || violation "of $n connections $greeted were greeted and $refused refused"
+    [ "$greeted" -le 1024 ] || violation "one user has $greeted connections"
+    [ "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" -le $((greeted + files + 64)) ] || violation "gwd keeps connections that it refused"
+    [ ${#they[@]} -gt 0 ] || return 0
+    gwps 1 >/dev/null || violation "another user is refused because one has all his connections"
+    other=$("$BUILD/fault/hostile_client" --uid 2 say "$GW_SOCKET" '{"id":1,"op":"status"}')
+    [[ $other =~ \"ok\":true ]] || violation "a third user is refused because one has all his connections"
+}
+n=$(share 10000 1200)
+beside "$n connections of one user" stay crowded hold "$n"
+deaf() {
+    local i
+    for ((i = 0; i < $(share 15 3); i++)); do
+        for _ in 1 2 3 4 5; do echo "EXECUTABLE = /bin/true" && echo ---; done | gwsubmit -o - || violation "jobs cannot be submitted"
+        submitted=$((submitted + 5))
+        sleep 1 # they are given ten seconds
+    done
+}
+watchers=$(share 200 20)
+beside "$watchers watchers that never read" stay deaf deaf "$watchers"
+
+# --- afterwards ---
+kill -0 "$pid" || violation "gwd is gone" "$(tail -n 20 "$GWD_DIR.log")"
+few_files() {
+    [ "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" -le $((files + 2)) ]
+}
+t_within 20 few_files || violation "descriptors are left: $files before, $(find "/proc/$pid/fd" -mindepth 1 | wc -l) now"
+[ "$(memory VmHWM)" -le 512 ] || violation "gwd had $(memory VmHWM) MiB"
+[ -n "$FAULT_ONLY" ] || [ ${#they[@]} -eq 0 ] || [ "$(gwps -n | wc -l)" -eq "$submitted" ] ||
+    violation "of $submitted submissions that were acknowledged $(gwps -n | wc -l) are there"
+gwd_stop || violation "gwd does not end as it should"
+result "$(share 10000 300)" "a good client's slowest submission took $slowest ms, gwd had at most $(share 512 512) MiB"
