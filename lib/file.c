@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,38 @@ int file_mkdirs(const char *path, mode_t mode, struct gw_err *err)
     if (r == 0 && (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)))
         r = gw_err_set(err, GW_EINVAL, "%s is not a directory", path);
     free(copy);
+    return r;
+}
+
+static int check_own(int fd, const char *path, struct gw_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return gw_err_sys(err, errno, "looking at %s", path);
+    if (st.st_uid == geteuid()) {
+        bool is_open = st.st_mode & 022;
+        return is_open && fchmod(fd, st.st_mode & 0755) < 0
+                   ? gw_err_sys(err, errno, "closing %s to others", path)
+                   : 0;
+    }
+    if (st.st_uid == 0 && !(st.st_mode & 02))
+        return 0;
+    return gw_err_set(err, GW_EPERM,
+                      "%s belongs to the account %lu, who could put anything there: give it to the "
+                      "account %lu with chown, or choose another directory",
+                      path, (unsigned long)st.st_uid, (unsigned long)geteuid());
+}
+
+int file_own_dir(const char *path, struct gw_err *err)
+{
+    int r = file_mkdirs(path, 0700, err);
+    if (r < 0)
+        return r;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return gw_err_sys(err, errno, "opening %s", path);
+    r = check_own(fd, path, err);
+    close(fd);
     return r;
 }
 

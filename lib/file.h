@@ -22,6 +22,11 @@ int file_make(int dir, const char *name, mode_t mode);
 /* mkdir -p: make `path` and its parents; those that exist are left as they are. */
 int file_mkdirs(const char *path, mode_t mode, struct gw_err *err);
 
+/* A directory that holds secrets: made with mode 700; one that is there must be ours (or root's,
+ * and not everybody's), and nobody else's to write to, which is seen to. -GW_EPERM: it is
+ * another's. */
+int file_own_dir(const char *path, struct gw_err *err);
+
 /* Remove a file or a whole tree without following a symbolic link; what is not there is success. */
 int file_remove_tree(const char *path, struct gw_err *err);
 

@@ -185,7 +185,7 @@ static int run(struct settings *settings)
         return fail(&err, EXIT_CONFIG);
     }
     const char *spool = settings_engine(settings)->spool;
-    if (file_mkdirs(settings_state_dir(settings), 0700, &err) < 0)
+    if (file_own_dir(settings_state_dir(settings), &err) < 0)
         return fail(&err, EXIT_IO);
     d.engine = engine_create(settings_engine(settings), ims, n_ims);
     if (statedir_load(&d, &err) < 0)

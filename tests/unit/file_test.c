@@ -153,6 +153,30 @@ static void a_tree_is_removed_and_links_are_not_followed(void **state)
     assert_false(exists("keep/file"));
 }
 
+static void a_directory_of_secrets_is_closed_to_others(void **state)
+{
+    (void)state;
+    struct gw_err err;
+    struct stat st;
+    assert_int_equal(file_own_dir("own/state", NULL), 0);
+    assert_int_equal(stat("own/state", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(chmod("own/state", 0777), 0);
+    assert_int_equal(file_own_dir("own/state", NULL), 0);
+    assert_int_equal(stat("own/state", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0755);
+    if (geteuid() != 0)
+        return;
+    assert_int_equal(chown("own/state", 65534, 65534), 0);
+    assert_int_equal(file_own_dir("own/state", &err), -GW_EPERM);
+    assert_non_null(strstr(err.text, "own/state belongs to the account 65534"));
+    assert_int_equal(seteuid(65534), 0);
+    assert_int_equal(file_own_dir("/", NULL), 0);
+    int everybodys = file_own_dir("/tmp", NULL);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(everybodys, -GW_EPERM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once_and_nothing_else_is_left, enter,
                                         leave),
         cmocka_unit_test_setup_teardown(directories_are_made_with_their_parents, enter, leave),
+        cmocka_unit_test_setup_teardown(a_directory_of_secrets_is_closed_to_others, enter, leave),
         cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
