@@ -28,15 +28,15 @@ leftovers() {
     find "$GWD_DIR/site" -maxdepth 1 -name '.gw_*.*' ! -name '.gw_lease*'
 }
 
-# attack NAME SENTENCE LINE ...: a job whose payload does this in its job directory, to its output files `out` and
-# `dir/out`: it ends, nothing of the secret comes home, the secret stays, and nothing stays at the site.
+# attack NAME SENTENCE LINE ...: a job whose payload does this in its job directory, to its output files `result` and
+# `dir/result`: it ends, nothing of the secret comes home, the secret stays, and nothing stays at the site.
 attack() {
     local name=$1 sentence=$2
     shift 2
-    payload "$name" "secret='$T_DIR/secret'" "$@"
+    payload "$name" "secret='$T_DIR/secret'" ": >'$PWD/$name.ran'" "$@"
     cat >"$name.jt" <<T
 EXECUTABLE = $name
-OUTPUT_FILES = out $name.out, dir/out $name.dir
+OUTPUT_FILES = result $name.result, dir/result $name.dir
 STDOUT_FILE = $name.stdout
 STDERR_FILE = $name.stderr
 NUMBER_OF_RETRIES = 0
@@ -44,7 +44,9 @@ RESCHEDULE_ON_FAILURE = no
 T
     timeout 60 gwsubmit --wait -t "$name.jt" >"$name.log" 2>&1
     if [ $? -eq 124 ]; then
-        t_not_ok "$sentence" "the job did not end" "$(cat "$name.log")"
+        t_not_ok "$sentence" "the job did not end" "$(cat "$name.log")" "$(gwps -f)"
+    elif [ ! -e "$name.ran" ]; then
+        t_not_ok "$sentence" "the job did not run" "$(cat "$name.log")"
     elif grep -qs "the secret" "$name".*; then
         t_not_ok "$sentence" "the secret came home: $(grep -ls "the secret" "$name".*)"
     elif ! is_intact; then
@@ -58,26 +60,26 @@ T
 
 outputs() {
     attack link "an output that is a symbolic link is not followed" \
-        'mkdir dir; ln -s "$secret/file" out; ln -s "$secret/file" dir/out'
-    attack dirlink "a directory of outputs that is a symbolic link is not followed" 'ln -s "$secret" dir; ln -s dir/file out'
+        'mkdir dir; ln -s "$secret/file" result; ln -s "$secret/file" dir/result'
+    attack dirlink "a directory of outputs that is a symbolic link is not followed" 'ln -s "$secret" dir; ln -s dir/file result'
     attack pipe "outputs that are a pipe and a socket keep nobody waiting" \
-        'mkdir dir; mkfifo out; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\"dir/out\")" || mkfifo dir/out'
-    attack directory "an output that is a directory is refused" 'mkdir -p out/x dir/out'
-    attack device "an output that is a device is refused" 'mkdir dir; mknod out c 1 5; mknod dir/out c 1 5 || mkfifo out dir/out'
+        'mkdir dir; mkfifo result; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\"dir/result\")" || mkfifo dir/result'
+    attack directory "an output that is a directory is refused" 'mkdir -p result/x dir/result'
+    attack device "an output that is a device is refused" 'mkdir dir; mknod result c 1 5; mknod dir/result c 1 5 || mkfifo result dir/result'
     attack streams "streams that have become links and pipes are not followed" \
         'rm -f stdout.execution stderr.execution; ln -s "$secret/file" stdout.execution; mkfifo stderr.execution'
     attack moved "a job directory that has become a symbolic link is not followed, nor what it leads to removed" \
-        'here=$PWD; mv "$here" "$here.moved"; ln -s "$secret" "$here"; (sleep 2; rm -rf "$here.moved") &'
+        "here=\$PWD; mv \"\$here\" '$PWD/moved'; ln -s \"\$secret\" \"\$here\""
     attack status_link "a status that is a link is replaced and not written through" \
         'ln -s "$secret/file" status; ln -s "$secret/file" .gw_status.tmp'
     attack status_pipe "a pipe in the place of the status keeps nobody waiting" 'mkfifo status .gw_status.tmp'
     attack status_dir "a directory in the place of the status is removed" \
         'mkdir -p status/x .gw_status.tmp/x; ln -s "$secret" status/s; ln -s "$secret" .gw_status.tmp/s'
     attack links "what links in a job directory lead to is not removed with it" \
-        'mkdir -p dir/a/b; ln -s "$secret" s; ln -s "$secret" dir/a/s; ln "$secret/file" out; ln -s / root; rm out'
+        'mkdir -p dir/a/b; ln -s "$secret" s; ln -s "$secret" dir/a/s; ln "$secret/file" result; ln -s / root; rm result'
     # shellcheck disable=SC2016
     attack swaps "directories that are swapped with links while files are fetched and removed lead nowhere else" \
-        'mkdir dir; echo x >dir/out; echo x >out; ln -s "$secret" s; ln -s "$secret/file" f' \
+        'mkdir dir; echo x >dir/result; echo x >result; ln -s "$secret" s; ln -s "$secret/file" f' \
         'setsid sh -c "n=0; while [ \$n -lt 3000 ] && mv -T --exchange dir s 2>/dev/null || { mv dir d; mv s dir; mv d s; }; do n=\$((n + 1)); [ -e . ] && [ -e \"\$PWD\" ] || break; done" >/dev/null 2>&1 </dev/null &'
     echo true >good && chmod +x good
     t_check "after all these the next job ends well" gwsubmit --wait -- /bin/true

@@ -43,6 +43,7 @@ run() {
 # status NAME KEY: a value of the status file, when the file verifies.
 status() {
     local file=$T_DIR/$1/status
+    [ -f "$file" ] || return
     [ "$(sed '$d' "$file" | cksum)" = "$(sed -n '$s/^CKSUM=//p' "$file")" ] || {
         echo "does not verify"
         return
