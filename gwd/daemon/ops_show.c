@@ -252,6 +252,15 @@ static bool has_good_size(struct connection *c, json_int_t id, json_t *request)
     return !text;
 }
 
+/* To one from whom others' jobs are hidden they are as jobs that never were. */
+static enum gw_errc why_not(const struct connection *c, uint64_t id, char **ret_text)
+{
+    if (connection_sight(c, UINT64_MAX) != SIGHT_NONE)
+        return archived_why_not(connection_daemon(c), id, ret_text);
+    *ret_text = xasprintf("no job has the id %" PRIu64, id);
+    return GW_ENOENT;
+}
+
 void ops_jobs(struct connection *c, json_int_t id, json_t *request)
 {
     struct listing l;
@@ -282,7 +291,7 @@ void ops_jobs(struct connection *c, json_int_t id, json_t *request)
         char *text = NULL;
         enum gw_errc code = GW_ENOENT;
         if (ids)
-            code = archived_why_not(l.d, missing, &text);
+            code = why_not(c, missing, &text);
         else
             text = xasprintf("no array has the id %" PRIu64, missing);
         connection_error(c, id, code, text, NULL);
@@ -314,7 +323,7 @@ void ops_history(struct connection *c, json_int_t id, json_t *request)
         connection_send(c, json_pack("{sI sb sO}", "id", id, "ok", 1, "attempts", history));
     } else {
         char *why;
-        enum gw_errc code = archived_why_not(d, job, &why);
+        enum gw_errc code = why_not(c, job, &why);
         connection_error(c, id, code, why, NULL);
         free(why);
     }

@@ -14,6 +14,7 @@
  * can hostile_client half SOCKET SECONDS LINE     that request again and again, unread, on 16
  *                                                 connections
  *     hostile_client say SOCKET LINE...           requests, and the answers to them
+ *     hostile_client listen SOCKET LINE           the same, until its standard input ends
  *
  * With `--uid N` before the command it is that user (root only). */
 #include "client/gw.h"
@@ -617,17 +618,43 @@ static int half(uint64_t seconds, const char *request)
     return 0;
 }
 
+/* Prints what comes until the daemon has said nothing for a moment, or has gone. */
+static void print_answers(int fd, int first_ms)
+{
+    enum { QUIET_MS = 60 };
+    static char data[65536];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    ssize_t n;
+    while (poll(&p, 1, first_ms) > 0 && (n = recv(fd, data, sizeof data, 0)) > 0) {
+        fwrite(data, 1, (size_t)n, stdout);
+        first_ms = QUIET_MS;
+    }
+    fflush(stdout);
+}
+
+/* Each is answered before the next is said; then what else comes in a moment. */
 static int say_lines(char **lines)
 {
     bool is_end;
     int fd = connect_fd();
     read_lines(fd, 1, &is_end);
-    for (; *lines; lines++) {
-        last_read[0] = '\0';
-        if (is_end || !say(fd, *lines) || read_lines(fd, 1, &is_end) < 0)
+    for (; *lines && !is_end; lines++) {
+        if (!say(fd, *lines))
             return 1;
-        fputs(last_read, stdout);
+        print_answers(fd, ANSWER_MS);
     }
+    return 0;
+}
+
+/* All that comes until standard input ends. */
+static int listen_to(const char *line)
+{
+    int fd = connect_fd();
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+    say(fd, line);
+    do
+        print_answers(fd, 100);
+    while (poll(&p, 1, 0) == 0);
     return 0;
 }
 
@@ -676,7 +703,7 @@ static void become(uint64_t uid)
 static int run(int argc, char **argv)
 {
     const char *what = argc > 2 ? argv[1] : "";
-    uint64_t n = argc > 3 && strcmp(what, "say") != 0 ? number(argv[3]) : 0;
+    uint64_t n = argc > 3 && argv[3][0] != '{' ? number(argv[3]) : 0;
     socket_path = argc > 2 ? argv[2] : "";
     if (strcmp(what, "witness") == 0 && argc == 4)
         return witness(n);
@@ -696,6 +723,8 @@ static int run(int argc, char **argv)
         return reconnect(n);
     if (strcmp(what, "half") == 0 && argc == 5)
         return half(n, argv[4]);
+    if (strcmp(what, "listen") == 0 && argc == 4)
+        return listen_to(argv[3]);
     if (strcmp(what, "say") == 0 && argc > 3)
         return say_lines(argv + 3);
     fputs("hostile_client: see the head of tests/fault/hostile_client.c\n", stderr);
