@@ -91,7 +91,8 @@ LIBS_libexec/gw_wrapper := $(if $(SAN),,-static)
 # gwvm travels to sites that have libvirt and QEMU and nothing of ours: the rest is linked in, and kept from the
 # site's libraries, which would else take our OpenSSL for theirs.
 LIBS_libexec/gwvm := -lvirt -Wl,--exclude-libs,ALL -Wl,-Bstatic -larchive -lz -lcrypto -Wl,-Bdynamic
-LIBS_FUZZ := -lexpat
+# A target may have its own of a function of ours (tests/fuzz/daemon_fuzz.c: the store).
+LIBS_FUZZ := -lexpat -Wl,-z,muldefs
 LIBS_TEST = $(LIBS_GLOBUS) $(LIBS_LDAP) -lcmocka -luv -lsqlite3 -ljansson -luuid -lvirt -larchive -lcrypto
 
 # Programs that measure; LIBS_TEST has what any of them needs.

@@ -168,6 +168,7 @@ static void perform(struct play *p, const struct effect *f)
 {
     switch (f->kind) {
     case EFFECT_SEND:
+    case EFFECT_SEND_LEASE:
         check_send(p, f);
         break;
     case EFFECT_WRITE_FILE:
