@@ -512,7 +512,7 @@ void watch_turn(struct daemon *d, const struct output *out)
     if (!d->watches && !d->watched && !d->logs)
         return;
     turn.has_others = has_others(d->watches) || has_others(d->filtered);
-    const char *p = out->events.data, *end = p + out->events.len;
+    const char *p = buf_str(&out->events), *end = p + out->events.len;
     for (uint64_t seq = out->first_seq; p < end; seq++) {
         struct event ev;
         struct event_arena arena = {0};
