@@ -167,11 +167,6 @@ static const char *base_name(const char *name)
     return slash ? slash + 1 : name;
 }
 
-static bool is_url(const char *name)
-{
-    return strstr(name, "://") != NULL;
-}
-
 /* A name in the job directory: `text`, or the last part of it when it is a source. It is noted in
  * ts unless NULL. */
 static void check_job_name(struct template_reader *r, struct targets *ts, const char *text,
@@ -195,6 +190,24 @@ static void check_job_name(struct template_reader *r, struct targets *ts, const 
     free(expanded);
 }
 
+static bool is_url(const char *name)
+{
+    return strstr(name, "://") != NULL;
+}
+
+/* Where a link stands before it, ".." would lead elsewhere than it seems. */
+static bool has_dots_inside(const char *name)
+{
+    while (strncmp(name, "../", 3) == 0 || strncmp(name, "./", 2) == 0) {
+        name += strcspn(name, "/");
+        name += strspn(name, "/");
+    }
+    for (const char *p = name; (p = strstr(p, "..")); p += 2)
+        if ((p == name || p[-1] == '/') && (p[2] == '/' || !p[2]))
+            return true;
+    return false;
+}
+
 /* A name on the submitting side. */
 static void check_home_name(struct template_reader *r, const char *name, const struct kv *kv,
                             size_t from, size_t length)
@@ -211,6 +224,9 @@ static void check_home_name(struct template_reader *r, const char *name, const s
     else if (name[n - 1] == '/')
         template_error(r, kv, from, length, NULL, "%s: \"%s\" is a directory, a file is expected",
                        kv->key, name);
+    else if (!is_url(name) && has_dots_inside(name))
+        template_error(r, kv, from, length, NULL,
+                       "%s: \"%s\" has \"..\" elsewhere than at its beginning", kv->key, name);
 }
 
 static void check_inputs(struct template_reader *r, struct targets *ts)

@@ -38,7 +38,7 @@ missing_paths() {
     for page in README.md HACKING.md docs/design.md; do
         grep -v 'to come' "$page" | grep -o '`[a-z]*/[A-Za-z0-9_/.-]*`' | tr -d '`' | sort -u | while read -r path; do
             case $path in
-            build/* | tests/unit/NAME* | etc/gwd/*) ;;
+            build/* | tests/unit/NAME* | tests/fuzz/NAME* | tests/fuzz/found/ | etc/gwd/*) ;;
             *) [ -e "$path" ] || [ -e "$path.h" ] || is_to_come "$path" || echo "$page: $path" ;;
             esac
         done

@@ -126,6 +126,16 @@ static bool is_url(const char *name)
     return strstr(name, "://") != NULL;
 }
 
+/* The directory above, by its name: a job's home is where gwsubmit was called, without links. */
+static size_t above(const char *dir, size_t len)
+{
+    while (len && dir[len - 1] == '/')
+        len--;
+    while (len && dir[len - 1] != '/')
+        len--;
+    return len;
+}
+
 /* A name of the submitting side as a URL: relative names start at the job's home. */
 static char *home_url(const struct job *j, const char *name)
 {
@@ -133,7 +143,16 @@ static char *home_url(const struct job *j, const char *name)
         return xstrdup(name);
     if (name[0] == '/')
         return xasprintf("file://%s", name);
-    return xasprintf("file://%s/%s", j->spec->home, name);
+    const char *home = j->spec->home;
+    size_t len = strlen(home);
+    for (bool is_above; (is_above = strncmp(name, "../", 3) == 0) || strncmp(name, "./", 2) == 0;) {
+        len = is_above ? above(home, len) : len;
+        name += is_above ? 3 : 2;
+        name += strspn(name, "/");
+    }
+    while (len && home[len - 1] == '/')
+        len--;
+    return xasprintf("file://%.*s/%s", (int)len, home, name);
 }
 
 static const char *base_name(const char *name)

@@ -25,10 +25,27 @@ static void a_stream_that_goes_to_dev_null_is_not_copied(void **state)
     }
 }
 
+static void a_name_may_begin_above_the_jobs_home(void **state)
+{
+    (void)state;
+    struct world *w = world_create();
+    world_start(w);
+    world_listen(w);
+    uint64_t id = world_submit(w, "EXECUTABLE = /bin/true\nSTDOUT_FILE = ../../../../top\n"
+                                  "STDERR_FILE = ./.././/beside\nOUTPUT_FILES = result ../bob/r\n");
+    world_pass(w, 5);
+    assert_int_equal(world_task(w, id)->phase, PHASE_DONE);
+    assert_true(world_has(w, "file:///top"));
+    assert_true(world_has(w, "file:///home/beside"));
+    assert_true(world_has(w, "file:///home/bob/r"));
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_that_goes_to_dev_null_is_not_copied),
+        cmocka_unit_test(a_name_may_begin_above_the_jobs_home),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,6 +249,11 @@ static void lists_are_checked_entry_by_entry(void **state)
          "name with blanks in single quotes|"},
         {EXE "INPUT_FILES = 'a", "2:15+1 INPUT_FILES: this quote is not closed|"},
         {EXE "INPUT_FILES = a, ''", "2:18+2 INPUT_FILES: a file name is expected|"},
+        {EXE "INPUT_FILES = ../../a, ./../b, c..d/..e, a/../b x",
+         "2:42+6 INPUT_FILES: \"a/../b\" has \"..\" elsewhere than at its beginning|"},
+        {EXE "OUTPUT_FILES = a ../a, b /b/../b, c ../..",
+         "2:26+7 OUTPUT_FILES: \"/b/../b\" has \"..\" elsewhere than at its beginning|"
+         "2:37+5 OUTPUT_FILES: \"../..\" has \"..\" elsewhere than at its beginning|"},
         {EXE "ENVIRONMENT = 1A=2, B",
          "2:15+4 ENVIRONMENT: NAME=value is expected; a name is letters, digits and _|"
          "2:21+1 ENVIRONMENT: NAME=value is expected; a name is letters, digits and _|"},
@@ -343,7 +348,7 @@ static void the_last_part_of_a_source_is_a_name_in_the_job_directory_too(void **
         "2:15+9 INPUT_FILES: the name \"gwvm\" is a name that gwd itself uses in the job directory|"
         "2:26+16 INPUT_FILES: the name \"job.env\" is a name that gwd itself uses in the job "
         "directory|"
-        "2:44+7 INPUT_FILES: the name \"..\" leads out of the job directory|"
+        "2:44+7 INPUT_FILES: \"data/..\" has \"..\" elsewhere than at its beginning|"
         "2:54+2 INPUT_FILES: \"d/\" is a directory, a file is expected|");
     assert_said("ENVIRONMENT = S=data/status\nEXECUTABLE = ${S}",
                 "2:14+4 EXECUTABLE: the name \"${S}\", which is \"status\" here, is a name that "
