@@ -16,7 +16,7 @@ chmod +x em_bad
 for site in good bad; do
     echo "$site $site.attr" >$site.list
     printf 'ARCH="%s"\nLRMS_NAME="fork"\nQUEUE_NAME[0]="default"\nQUEUE_NODECOUNT[0]=8\nNODECOUNT=8\nCPU_MHZ=%s\nSTAGE_URL="file://%s"\n' \
-        "$(uname -m)" $([ $site = bad ] && echo 3000 || echo 1000) "$T_DIR/$site" >$site.attr
+        "$(uname -m)" "$([ $site = bad ] && echo 3000 || echo 1000)" "$T_DIR/$site" >$site.attr
 done
 cat >"$GWD_DIR/gwd.conf" <<X
 STATE_DIR = "$GWD_DIR"
