@@ -136,6 +136,18 @@ static void start(struct engine *e, const struct input *in)
                (struct timer){.at_us = e->mono_us + e->config->poll_us, .kind = TIMER_POLL});
 }
 
+/* The state is a copy, and the daemon that it was copied from may have submitted the attempt since:
+ * its directory is not ours to remove. Another attempt has another token. */
+static bool give_up_copied(struct engine *e, struct flight *f)
+{
+    if (flight_attempt(f)->epoch >= e->state.fence || f->task->wish == WISH_GONE)
+        return false;
+    flight_fail(f, "copied", BLAME_US,
+                "the state was copied while the files of this attempt were on their way");
+    flight_end(e, f, OUTCOME_REQUEUE);
+    return true;
+}
+
 void flight_continue(struct engine *e, struct flight *f)
 {
     f->timer++;
@@ -146,6 +158,8 @@ void flight_continue(struct engine *e, struct flight *f)
             bare_begin(e, f);
             break;
         }
+        if (give_up_copied(e, f))
+            break;
         f->is_redo = true;
         if (f->failure.code || f->task->wish == WISH_GONE)
             abort_begin(e, f);

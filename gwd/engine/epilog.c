@@ -25,6 +25,13 @@ static bool ask(struct engine *e, struct flight *f, enum step step)
     return is_sent;
 }
 
+/* What failed before does not count: the directory is worth as many tries as anything. */
+static void clean(struct engine *e, struct flight *f)
+{
+    f->tries = 0;
+    ask(e, f, EPI_RMDIR);
+}
+
 static void started(struct engine *e, struct flight *f);
 
 void epilog_begin(struct engine *e, struct flight *f)
@@ -67,7 +74,7 @@ static void started(struct engine *e, struct flight *f)
 {
     f->tries = 0;
     if (flight_attempt(f)->is_accepted)
-        ask(e, f, EPI_RMDIR);
+        clean(e, f);
     else
         fetch_status(e, f);
 }
@@ -87,7 +94,7 @@ static void read_status(struct engine *e, struct flight *f, const char *content)
 static void no_status(struct engine *e, struct flight *f, const char *text)
 {
     flight_fail(f, "no-status", BLAME_SITE, text);
-    ask(e, f, EPI_RMDIR);
+    clean(e, f);
 }
 
 static void fetched(struct engine *e, struct flight *f);
@@ -176,7 +183,7 @@ static void fetched(struct engine *e, struct flight *f)
                            .signal = f->status.signal};
         emit(e, &ev);
     }
-    ask(e, f, EPI_RMDIR);
+    clean(e, f);
 }
 
 static void end(struct engine *e, struct flight *f)
@@ -215,7 +222,7 @@ static void failed(struct engine *e, struct flight *f, const char *text)
         say_end(e, f);
     } else {
         flight_fail(f, r.code, r.blame, r.text);
-        ask(e, f, EPI_RMDIR);
+        clean(e, f);
     }
     reason_clear(&r);
 }

@@ -186,6 +186,11 @@ static void end_hard(struct engine *e, struct flight *f)
         send_request(e, DRIVER_TM, tm->name, "END", f->ref, 0, NULL, NULL, NULL);
     if (f->task->phase == PHASE_WRAPPER && flight_has_driver(em, f))
         send_request(e, DRIVER_EM, em->name, "CANCEL", f->ref, 0, NULL, NULL, NULL);
+    if (flight_attempt(f)->is_accepted) {
+        /* Its results are home, and nothing undoes that. */
+        flight_end(e, f, OUTCOME_DONE);
+        return;
+    }
     reason_set(&f->failure, "killed-hard", BLAME_NONE,
                "what may be left at the site was not waited for");
     flight_end(e, f, OUTCOME_FAILED);
@@ -238,6 +243,8 @@ static void wish_gone(struct engine *e, struct job *j, uint64_t task, bool is_ha
         end_hard(e, f);
     else if (f)
         wish_serve(e, f);
+    if (t->phase == PHASE_DONE)
+        add_id(&r->ended, &r->n_ended, id);
     accept(r, id, phase_is_final(t->phase));
 }
 

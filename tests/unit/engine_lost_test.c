@@ -220,6 +220,29 @@ static void without_a_driver_that_can_fill_a_cache_the_image_goes_with_the_job(v
     world_destroy(w);
 }
 
+/* --- a state that is a copy --- */
+
+/* The daemon that it was copied from may have gone on: its directory is left alone. */
+static void what_was_being_staged_when_the_state_was_copied_is_not_staged_again(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->faults[0] = (struct fault){"MKDIR", NULL, "", 0, 1};
+    uint64_t id = world_submit(w, "EXECUTABLE = run.sh\n");
+    world_listen(w);
+    assert_int_equal(world_phase(w, id), PHASE_PROLOG);
+    world_write(w, "file:///site/.gw_i.1.1.0.1/claim.i.1.1.0.1", "");
+    struct event ev = {.kind = EV_EPOCH_RAISED, .at_us = 1, .epoch = 7, .fence = 7};
+    event_encode(&ev, &w->journal);
+    world_restart(w);
+    world_pass(w, 60);
+    check_done(w, id, 2);
+    assert_string_equal(world_task(w, id)->attempts[0].reason.code, "copied");
+    assert_true(world_has(w, "file:///site/.gw_i.1.1.0.1/claim.i.1.1.0.1"));
+    assert_int_equal(world_count(w, "/.gw_i.7.1.0.2/", NULL), 0);
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +254,7 @@ int main(void)
         cmocka_unit_test(leases_are_renewed_at_a_third_of_the_shortest_also_after_a_restart),
         cmocka_unit_test(ten_vm_jobs_of_one_image_copy_it_once),
         cmocka_unit_test(when_the_filler_of_the_cache_fails_the_next_one_fills_it),
+        cmocka_unit_test(what_was_being_staged_when_the_state_was_copied_is_not_staged_again),
         cmocka_unit_test(without_a_driver_that_can_fill_a_cache_the_image_goes_with_the_job),
     };
     return cmocka_run_group_tests_name("engine_lost", tests, NULL, NULL);
