@@ -106,7 +106,7 @@ COMMANDS := gwsubmit gwps gwhost gwkill gwwait gwhistory gwlogs gwuser
 SCRIPTS := libexec/gw_wrapper.sh
 
 MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
-SOURCES := $(wildcard lib/*.c wire/*.c spec/*.c vm/*.c gwd/*/*.c client/*.c cli/*.c drivers/*.c im/*.c \
+SOURCES := $(wildcard lib/*.c wire/*.c spec/*.c vm/*.c gwd/*/*.c sim/*.c client/*.c cli/*.c drivers/*.c im/*.c \
              tm/*.c em/*.c wrappers/*/*.c launcher/*.c $(if $(HAVE_GLOBUS),gsi/*.c em/gram5/*.c tm/gass/*.c) $(if $(HAVE_LDAP),im/glue/*.c))
 OBJECTS := $(SOURCES:%.c=$(B)/obj/%.o)
 PARTS := $(filter-out $(MAINS:%.c=$(B)/obj/%.o),$(OBJECTS))

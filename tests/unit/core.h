@@ -8,6 +8,7 @@
 #include "gwd/model/jobqueue.h"
 #include "gwd/model/state.h"
 #include "lib/mem.h"
+#include "sim/rng.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,38 +16,12 @@
 #include <string.h>
 #include <utlist.h>
 
-/* xorshift64*: small, and the same everywhere. */
-struct rng {
-    uint64_t x;
-};
-
-static inline uint64_t rng_next(struct rng *r)
-{
-    r->x ^= r->x >> 12;
-    r->x ^= r->x << 25;
-    r->x ^= r->x >> 27;
-    return r->x * UINT64_C(2685821657736338717);
-}
-
-static inline uint64_t rng_below(struct rng *r, uint64_t n)
-{
-    return (rng_next(r) >> 11) % n;
-}
-
 /* GW_SEED=n runs one history again; without it `n` seeds from 1 on are run. */
 static inline void seeds(uint64_t n, uint64_t *ret_first, uint64_t *ret_end)
 {
     const char *wish = getenv("GW_SEED");
     *ret_first = wish ? strtoull(wish, NULL, 10) : 1;
     *ret_end = wish ? *ret_first + 1 : n + 1;
-}
-
-static inline struct rng rng_of_seed(uint64_t seed)
-{
-    struct rng r = {seed * UINT64_C(0x9e3779b97f4a7c15)};
-    for (int i = 0; i < 4; i++)
-        rng_next(&r);
-    return r;
 }
 
 static const char plain_job[] = "EXECUTABLE = /bin/true\n";
