@@ -6,17 +6,21 @@
 #include "cli/options.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
+#include "client/reason.h"
 #include "lib/mem.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { KEY_TIMEOUT = KEY_OWN };
+
 struct kill_options {
     struct options common;
     struct ids ids;
     uint64_t array;
     bool has_array, is_async, is_hard;
+    int64_t timeout_ms;      /* -1: none */
     const char *wish, *done; /* the word for what was done */
 };
 
@@ -27,6 +31,8 @@ static const struct argp_option option_table[] = {
     {"hard", '9', NULL, 0,
      "End the jobs without waiting for the site, which may keep remains of them", 0},
     {"async", 'a', NULL, 0, "Do not wait until the end is confirmed", 0},
+    {"timeout", KEY_TIMEOUT, "SECONDS", 0,
+     "Wait so long at most; what is pending then ends all the same, and is exit code 75", 0},
     {NULL, 'A', "ARRAY", 0, "All tasks of an array", 0},
     {0}};
 
@@ -54,6 +60,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'a':
         o->is_async = true;
+        return 0;
+    case KEY_TIMEOUT:
+        o->timeout_ms = (int64_t)option_number(state, "--timeout", arg, 0, INT32_MAX) * 1000;
         return 0;
     case 'A':
         o->array = option_number(state, "-A", arg, 1, INT64_MAX);
@@ -130,6 +139,8 @@ static void say_all(const json_t *list, const char *what)
 struct kill_state {
     bool is_json;
     json_t *done;
+    uint64_t *ended; /* while it was waited for */
+    size_t n_ended;
 };
 
 static void on_end(void *ctx, const json_t *job)
@@ -137,6 +148,7 @@ static void on_end(void *ctx, const json_t *job)
     struct kill_state *s = ctx;
     struct buf words = BUF_INIT;
     const char *code = gw_text(gw_object(job, "reason"), "code", "");
+    s->ended[s->n_ended++] = (uint64_t)gw_int(job, "id", 0);
     bool is_killed = strncmp(code, "killed", 6) == 0 || strcmp(code, "cancelled") == 0;
     if (s->is_json) {
         json_array_append(s->done, json_object_get(job, "id"));
@@ -172,6 +184,44 @@ static json_t *ids_sorted(const json_t *list)
     return sorted;
 }
 
+static int say_pending(void *ctx, const json_t *jobs, const char *text, size_t len,
+                       struct gw_err *err)
+{
+    size_t i;
+    json_t *job;
+    (void)ctx;
+    (void)text;
+    (void)len;
+    (void)err;
+    json_array_foreach(jobs, i, job)
+    {
+        struct buf words = BUF_INIT;
+        reason_words(gw_object(job, "reason"), &words);
+        output_line("%" PRId64 ": pending%s%s", gw_int(job, "id", 0), words.len ? ": " : "",
+                    buf_str(&words));
+        buf_clear(&words);
+    }
+    return 0;
+}
+
+/* The time is over: those of `pending` that have not ended, and why; what is done is moved. */
+static int say_rest(struct gw *gw, struct kill_state *s, const uint64_t *pending, size_t n,
+                    json_t *answer)
+{
+    json_t *rest = json_array();
+    qsort(s->ended, s->n_ended, sizeof *s->ended, by_id);
+    for (size_t i = 0; i < n; i++)
+        if (!bsearch(&pending[i], s->ended, s->n_ended, sizeof *s->ended, by_id))
+            json_array_append_new(rest, json_integer((json_int_t)pending[i]));
+    struct gw_err err = {0};
+    json_t *filter = json_pack("{sO s[ss]}", "ids", rest, "fields", "id", "reason");
+    const struct gw_listing l = {.filter = filter, .on_page = say_pending};
+    int r = s->is_json ? 0 : gw_list(gw, &l, NULL, &err);
+    json_decref(filter);
+    json_object_set_new(answer, "pending", rest);
+    return r < 0 ? output_failure(&err) : EXIT_TRY_AGAIN;
+}
+
 /* Until what is pending has ended, and for the words about what had ended before: it may have been
  * killed by another wish, or come to its own end. What this wish has ended at once needs no
  * question. */
@@ -185,11 +235,12 @@ static int await_ends(struct gw *gw, const struct kill_options *o, json_t *answe
     struct kill_state s = {.is_json = o->common.is_json, .done = json_array()};
     if (!s.is_json)
         say_ended_now(done, ended);
+    s.ended = xcalloc(n_ended + n + 1, sizeof *s.ended);
     ids = xreallocarray(ids, n_ended + n + 1, sizeof *ids);
     memcpy(ids + n_ended, pending, n * sizeof *ids);
     struct gw_wait w = {.ids = s.is_json ? pending : ids,
                         .n = s.is_json ? n : n_ended + n,
-                        .timeout_ms = -1,
+                        .timeout_ms = o->timeout_ms,
                         .patience_ms = PATIENCE_WAIT_MS,
                         .on_end = on_end,
                         .on_lost = connect_say_lost,
@@ -197,17 +248,22 @@ static int await_ends(struct gw *gw, const struct kill_options *o, json_t *answe
                         .ctx = &s};
     connect_on_interrupt("the jobs are being ended all the same; gwps shows how far it is");
     int r = w.n ? gw_wait(gw, &w, &err) : 0;
-    if (r == 0) {
+    int code = r == -GW_ETIMEDOUT ? say_rest(gw, &s, pending, n, answer)
+               : r < 0            ? output_failure(&err)
+                                  : 0;
+    if (r == 0 || r == -GW_ETIMEDOUT) {
         json_array_extend(done, s.done);
         json_object_set(answer, "done", done);
-        json_object_set_new(answer, "pending", json_array());
     }
+    if (r == 0)
+        json_object_set_new(answer, "pending", json_array());
+    free(s.ended);
     json_decref(s.done);
     json_decref(done);
     json_decref(ended);
     free(ids);
     free(pending);
-    return r < 0 ? output_failure(&err) : 0;
+    return code;
 }
 
 static int carry_out(struct gw *gw, const struct kill_options *o)
@@ -236,7 +292,7 @@ static int carry_out(struct gw *gw, const struct kill_options *o)
 
 static int run(int argc, char **argv)
 {
-    struct kill_options o = {.wish = "gone", .done = "killed"};
+    struct kill_options o = {.wish = "gone", .done = "killed", .timeout_ms = -1};
     struct gw *gw;
     options_parse(&argp, argc, argv, &o);
     int code = connect_gwd(&gw);

@@ -61,6 +61,8 @@ static const struct reason_row rows[] = {
     {"walltime", "it ran longer than its WALLTIME", "raise WALLTIME"},
     {"lease-expired", "it lost contact with gwd for longer than its LEASE", NULL},
     {"cancelled", "it was cancelled", NULL},
+    {"kill-pending", "the site has not confirmed its end yet",
+     "gwd goes on asking; gwkill -9 ends it without the site"},
     {"killed", "it was killed", NULL},
     {"killed-hard", "it was killed without waiting for the site", NULL},
     {"wrapper-died", "the wrapper died at the site", NULL},
@@ -135,19 +137,19 @@ static void put_removed(struct buf *out, const json_t *params)
     buf_clear(&list);
 }
 
-static void put_time(struct buf *out, const char *before, const json_t *params)
+static void put_time(struct buf *out, const char *before, const json_t *params, const char *name)
 {
-    time_t until = (time_t)gw_number(params, "until", 0);
+    time_t at = (time_t)gw_number(params, name, 0);
     struct tm tm;
     char text[16];
-    if (until > 0 && localtime_r(&until, &tm) && strftime(text, sizeof text, "%H:%M:%S", &tm))
+    if (at > 0 && localtime_r(&at, &tm) && strftime(text, sizeof text, "%H:%M:%S", &tm))
         buf_printf(out, "%s%s", before, text);
 }
 
 static void put_back_off(struct buf *out, const json_t *params)
 {
     const char *after = gw_text(params, "after", NULL);
-    put_time(out, " at ", params);
+    put_time(out, " at ", params, "until");
     if (after) {
         const struct reason_row *row = find(after);
         buf_printf(out, ", because %s", row ? row->words : after);
@@ -161,10 +163,22 @@ static void put_rest(struct buf *out, const json_t *params)
     const struct reason_row *row = after ? find(after) : NULL;
     if (host)
         buf_printf(out, ", %s", host);
-    put_time(out, " until ", params);
+    put_time(out, " until ", params, "until");
     if (after)
         buf_printf(out, ", because %s%s%s", row ? row->words : after, message ? ": " : "",
                    message ? message : "");
+}
+
+static void put_kill(struct buf *out, const json_t *params)
+{
+    const char *after = gw_text(params, "after", NULL);
+    const struct reason_row *row = after ? find(after) : NULL;
+    int64_t asked = gw_int(params, "asked", 0);
+    put_time(out, ", wanted since ", params, "since");
+    if (asked > 0)
+        buf_printf(out, ", asked %" PRId64 " time%s", asked, asked == 1 ? "" : "s");
+    if (after)
+        buf_printf(out, ", because %s", row ? row->words : after);
 }
 
 void reason_words(const json_t *reason, struct buf *out)
@@ -181,6 +195,8 @@ void reason_words(const json_t *reason, struct buf *out)
     buf_puts(out, row ? row->words : code);
     if (strcmp(code, "back-off") == 0)
         put_back_off(out, params);
+    if (strcmp(code, "kill-pending") == 0)
+        put_kill(out, params);
     if (!gw_is_null(params, "hosts"))
         put_removed(out, params);
     if (strcmp(code, "resting") == 0)

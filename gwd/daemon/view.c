@@ -77,7 +77,19 @@ static void put_past(const struct daemon *d, const struct job *j, const struct t
     json_put_real(out, "wrapper_s", a->staged_us ? view_wrapper_s(a, now_us) : 0);
     json_put_real(out, "epilog_s", span_s(a->exited_us, end));
     json_put_text(out, "contact", is_full ? a->contact : NULL);
-    view_reason(out, "reason", a->reason.code, a->reason.blame, is_full ? a->reason.text : NULL);
+    if (!a->ended_us && a == task_attempt(t))
+        view_why(&(struct show){.d = d,
+                                .j = j,
+                                .index = t->index,
+                                .t = j->spec->t,
+                                .task = t,
+                                .attempt = a,
+                                .sight = sight,
+                                .now_us = now_us,
+                                .out = out});
+    else
+        view_reason(out, "reason", a->reason.code, a->reason.blame,
+                    is_full ? a->reason.text : NULL);
     view_optional(out, "exit_code", a->is_accepted || a->exit_code, a->exit_code);
     view_vms(out, "vms", is_full ? a : NULL);
     json_end(out, '}');

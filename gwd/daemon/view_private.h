@@ -18,7 +18,7 @@ struct show {
 };
 
 /* view_why.c */
-void view_why(const struct show *s); /* "reason":{...} */
+void view_why(const struct show *s); /* "reason":{...}|null: as of now */
 /* "credential":{...}|null: of an owner */
 void view_credential(struct buf *out, const struct daemon *d, uint64_t uid, const char *path);
 

@@ -26,6 +26,7 @@ memory() { # KIND: VmRSS, VmHWM in MiB
 }
 
 slowest=0 submitted=2000
+exec {say}>&2
 # beside SENTENCE COMMAND ...: the command, while a good client of ours submits one job after the other.
 beside() {
     local what=$1 end code says pid_of ms
@@ -54,7 +55,7 @@ all_trials() {
     local first slice=500
     for ((first = 0; first < n; first += slice)); do
         hostile trials "$FAULT_SEED" $first $((n - first < slice ? n - first : slice)) || return 1
-        progress "trial $((first + slice)) of $n"
+        progress "trial $((first + slice)) of $n" 2>&"$say"
     done
 }
 n=$(share 10000 300)
@@ -116,9 +117,9 @@ few_files() {
     [ "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" -le $((files + 2)) ]
 }
 t_within 20 few_files || violation "descriptors are left: $files before, $(find "/proc/$pid/fd" -mindepth 1 | wc -l) now"
-memory VmHWM >memory
-[ "$(memory VmHWM)" -le 512 ] || violation "gwd had $(memory VmHWM) MiB"
+peak=$(memory VmHWM)
+[ "$peak" -le 512 ] || violation "gwd had $peak MiB"
 [ -n "$FAULT_ONLY" ] || [ ${#they[@]} -eq 0 ] || [ "$(gwps -n | wc -l)" -eq "$submitted" ] ||
     violation "of $submitted submissions that were acknowledged $(gwps -n | wc -l) are there"
 gwd_stop || violation "gwd does not end as it should"
-result "$(share 10000 300)" "a good client's slowest submission took $slowest ms, gwd had at most $(cat memory) MiB"
+result "$(share 10000 300)" "a good client's slowest submission took $slowest ms, gwd had at most $peak MiB"

@@ -36,6 +36,11 @@ static const struct {
      "every host that fits is busy (of 1 host: 1 busy)", "slot"},
     {"{\"code\":\"busy\",\"blame\":\"site\",\"params\":{\"message\":\"queue full\"}}",
      "the site is busy: queue full", NULL},
+    {"{\"code\":\"kill-pending\",\"blame\":\"site\",\"params\":{\"since\":null,\"asked\":1,"
+     "\"after\":\"unreachable\",\"message\":\"no route\"}}",
+     "the site has not confirmed its end yet, asked 1 time, because the site cannot be reached: no "
+     "route",
+     "gwkill -9"},
     {"{\"code\":\"no-match\",\"params\":{\"hosts\":\"many\"}}", "no host fits", "REQUIREMENTS"},
     {"{\"code\":\"back-off\",\"blame\":\"site\",\"params\":{\"until\":null,\"after\":\"no-space\","
      "\"message\":null}}",

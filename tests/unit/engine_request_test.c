@@ -238,6 +238,57 @@ static void what_ends_before_its_host_is_known_again_is_not_counted_there(void *
     world_destroy(w);
 }
 
+/* --- a kill that the site does not confirm --- */
+
+static struct kill_progress kill_of(struct world *w, uint64_t id)
+{
+    struct job *j = state_job_of(engine_state(w->engine), id);
+    struct kill_progress kill;
+    engine_kill(w->engine, j, job_task(j, id - j->id), &kill);
+    return kill;
+}
+
+static void a_kill_is_wanted_until_the_site_confirms_it(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->is_endless = true;
+    uint64_t id = world_submit(w, job);
+    world_pass(w, 5);
+    assert_int_equal(world_phase(w, id), PHASE_WRAPPER);
+    w->faults[0] = (struct fault){"CANCEL", NULL, "unreachable:site no route to it", 0, 50};
+    world_wish(w, id, WISH_GONE, false);
+    assert_int_equal(w->reply.n_pending, 1);
+    int64_t wished_us = world_task(w, id)->wished_us;
+    assert_true(wished_us > 0);
+    world_pass(w, 600);
+    struct kill_progress kill = kill_of(w, id);
+    assert_string_equal(kill.said->code, "unreachable");
+    assert_string_equal(kill.said->text, "no route to it");
+    /* With growing pauses: at first after 10 s, then at most every minute. */
+    assert_in_range(kill.asked, 8, 16);
+    assert_int_equal(world_phase(w, id), PHASE_WRAPPER);
+    world_restart(w);
+    world_pass(w, 60);
+    assert_int_equal(world_task(w, id)->wish, WISH_GONE);
+    assert_int_equal(world_task(w, id)->wished_us, wished_us);
+    assert_in_range(kill_of(w, id).asked, 1, 4);
+    world_driver(w, DRIVER_EM, false);
+    assert_string_equal(kill_of(w, id).driver, world_task(w, id)->attempts[0].em);
+    world_driver(w, DRIVER_EM, true);
+    /* A second kill asks at once, and does not change since when it is wanted. */
+    unsigned before = kill_of(w, id).asked;
+    world_pass(w, 10);
+    world_wish(w, id, WISH_GONE, false);
+    assert_true(kill_of(w, id).asked > before);
+    assert_int_equal(world_task(w, id)->wished_us, wished_us);
+    world_pass(w, 2700);
+    check_failed(w, id, "killed", BLAME_NONE, 1);
+    assert_int_equal(w->faults[0].times, 0);
+    check_clean(w);
+    world_destroy(w);
+}
+
 /* --- requests --- */
 
 static void a_submission_key_makes_one_job_however_often_it_is_sent(void **state)
@@ -421,6 +472,7 @@ int main(void)
         cmocka_unit_test(limits_of_a_pass_delay_jobs_and_lose_none),
         cmocka_unit_test(slots_are_counted_right_when_queues_come_and_go),
         cmocka_unit_test(what_ends_before_its_host_is_known_again_is_not_counted_there),
+        cmocka_unit_test(a_kill_is_wanted_until_the_site_confirms_it),
         cmocka_unit_test(a_submission_key_makes_one_job_however_often_it_is_sent),
         cmocka_unit_test(a_submission_key_is_of_what_it_was_first_given_with),
         cmocka_unit_test(the_limits_of_a_user_are_his_alone),
