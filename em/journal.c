@@ -176,7 +176,7 @@ static void take_line(struct journal *j, struct run *run, char *line)
     char *save, *kind = strtok_r(line, " ", &save), *token = strtok_r(NULL, " ", &save);
     char *first = strtok_r(NULL, " ", &save), *second = strtok_r(NULL, " ", &save);
     uint64_t a = 0, b = 0;
-    if (!kind || !token || (first && num_parse_u64(first, 0, INT32_MAX, &a, NULL) < 0) ||
+    if (!kind || kind[1] || !token || (first && num_parse_u64(first, 0, INT32_MAX, &a, NULL) < 0) ||
         (second && num_parse_u64(second, 0, UINT64_MAX, &b, NULL) < 0))
         return;
     if (*kind == 'N') {

@@ -208,8 +208,10 @@ static int guest_error(struct reader *r)
     for (size_t i = 0; i < GW_COUNT(allowed); i++) {
         const char *name = vm_reason_name(allowed[i]);
         size_t n = strlen(name);
-        if (strncmp(r->error, name, n) == 0 && r->error[n] == ':')
-            return vm_fail(r->f, allowed[i], "%s", r->error + n + strspn(r->error + n, ": "));
+        if (strncmp(r->error, name, n) != 0 || r->error[n] != ':')
+            continue;
+        const char *why = r->error + n + strspn(r->error + n, ": ");
+        return vm_fail(r->f, allowed[i], "%s", *why ? why : "the guest does not say why");
     }
     return corrupt(r, "error", "it begins with no reason that a guest may give");
 }
