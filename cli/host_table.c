@@ -281,6 +281,8 @@ void host_print_drivers(const json_t *status, bool has_header)
         table_put(t, gw_text(d, "reason", NULL));
     }
     table_print_destroy(t);
+    if (gw_text(status, "notice", NULL))
+        output_line("%s", gw_text(status, "notice", ""));
     if (gw_bool(status, "paused", false))
         output_line("dispatch is paused; gwhost --resume goes on");
 }

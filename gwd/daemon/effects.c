@@ -81,6 +81,26 @@ static void send_lease(struct daemon *d, struct effect *f)
     driver_request(d, f);
 }
 
+/* A site wrote it, or anybody there. */
+static void read_epoch(struct daemon *d, const struct effect *f)
+{
+    struct input in = {.kind = IN_TRACE, .trace = {.ref = f->ref}};
+    const char *before = engine_notice(d->engine);
+    struct status_file file;
+    struct buf text = BUF_INIT;
+    if (file_read(f->path, STATUS_FILE_MAX, &text, NULL) == 0 &&
+        status_decode(buf_str(&text), text.len, "GWLEASE", &file, NULL) == 0) {
+        const char *instance = status_get(&file, "INSTANCE"), *epoch = status_get(&file, "EPOCH");
+        if (instance && epoch && strcmp(instance, f->text) == 0)
+            (void)num_parse_u64(epoch, 1, INT64_MAX / 2, &in.trace.epoch, NULL);
+        status_clear(&file);
+    }
+    buf_clear(&text);
+    turn_input(d, &in);
+    if (engine_notice(d->engine) != before)
+        log_error("%s; see docs/operations.md", engine_notice(d->engine));
+}
+
 /* What a verified status file of this attempt says; the strings live as long as `file`. */
 static void report_from(const struct status_file *file, const char *token,
                         struct status_report *ret)
@@ -151,6 +171,9 @@ void effect_perform(struct daemon *d, struct effect *f)
         break;
     case EFFECT_READ_STATUS:
         read_status(d, f);
+        break;
+    case EFFECT_READ_EPOCH:
+        read_epoch(d, f);
         break;
     case EFFECT_REMOVE:
         if (file_remove_tree(f->path, &err) < 0)

@@ -104,6 +104,8 @@ static void serve_status(struct connection *c, json_int_t id, json_t *request)
     json_put_uint(out, "epoch", s->epoch);
     json_put_uint(out, "seq", s->seq);
     json_put_bool(out, "paused", s->is_paused);
+    if (engine_notice(d->engine))
+        json_put_text(out, "notice", engine_notice(d->engine));
     json_put_raw(out, "drivers", drivers_text, strlen(drivers_text));
     json_begin(out, "jobs", '{');
     for (int phase = 0; phase < PHASE_COUNT; phase++)

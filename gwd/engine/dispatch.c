@@ -87,6 +87,7 @@ static void start_attempt(void *ctx, const struct match *m)
     struct flight *f = flight_create(e, m->job, job_task(m->job, m->task));
     place_count(e, f, 1);
     rest_started(e, f);
+    trace_want(e, f);
     if (flight_is_bare(f))
         bare_begin(e, f);
     else

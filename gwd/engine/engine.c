@@ -60,6 +60,7 @@ void engine_destroy(struct engine *e)
     }
     credentials_clear(e);
     lease_clear(e);
+    trace_clear(e);
     timers_clear(&e->timers);
     state_clear(&e->state);
     free(e);
@@ -248,6 +249,7 @@ static void driver_down(struct engine *e, const struct input *in)
     d->is_up = false;
     driver_forget_users(d); /* their processes end with it */
     lease_driver_down(e, d, NOBODY);
+    trace_driver_down(e, d);
     if (d->kind == DRIVER_IM)
         hosts_driver_down(e, d, in->driver.why);
     struct flight *f, *tmp;
@@ -285,7 +287,8 @@ static void answer(struct engine *e, const struct input *in)
     struct flight *f = flight_find(e, in->answer.ref);
     if (!f) {
         if (in->answer.ref.job == 0 && in->answer.kind == DRIVER_TM)
-            lease_answer(e, in);
+            if (!trace_answer(e, in))
+                lease_answer(e, in);
         return;
     }
     const struct attempt *a = flight_attempt(f);
@@ -432,6 +435,9 @@ void engine_step(struct engine *e, const struct input *in, struct output *out)
         break;
     case IN_ARCHIVED:
         forget_archived(e, in->is_archived);
+        break;
+    case IN_TRACE:
+        trace_found(e, in);
         break;
     case IN_STATUS: {
         struct flight *f = flight_find(e, in->status.ref);

@@ -36,7 +36,8 @@ enum driver_feature {
     FEATURE_TAIL_INLINE = 1 << 15,
 };
 
-/* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c). */
+/* An attempt; job 0 with a task number: a lease file of that number (gwd/engine/lease.c), of
+ * attempt 1 a trace (gwd/engine/trace.c). */
 struct task_ref {
     uint64_t job, task, attempt;
 };
@@ -62,6 +63,7 @@ enum input_kind {
     IN_CREDENTIAL,  /* what a credential's file was found to be */
     IN_ARCHIVED,    /* what EFFECT_ARCHIVE named is on disk, or could not be written */
     IN_STATUS,      /* the answer to EFFECT_READ_STATUS */
+    IN_TRACE,       /* the answer to EFFECT_READ_EPOCH */
 };
 
 /* A submission that the daemon has checked. All strings borrowed. */
@@ -140,6 +142,10 @@ struct input {
             struct task_ref ref;
             struct status_report report;
         } status;
+        struct {
+            struct task_ref ref;
+            uint64_t epoch; /* 0: the file says none */
+        } trace;
     };
 };
 
@@ -149,6 +155,7 @@ enum effect_kind {
     EFFECT_WRITE_FILE,  /* path, data, mode */
     EFFECT_READ_STATUS, /* read path, or take what GET gave (args[0]), verify it against text (the
                            token), give IN_STATUS for ref */
+    EFFECT_READ_EPOCH,  /* path, a lease file of instance `text`: give IN_TRACE for ref */
     EFFECT_WRITE_LEASE, /* path; text: the body of a lease file */
     EFFECT_SEND_LEASE,  /* EFFECT_SEND of a PUT whose content is a lease file; text: its body */
     EFFECT_REMOVE,      /* a tree of the spool */
@@ -220,6 +227,7 @@ struct engine_config {
     uint64_t vm_cache_max_bytes, vm_cache_age_s;
     /* Drivers act as the jobs' owners, so nothing goes through files of ours. */
     bool is_multi_user;
+    bool keeps_traces; /* sites are asked and told which run works there (gwd/engine/trace.c) */
 };
 
 /* An information driver as configured: where it sends jobs. */
@@ -243,6 +251,8 @@ void engine_step(struct engine *e, const struct input *in, struct output *out);
 int64_t engine_next_time(const struct engine *e);
 
 /* For those who show things; read only. */
+/* What a site has shown to be wrong with the state, or NULL. */
+const char *engine_notice(const struct engine *e);
 struct host *const *engine_hosts(const struct engine *e, size_t *ret_n);
 struct host *engine_host(const struct engine *e, const char *name);
 /* Owners whose tasks failed there lately, a list by ->next (gwd/engine/health.h), or NULL. */

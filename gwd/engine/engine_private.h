@@ -163,6 +163,13 @@ struct engine {
     struct lease_copy *lease_copies; /* not known to be over */
     int64_t lease_us;      /* mono: when leases are renewed next, INT64_MAX: there are none */
     int64_t wall_ahead_us; /* of the wall clock before the other one, when it was last judged */
+    struct trace *traces;  /* by site: what it knows of this state */
+    uint64_t n_traces;
+    struct {
+        const struct attempt_place *place; /* the last one that was looked for */
+        const char *credential;
+    } traced;
+    char *notice;
     /* Of the step in progress: */
     int64_t now_us, mono_us;
     struct output *out;
@@ -351,6 +358,13 @@ void lease_lose(struct engine *e, struct flight *f);
 /* May a lease file that was sent before that still arrive? */
 bool lease_may_come(const struct engine *e, const struct flight *f);
 void lease_clear(struct engine *e);
+
+/* trace.c */
+void trace_want(struct engine *e, const struct flight *f);   /* an attempt begins at its site */
+bool trace_answer(struct engine *e, const struct input *in); /* false: it is of nothing here */
+void trace_found(struct engine *e, const struct input *in);
+void trace_driver_down(struct engine *e, const struct driver *d);
+void trace_clear(struct engine *e);
 
 /* forget.c */
 void forget_later(struct engine *e, const struct job *j); /* it is final */

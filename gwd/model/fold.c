@@ -38,6 +38,7 @@ static int apply_epoch(struct state *s, const struct event *ev, struct gw_err *e
         return refuse(err, ev, "an epoch only rises");
     if (ev->fence && (ev->fence <= s->fence || ev->fence > ev->epoch))
         return refuse(err, ev, "a fence only rises, and not beyond the epoch");
+    s->epoch_before = s->epoch;
     s->epoch = ev->epoch;
     s->fence = ev->fence ? ev->fence : s->fence;
     return 0;

@@ -54,8 +54,9 @@ struct row_changes {
 struct state {
     char *instance; /* UUID of this state; NULL in an empty state */
     uint64_t epoch; /* of this run of a daemon: part of the tokens of the attempts it starts */
-    uint64_t fence; /* of this copy of the state: leases are renewed with it */
-    uint64_t seq;   /* of the last event applied */
+    uint64_t epoch_before; /* not stored: of the run before this one; 0: there was none */
+    uint64_t fence;        /* of this copy of the state: leases are renewed with it */
+    uint64_t seq;          /* of the last event applied */
     uint64_t next_job, next_array;
     bool is_paused;
     bool is_loading;      /* inside a checkpoint */

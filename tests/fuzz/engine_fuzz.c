@@ -173,6 +173,7 @@ static void perform(struct play *p, const struct effect *f)
         break;
     case EFFECT_WRITE_FILE:
     case EFFECT_WRITE_LEASE:
+    case EFFECT_READ_EPOCH:
     case EFFECT_REMOVE:
         check_file(f);
         break;

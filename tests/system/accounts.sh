@@ -250,7 +250,7 @@ for user in alice bob; do
     t_equal "$user's job without staging runs as $user" "$uid" \
         "$(job $user "EXECUTABLE = /usr/bin/id" "ARGUMENTS = -u" "STAGING = no" "STDOUT_FILE = /mnt/home/$user/bare" && cat /mnt/home/$user/bare)"
 done
-t_equal "nothing of a job is left in a home" "" "$(find /mnt/home -maxdepth 2 -name '.gw_*' ! -name .gw_cache ! -name '.gw_lease*')"
+t_equal "nothing of a job is left in a home" "" "$(find /mnt/home -maxdepth 2 -name '.gw_*' ! -name .gw_cache ! -name '.gw_lease*' ! -name '.gw_epoch_*')"
 
 # --- what is not his ---
 # fails SENTENCE ERE USER TEMPLATE-LINE ...

@@ -79,7 +79,7 @@ grid_left() {
             command=$(tr "\0" " " <$d/cmdline) 2>/dev/null
             case $command in *globus-job-manager* | *globus-gridftp-server* | "") ;; *) echo "process ${d#/proc/} $command" ;; esac
         done
-        find /home -mindepth 2 -maxdepth 2 -name ".gw_*" ! -name .gw_cache ! -name ".gw_lease_*" | sed "s/^/file /"'
+        find /home -mindepth 2 -maxdepth 2 -name ".gw_*" ! -name .gw_cache ! -name ".gw_lease_*" ! -name ".gw_epoch_*" | sed "s/^/file /"'
 }
 
 # bg_submit NAME ARGUMENT ...: gwsubmit -v --wait --exit-with-job in the background, several at a time. What it says is in

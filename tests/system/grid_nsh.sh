@@ -33,7 +33,7 @@ scratch_left() {
     grid exec site-a sh -c 'ls -d /tmp/gw_nsh.* 2>/dev/null'
 }
 directories_left() {
-    elsewhere find /home -mindepth 2 -name '.gw_*' ! -name '.gw_lease_*'
+    elsewhere find /home -mindepth 2 -name '.gw_*' ! -name '.gw_lease_*' ! -name '.gw_epoch_*'
 }
 
 # --- inputs, outputs, streams and the exit code ---

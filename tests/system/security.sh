@@ -25,7 +25,7 @@ payload() {
 
 # The site's job directories that are left.
 leftovers() {
-    find "$GWD_DIR/site" -maxdepth 1 -name '.gw_*.*' ! -name '.gw_lease*'
+    find "$GWD_DIR/site" -maxdepth 1 -name '.gw_*.*' ! -name '.gw_lease*' ! -name '.gw_epoch_*'
 }
 
 # attack NAME SENTENCE LINE ...: a job whose payload does this in its job directory, to its output files `result` and

@@ -48,7 +48,7 @@ struct answer {
     const char *verb;
     struct task_ref ref;
     uint64_t number;
-    bool is_success, is_status, is_again;
+    bool is_success, is_status, is_epoch, is_again;
     char *text;
     struct answer *prev, *next;
 };
@@ -495,6 +495,10 @@ static inline void world_perform(struct world *w, const struct effect *f)
     case EFFECT_READ_STATUS:
         world_status(w, f);
         break;
+    case EFFECT_READ_EPOCH:
+        world_tell(w, DRIVER_TM, "", f->ref, 0, true, world_file(w, url)->text);
+        w->answers->prev->is_epoch = true;
+        break;
     case EFFECT_WRITE_LEASE:
         world_write(w, url, f->text);
         w->n_lease_files++;
@@ -694,7 +698,12 @@ static inline void world_hear(struct world *w)
     static const char *const names[DRIVER_KINDS] = {"static", "local", "fork"};
     DL_DELETE(w->answers, a);
     struct input in;
-    if (a->is_status) {
+    if (a->is_epoch) {
+        const char *epoch = strstr(a->text, "EPOCH=");
+        in = (struct input){.kind = IN_TRACE, .trace = {.ref = a->ref}};
+        in.trace.epoch = epoch ? strtoull(epoch + 6, NULL, 10) : 0;
+        world_step(w, &in);
+    } else if (a->is_status) {
         in = (struct input){.kind = IN_STATUS, .status = {.ref = a->ref}};
         struct status_report *r = &in.status.report;
         r->is_there = *a->text != '\0';
