@@ -139,6 +139,8 @@ static void perform(struct front *m, const struct effect *f)
     case EFFECT_READ_STATUS:
         read_status(m, f);
         break;
+    case EFFECT_READ_EPOCH: /* engine_config keeps no traces here */
+        break;
     case EFFECT_REMOVE:
         remove_effect(m, f);
         break;
