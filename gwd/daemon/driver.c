@@ -19,10 +19,15 @@ enum {
     /* In looks of the watchdog, and so only while this process runs itself: when it was stopped, or
      * the machine slept, answers have come that nobody has read yet. */
     INIT_LOOKS = 3,
-    REQUEST_LOOKS = 600000 / WATCHDOG_MS, /* so long without an answer, to anything but a copy */
+    STEADY_LOOKS = 60000 / WATCHDOG_MS, /* up for so long: its next start is its first again */
     BACKOFF_MAX_S = 60,
     BAD_LINES_MAX = 1000, /* in BAD_LINES_WINDOW_S */
     BAD_LINES_WINDOW_S = 10,
+    /* Good lines that answer nothing, such as callbacks: so many at once, and more as time goes by
+     * and for each request. */
+    UNASKED_MAX = 400000,
+    UNASKED_FOR_A_LOOK = 2000 * WATCHDOG_MS / 1000,
+    UNASKED_FOR_A_REQUEST = 8,
     OUTPUT_MAX = 64 << 20,
     OUTPUT_CLOSED_MS = 1000,
     READ_BYTES = 65536,
@@ -140,6 +145,8 @@ void driver_down(struct driver_process *p, const char *why)
     p->why = xstrdup(why);
     utf8_clean(p->why);
     p->features = 0;
+    if (was_up && p->daemon->driver_looks - p->look >= STEADY_LOOKS)
+        p->starts_failed = 0;
     if (!p->daemon->is_stopping)
         log_at(p->user.is_leaving ? LOG_INFO : LOG_WARN, "%s: %s", LABEL(p), why);
     uv_timer_stop(&p->timer);
@@ -233,7 +240,6 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
     }
     p->state = DRIVER_UP;
     p->user.was_up = true;
-    p->starts_failed = 0;
     free(p->why);
     p->why = NULL;
     char *staging = xstrndup(l->text, strcspn(l->text, " "));
@@ -250,19 +256,25 @@ static void expect(struct driver_process *p, struct handle *h, const char *verb)
     DL_APPEND(p->pending, q);
 }
 
-/* The oldest with that verb; a handle has few. */
-static void settle(struct driver_process *p, struct handle *h, const char *verb)
+static void allow_unasked(struct driver_process *p, uint32_t n)
+{
+    p->unasked = p->unasked + n < UNASKED_MAX ? p->unasked + n : UNASKED_MAX;
+}
+
+/* The oldest with that verb; a handle has few. False: there is none. */
+static bool settle(struct driver_process *p, struct handle *h, const char *verb)
 {
     struct pending **oldest = NULL;
     for (struct pending **q = &h->pending; *q; q = &(*q)->of_handle)
         if (strcmp((*q)->verb, verb) == 0)
             oldest = q;
     if (!oldest)
-        return;
+        return false;
     struct pending *done = *oldest;
     *oldest = done->of_handle;
     DL_DELETE(p->pending, done);
     free(done);
+    return true;
 }
 
 static bool verb_is_known(enum driver_kind kind, const char *verb)
@@ -313,7 +325,10 @@ static void answer(struct driver_process *p, const struct driver_line *l)
     struct handle *h = NULL;
     if (has_handle)
         HASH_FIND(hh, p->by_number, &number, sizeof number, h);
-    settle(p, h ? h : &p->nobody, l->verb);
+    if (!settle(p, h ? h : &p->nobody, l->verb) && p->unasked-- == 0) {
+        driver_down(p, "it babbles: far more lines than it was asked for");
+        return;
+    }
     if (p->settings->kind == DRIVER_IM) {
         if (strcmp(l->verb, "DISCOVER") == 0)
             take_discovery(p, l);
@@ -369,8 +384,11 @@ static void take_bytes(struct driver_process *p, char *data, size_t len)
         data += n + 1;
         len -= n + 1;
         bool is_put_together = line == p->line.data;
-        if (*line)
+        size_t line_len = is_put_together ? p->line.len : n;
+        if (line_len && !memchr(line, '\0', line_len))
             take_line(p, line);
+        else
+            bad_line(p, line_len ? "it has a zero byte" : "it is empty", line);
         if (is_put_together)
             buf_reset(&p->line);
     }
@@ -386,7 +404,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct driver_process *p = stream->data;
     if (n > 0)
         take_bytes(p, buf->base, (size_t)n);
-    else if (n < 0 && p->base && uv_is_active((uv_handle_t *)&p->process))
+    else if (n < 0 && uv_is_active((uv_handle_t *)&p->process))
         uv_timer_start(&p->timer, on_output_closed, OUTPUT_CLOSED_MS, 0); /* why, its end tells */
     else if (n < 0)
         driver_down(p, "it closed its output");
@@ -489,6 +507,7 @@ void driver_start(struct driver_process *p)
     if (p->base)
         driver_user_listen(p);
     p->look = p->daemon->driver_looks;
+    p->unasked = UNASKED_MAX;
     say_init(p);
 }
 
@@ -552,6 +571,7 @@ static void request(struct driver_process *p, const struct effect *r)
         refuse(p, r, err.text);
     else if (strcmp(r->verb, "CP") != 0)
         expect(p, h, r->verb);
+    allow_unasked(p, UNASKED_FOR_A_REQUEST);
     if (p->state == DRIVER_STARTING && p->words.len > OUTPUT_MAX)
         driver_down(p, "it does not read what it is told");
 }
@@ -589,12 +609,14 @@ void driver_release(struct daemon *d, struct task_ref ref)
 static void on_watchdog(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
+    uint64_t most_looks = 1 + settings_driver_timeout_s(d->settings) * 1000 / WATCHDOG_MS;
     d->driver_looks++;
     for (struct driver_process *p = d->drivers; p; p = p->next) {
+        allow_unasked(p, UNASKED_FOR_A_LOOK);
         if (p->state == DRIVER_STARTING && d->driver_looks - p->look >= INIT_LOOKS)
             driver_down(p, "no answer to INIT in time");
         else if (p->state == DRIVER_UP && p->pending &&
-                 d->driver_looks - p->pending->look > REQUEST_LOOKS)
+                 d->driver_looks - p->pending->look > most_looks)
             driver_down(p, "it leaves a request unanswered");
         if (p->base)
             driver_user_look(p);

@@ -263,6 +263,11 @@ size_t settings_connections_user(const struct settings *s)
     return s->config->connections_user;
 }
 
+uint64_t settings_driver_timeout_s(const struct settings *s)
+{
+    return s->config->driver_timeout_s;
+}
+
 uint64_t settings_min_free_bytes(const struct settings *s)
 {
     return s->config->min_free_bytes;
