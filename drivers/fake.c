@@ -1,11 +1,13 @@
 /* gw_fake: a driver that does nothing, as told; for tests of faults and of speed.
  *
- *   gw_fake im|tm|em [-s SCRIPT] [-l LOG] [-k HOSTS] [-n SLOTS] [-p PREFIX] [-d MS]
+ *   gw_fake im|tm|em [-s SCRIPT [-1 FILE]] [-l LOG] [-k HOSTS] [-n SLOTS] [-p PREFIX] [-d MS]
  *
  * Without a script each request succeeds at once: DISCOVER names HOSTS (1) hosts PREFIX0, PREFIX1,
- * ... ("fake"), MONITOR gives each SLOTS (1) slots, SUBMIT is followed by CALLBACK ACTIVE and, MS
- * (0) later, CALLBACK DONE:0; CANCEL by CALLBACK DONE:1. Every feature offered is taken, but
- * poll-all and commit. Each request line is appended to LOG as it came.
+ * ... ("fake"), MONITOR gives each SLOTS (1) slots, SUBMIT and RECOVER are followed by CALLBACK
+ * ACTIVE and, MS (0) later, CALLBACK DONE:0; CANCEL by CALLBACK DONE:1. Every feature offered is
+ * taken, but poll-all and commit. Each request line is appended to LOG as it came. With -1 the
+ * script is that of one process alone, which makes FILE: where that is there already, there is no
+ * script.
  *
  * A script's lines are "PATTERN -> ANSWER", PATTERN a verb or /extended regexp/ of the whole line,
  * with " xN" behind it for the first N requests only. The first rule that applies counts. Lines
@@ -16,9 +18,12 @@
  *   !none          no answer
  *   !default       what would be answered without the rule
  *   !part text     without its newline
+ *   !raw text      without a newline; \n \0 \\ \xHH are the bytes that they mean
+ *   !flood text    the same for ever, as fast as it is read
  *   !bytes N       N bytes and no newline
  *   !exit CODE     end at once
  *   !hang          read nothing and answer nothing any more
+ *   !close         close standard output, and live on
  *
  * and may begin with @MS: that much later. "SUBMIT x1 -> @500 SUBMIT %1 FAILURE busy" fails the
  * first SUBMIT, late. */
@@ -32,6 +37,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -44,6 +50,8 @@ struct fake {
     enum kit_kind kind;
     struct script script;
     int log_fd; /* -1: none */
+    int nowhere;
+    const char *script_path, *once; /* of the command line */
     uint64_t hosts, slots, run_ms;
     const char *prefix;
     bool hangs;
@@ -79,7 +87,8 @@ static void put_features(struct buf *out, const char *offer)
     char *copy = xstrdup(offer + 4), *save;
     const char *before = " gw1:";
     for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save))
-        if (strcmp(w, "poll-all") != 0 && strcmp(w, "commit") != 0) {
+        if (strcmp(w, "poll-all") != 0 && strcmp(w, "commit") != 0 &&
+            strcmp(w, "credential") != 0) {
             buf_printf(out, "%s%s", before, w);
             before = ",";
         }
@@ -157,7 +166,7 @@ static void answer_default(struct fake *f, const char *request)
     buf_puts(&line, "SUCCESS");
     put_text(f, w, &line);
     send_line(f, &line);
-    if (strcmp(w[0], "SUBMIT") == 0)
+    if (strcmp(w[0], "SUBMIT") == 0 || strcmp(w[0], "RECOVER") == 0)
         run(f, request, w[1]);
     else if (strcmp(w[0], "CANCEL") == 0)
         callback(f, w[1], "DONE:1");
@@ -183,12 +192,54 @@ static void expand(const char *text, const char *request, struct buf *out)
     free(copy);
 }
 
+/* However much it is, nothing is kept: we wait until it is read. */
+static void send_now(const char *data, size_t len)
+{
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    fcntl(STDOUT_FILENO, F_SETFL, flags & ~O_NONBLOCK);
+    if (file_write_all(STDOUT_FILENO, data, len) < 0)
+        _exit(0); /* nobody reads any more */
+    fcntl(STDOUT_FILENO, F_SETFL, flags);
+}
+
 static void send_bytes(struct fake *f, uint64_t n)
 {
-    char *bytes = xmalloc(n);
-    memset(bytes, 'x', n);
-    kit_send(f->kit, bytes, n);
-    free(bytes);
+    static char bytes[1 << 20];
+    memset(bytes, 'x', sizeof bytes);
+    kit_flush(f->kit);
+    for (uint64_t now; n; n -= now) {
+        now = n < sizeof bytes ? n : sizeof bytes;
+        send_now(bytes, now);
+    }
+}
+
+static void put_escaped(const char *text, struct buf *out)
+{
+    for (const char *p = text; *p; p++) {
+        if (*p != '\\' || !p[1]) {
+            buf_putc(out, *p);
+            continue;
+        }
+        unsigned byte = (unsigned char)*++p;
+        if (*p == 'n' || *p == '0')
+            byte = *p == 'n' ? '\n' : 0;
+        else if (*p == 'x' && sscanf(p + 1, "%2x", &byte) == 1)
+            p += 2;
+        buf_putc(out, (char)byte);
+    }
+}
+
+static void send_raw(struct fake *f, const char *text, bool is_for_ever)
+{
+    struct buf once = BUF_INIT, many = BUF_INIT;
+    put_escaped(text, &once);
+    while (is_for_ever && many.len < 65536)
+        buf_put(&many, once.data, once.len);
+    kit_flush(f->kit);
+    do
+        send_now(is_for_ever ? many.data : buf_str(&once), is_for_ever ? many.len : once.len);
+    while (is_for_ever);
+    buf_clear(&once);
 }
 
 static void act(struct fake *f, const char *request, const struct script_action *a)
@@ -207,6 +258,12 @@ static void act(struct fake *f, const char *request, const struct script_action 
     case SCRIPT_BYTES:
         send_bytes(f, a->n);
         break;
+    case SCRIPT_RAW:
+    case SCRIPT_FLOOD:
+        expand(a->text, request, &out);
+        send_raw(f, buf_str(&out), a->what == SCRIPT_FLOOD);
+        buf_clear(&out);
+        break;
     case SCRIPT_DEFAULT:
         answer_default(f, request);
         break;
@@ -216,6 +273,10 @@ static void act(struct fake *f, const char *request, const struct script_action 
     case SCRIPT_HANG:
         f->hangs = true;
         loop_unwatch(kit_loop(f->kit), STDIN_FILENO);
+        break;
+    case SCRIPT_CLOSE:
+        kit_flush(f->kit);
+        dup2(f->nowhere, STDOUT_FILENO);
         break;
     }
 }
@@ -255,9 +316,17 @@ static void on_line(struct kit *k, const char *text, size_t len, void *ctx)
     free(line);
 }
 
-static int read_script(struct fake *f, const char *path, struct gw_err *err)
+static int read_script(struct fake *f, struct gw_err *err)
 {
     struct buf text = BUF_INIT;
+    const char *path = f->script_path;
+    int fd = f->once ? open(f->once, O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
+    if (fd >= 0)
+        close(fd);
+    else if (f->once && errno == EEXIST)
+        return 0;
+    else if (f->once)
+        return gw_err_sys(err, errno, "making %s", f->once);
     int r = file_read(path, 1 << 20, &text, err);
     if (r == 0)
         r = script_parse(buf_str(&text), text.len, path, &f->script, err);
@@ -269,7 +338,11 @@ static int read_option(struct fake *f, int letter, struct gw_err *err)
 {
     switch (letter) {
     case 's':
-        return read_script(f, optarg, err);
+        f->script_path = optarg;
+        return 0;
+    case '1':
+        f->once = optarg;
+        return 0;
     case 'l':
         f->log_fd = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
         return f->log_fd < 0 ? gw_err_sys(err, errno, "opening %s", optarg) : 0;
@@ -284,8 +357,8 @@ static int read_option(struct fake *f, int letter, struct gw_err *err)
         return 0;
     default:
         return gw_err_set(err, GW_EINVAL,
-                          "usage: gw_fake im|tm|em [-s SCRIPT] [-l LOG] [-k HOSTS] [-n SLOTS] "
-                          "[-p PREFIX] [-d MS]");
+                          "usage: gw_fake im|tm|em [-s SCRIPT [-1 FILE]] [-l LOG] [-k HOSTS] "
+                          "[-n SLOTS] [-p PREFIX] [-d MS]");
     }
 }
 
@@ -293,8 +366,10 @@ static int read_options(struct fake *f, int argc, char **argv, struct gw_err *er
 {
     static const char *const kinds[] = {[KIT_IM] = "im", [KIT_TM] = "tm", [KIT_EM] = "em"};
     int c, r = 0;
-    while (r == 0 && (c = getopt(argc, argv, "s:l:k:n:d:p:")) != -1)
+    while (r == 0 && (c = getopt(argc, argv, "s:1:l:k:n:d:p:")) != -1)
         r = read_option(f, c, err);
+    if (r == 0 && f->script_path)
+        r = read_script(f, err);
     if (r < 0)
         return r;
     for (size_t i = 0; optind == argc - 1 && i < GW_COUNT(kinds); i++)
@@ -307,7 +382,11 @@ static int read_options(struct fake *f, int argc, char **argv, struct gw_err *er
 
 int main(int argc, char **argv)
 {
-    struct fake f = {.log_fd = -1, .hosts = 1, .slots = 1, .prefix = "fake"};
+    struct fake f = {.log_fd = -1,
+                     .nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC),
+                     .hosts = 1,
+                     .slots = 1,
+                     .prefix = "fake"};
     const struct kit_driver driver = {.name = "fake", .line = on_line, .ctx = &f};
     struct gw_err err;
     f.kit = kit_create(&driver);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DELAY_MAX_MS = 3600000, BYTES_MAX = 16 << 20 };
+static const uint64_t DELAY_MAX_MS = 3600000, BYTES_MAX = UINT64_C(1) << 32;
 
 static char *trim(char *text)
 {
@@ -28,20 +28,20 @@ static char *word(char **text)
 
 static int parse_special(char *text, struct script_action *a, struct gw_err *err)
 {
+    static const struct {
+        const char *name;
+        enum script_what what;
+        bool has_text;
+    } table[] = {{"!default", SCRIPT_DEFAULT, false}, {"!hang", SCRIPT_HANG, false},
+                 {"!close", SCRIPT_CLOSE, false},     {"!part", SCRIPT_PART, true},
+                 {"!raw", SCRIPT_RAW, true},          {"!flood", SCRIPT_FLOOD, true}};
     char *name = word(&text);
-    if (strcmp(name, "!default") == 0) {
-        a->what = SCRIPT_DEFAULT;
-        return 0;
-    }
-    if (strcmp(name, "!hang") == 0) {
-        a->what = SCRIPT_HANG;
-        return 0;
-    }
-    if (strcmp(name, "!part") == 0) {
-        a->what = SCRIPT_PART;
-        a->text = xstrdup(text);
-        return 0;
-    }
+    for (size_t i = 0; i < GW_COUNT(table); i++)
+        if (strcmp(name, table[i].name) == 0) {
+            a->what = table[i].what;
+            a->text = table[i].has_text ? xstrdup(text) : NULL;
+            return 0;
+        }
     if (strcmp(name, "!exit") == 0) {
         a->what = SCRIPT_EXIT;
         return num_parse_u64(trim(text), 0, 255, &a->n, err);
@@ -50,8 +50,9 @@ static int parse_special(char *text, struct script_action *a, struct gw_err *err
         a->what = SCRIPT_BYTES;
         return num_parse_u64(trim(text), 1, BYTES_MAX, &a->n, err);
     }
-    return gw_err_set(err, GW_EINVAL, "\"%s\" is none of !none !default !part !bytes !exit !hang",
-                      name);
+    return gw_err_set(
+        err, GW_EINVAL,
+        "\"%s\" is none of !none !default !part !raw !flood !bytes !exit !hang !close", name);
 }
 
 /* [@MS] answer */

@@ -24,8 +24,9 @@ static void a_rule_has_answers_and_delays(void **state)
     (void)state;
     struct script s =
         parse("# comment\n\nSUBMIT -> @500 SUBMIT %1 FAILURE a -> b\n   !part x\n\t@7 !bytes 12\n"
-              "/^CP 3 / -> !none\nPOLL -> !default\n !exit 3\n !hang\n");
-    assert_int_equal(s.n, 3);
+              "/^CP 3 / -> !none\nPOLL -> !default\n !exit 3\n !hang\nEND -> !raw a\\0\n !flood "
+              "b\n !close\n");
+    assert_int_equal(s.n, 4);
     assert_int_equal(s.rules[0].n_actions, 3);
     assert_int_equal(s.rules[0].actions[0].after_ms, 500);
     assert_string_equal(s.rules[0].actions[0].text, "SUBMIT %1 FAILURE a -> b");
@@ -38,6 +39,10 @@ static void a_rule_has_answers_and_delays(void **state)
     assert_int_equal(s.rules[2].actions[0].what, SCRIPT_DEFAULT);
     assert_int_equal(s.rules[2].actions[1].n, 3);
     assert_int_equal(s.rules[2].actions[2].what, SCRIPT_HANG);
+    assert_int_equal(s.rules[3].actions[0].what, SCRIPT_RAW);
+    assert_string_equal(s.rules[3].actions[0].text, "a\\0");
+    assert_int_equal(s.rules[3].actions[1].what, SCRIPT_FLOOD);
+    assert_int_equal(s.rules[3].actions[2].what, SCRIPT_CLOSE);
     script_clear(&s);
 }
 
