@@ -48,6 +48,7 @@ void engine_destroy(struct engine *e)
         free(u);
     }
     forget_clear(e);
+    remains_clear(e);
     sched_destroy(e->sched);
     hosts_clear(e);
     while (e->drivers) {
@@ -102,8 +103,11 @@ void engine_kill(const struct engine *e, const struct job *j, const struct task 
         return;
     ret->asked = f->cancels;
     ret->said = f->cancel_said.code || f->cancel_said.text ? &f->cancel_said : NULL;
-    if (f->step == STEP_IDLE && !f->is_parked)
-        ret->driver = t->phase == PHASE_WRAPPER ? a->em : a->tm;
+    enum driver_kind kind = t->phase == PHASE_WRAPPER ? DRIVER_EM : DRIVER_TM;
+    const char *name = kind == DRIVER_EM ? a->em : a->tm;
+    const struct driver *d = driver_find(e, kind, name);
+    if (!d || !d->is_up)
+        ret->driver = name;
 }
 
 /* What is under way gets its flight and idles until its driver comes up. The spool is empty. */
@@ -289,6 +293,8 @@ static void answer(struct engine *e, const struct input *in)
         if (in->answer.ref.job == 0 && in->answer.kind == DRIVER_TM)
             if (!trace_answer(e, in))
                 lease_answer(e, in);
+        if (in->answer.ref.job && in->answer.kind == DRIVER_TM)
+            remains_answer(e, in);
         return;
     }
     const struct attempt *a = flight_attempt(f);
@@ -372,6 +378,9 @@ static void time_came(struct engine *e)
             break;
         case TIMER_REST:
             rest_time(e, t.job);
+            break;
+        case TIMER_REMAINS:
+            remains_time(e, &t);
             break;
         case TIMER_FORGET:
             forget_time(e);

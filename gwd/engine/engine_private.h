@@ -38,6 +38,7 @@ enum step {
     /* abort.c: give the attempt up, leaving nothing */
     ABO_STOP, /* END of what the prolog had open */
     ABO_START,
+    ABO_COPY,
     ABO_RMDIR,
     ABO_END,
     STEP_BACKOFF, /* the timer goes on with `after` */
@@ -92,6 +93,7 @@ struct flight {
     bool is_tm_open;           /* START was sent, END was not answered */
     int64_t unknown_mono_us;   /* since when its fate is unknown, on our clock */
     uint64_t lost_seq;         /* lease files from this number on name it as lost */
+    bool has_remains;          /* remains.c releases it */
     bool is_parked;            /* STEP_IDLE until its owner's credential is good again */
     struct reason trouble;     /* what it last waited for, parked or backing off */
     unsigned parks;            /* in a row for a credential that looks good from here */
@@ -141,6 +143,7 @@ struct forget_queue {
 };
 
 struct engine {
+    struct remain *remains; /* by ref */
     const struct engine_config *config;
     const struct engine_im *ims;
     size_t n_ims;
@@ -365,6 +368,12 @@ bool trace_answer(struct engine *e, const struct input *in); /* false: it is of 
 void trace_found(struct engine *e, const struct input *in);
 void trace_driver_down(struct engine *e, const struct driver *d);
 void trace_clear(struct engine *e);
+
+/* remains.c */
+void remains_add(struct engine *e, struct flight *f); /* its end does not wait for its directory */
+void remains_time(struct engine *e, const struct timer *t);
+void remains_answer(struct engine *e, const struct input *in);
+void remains_clear(struct engine *e);
 
 /* forget.c */
 void forget_later(struct engine *e, const struct job *j); /* it is final */

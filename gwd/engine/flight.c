@@ -207,8 +207,8 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     rest_ended(e, f, outcome);
     place_count(e, f, -1);
     emit(e, &ev);
-    struct effect *release = effect_add(e, EFFECT_RELEASE);
-    release->ref = f->ref;
+    if (!f->has_remains)
+        effect_add(e, EFFECT_RELEASE)->ref = f->ref;
     if (f->has_spool)
         effect_add(e, EFFECT_REMOVE)->path = staging_spool(e, f, "");
     if (job_is_final(j))

@@ -20,11 +20,11 @@ struct health_rules {
 };
 
 struct health {
-    uint64_t uid; /* of the owner, */
+    uint64_t uid;            /* of the owner, */
     char *user, *credential; /* or NULL */
-    uint64_t failures;    /* in a row, of different tasks */
-    uint64_t job, task;   /* that failed last */
-    struct reason reason; /* why it did */
+    uint64_t failures;       /* in a row, of different tasks */
+    uint64_t job, task;      /* that failed last */
+    struct reason reason;    /* why it did */
     uint64_t window; /* attempts at a time since it first rested; 0: as many as there is room for */
     uint64_t n_trials; /* attempts under way that were started under a window */
     unsigned n_pauses; /* in a row */

@@ -193,6 +193,8 @@ static void end_hard(struct engine *e, struct flight *f)
     }
     reason_set(&f->failure, "killed-hard", BLAME_NONE,
                "what may be left at the site was not waited for");
+    if (!flight_is_bare(f))
+        remains_add(e, f);
     flight_end(e, f, OUTCOME_FAILED);
 }
 

@@ -16,12 +16,14 @@ enum timer_kind {
     TIMER_FORGET,
     TIMER_LEASE,
     TIMER_CREDENTIAL,
-    TIMER_REST
+    TIMER_REST,
+    TIMER_REMAINS
 };
 
 struct timer {
     int64_t at_us; /* mono */
     enum timer_kind kind;
+    uint64_t attempt;               /* REMAINS */
     uint64_t job, task, generation; /* of a flight; job: index for DISCOVER, MONITOR and REST, first
                                        id for FORGET */
 };

@@ -103,6 +103,15 @@ t_equal "no job directory is left at the sites" "" "$(find "$GWD_DIR"/site-? -ma
 stubborn=$(gwsubmit -v -- /bin/sh -c 'trap "" TERM; echo up; while :; do sleep 1; done' | sed -n 's/^JOB ID: //p')
 t_within 20 sh -c "gwlogs $stubborn 2>/dev/null | grep -q up" || t_not_ok "the stubborn job runs"
 t_check "gwkill ends a payload that ignores TERM" timeout 60 gwkill "$stubborn"
+t_equal "what it had printed is there" up "$(gwlogs "$stubborn")"
+
+hard=$(gwsubmit -v -- /bin/sleep 1001 | sed -n 's/^JOB ID: //p')
+t_within 20 sh -c "gwps $hard | grep -q actv" || t_not_ok "a sleeping job becomes active"
+t_check "gwkill -9 does not wait for the site" gwkill -9 "$hard"
+no_job_directory() {
+    [ -z "$(find "$GWD_DIR"/site-? -maxdepth 1 -name '.gw_*.*.*')" ]
+}
+t_check "and what is left there is removed afterwards" t_within 60 no_job_directory
 
 # --- failures say whose they are ---
 printf 'EXECUTABLE = /bin/true\nINPUT_FILES = not-there.txt\n' >missing.jt

@@ -289,6 +289,80 @@ static void a_kill_is_wanted_until_the_site_confirms_it(void **state)
     world_destroy(w);
 }
 
+static void what_a_killed_payload_has_printed_comes_home(void **state)
+{
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        struct world *w = new_world();
+        w->is_endless = true;
+        uint64_t id = world_submit(w, job);
+        world_pass(w, 5);
+        char *url =
+            engine_job_url(w->engine, state_job(engine_state(w->engine), id), world_task(w, id),
+                           task_attempt(world_task(w, id)), "stdout.execution");
+        world_write(w, url, "so far");
+        if (fails)
+            w->faults[0] = (struct fault){"CP", "stdout", "unreachable:site gone", 0, 9};
+        world_wish(w, id, WISH_GONE, false);
+        world_pass(w, 5);
+        check_failed(w, id, "killed", BLAME_NONE, 1);
+        char *home =
+            engine_stream_url(w->engine, state_job(engine_state(w->engine), id), 0, STREAM_STDOUT);
+        assert_int_equal(world_has(w, home), !fails);
+        check_clean(w);
+        free(url);
+        free(home);
+        world_destroy(w);
+    }
+}
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, word)); p++)
+        n++;
+    return n;
+}
+
+static void what_a_hard_kill_leaves_is_removed_beside_a_few_times(void **state)
+{
+    (void)state;
+    static const struct {
+        int failures;
+        size_t removals;
+    } cases[] = {{0, 1}, {3, 4}, {100, 6}};
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        struct world *w = new_world();
+        w->is_endless = true;
+        uint64_t id = world_submit(w, job);
+        world_pass(w, 5);
+        buf_reset(&w->trace);
+        w->faults[0] = (struct fault){"RMDIR", NULL, "unreachable:site", 0, cases[i].failures};
+        world_wish(w, id, WISH_GONE, true);
+        check_failed(w, id, "killed-hard", BLAME_NONE, 1);
+        assert_string_equal(buf_str(&w->trace), "CANCEL");
+        world_pass(w, 600);
+        assert_int_equal(count_of(buf_str(&w->trace), "RMDIR"), cases[i].removals);
+        assert_int_equal(world_count(w, "/.gw_", NULL) == 0, cases[i].failures < 6);
+        assert_int_equal(count_of(buf_str(&w->trace), "END"), 1);
+        world_destroy(w);
+    }
+    /* One that is forgotten by a restart, or asked of a driver that is not there, does no harm. */
+    struct world *w = new_world();
+    w->is_endless = true;
+    uint64_t id = world_submit(w, job);
+    world_pass(w, 5);
+    world_wish(w, id, WISH_GONE, true);
+    world_driver(w, DRIVER_TM, false);
+    world_pass(w, 20);
+    world_driver(w, DRIVER_TM, true);
+    world_pass(w, 100);
+    assert_int_equal(world_count(w, "/.gw_", NULL), 0);
+    world_restart(w);
+    world_pass(w, 100);
+    world_destroy(w);
+}
+
 /* --- requests --- */
 
 static void a_submission_key_makes_one_job_however_often_it_is_sent(void **state)
@@ -473,6 +547,8 @@ int main(void)
         cmocka_unit_test(slots_are_counted_right_when_queues_come_and_go),
         cmocka_unit_test(what_ends_before_its_host_is_known_again_is_not_counted_there),
         cmocka_unit_test(a_kill_is_wanted_until_the_site_confirms_it),
+        cmocka_unit_test(what_a_killed_payload_has_printed_comes_home),
+        cmocka_unit_test(what_a_hard_kill_leaves_is_removed_beside_a_few_times),
         cmocka_unit_test(a_submission_key_makes_one_job_however_often_it_is_sent),
         cmocka_unit_test(a_submission_key_is_of_what_it_was_first_given_with),
         cmocka_unit_test(the_limits_of_a_user_are_his_alone),
