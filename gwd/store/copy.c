@@ -141,29 +141,54 @@ static int check_page(void *ctx, sqlite3_stmt *q, struct gw_err *err)
                : gw_err_set(err, GW_ECORRUPT, "its pages are damaged: %s", says ? says : "?");
 }
 
+static int count(void *ctx, sqlite3_stmt *q, struct gw_err *err)
+{
+    (void)q;
+    (void)err;
+    ++*(uint64_t *)ctx;
+    return 0;
+}
+
+/* What the first format had: texts alone. */
+static int count_texts(sqlite3 *db, uint64_t *n, struct gw_err *err)
+{
+    return each_row(db, "SELECT 1 FROM task", count, n, err);
+}
+
+static int check_rows(sqlite3 *db, uint64_t *n, struct gw_err *err)
+{
+    sqlite3_stmt *find = NULL;
+    uint64_t n_tasks = 0;
+    int r =
+        sql_prepare(db, "SELECT 1 FROM job, spec WHERE job.id = ? AND tasks = ? AND spec.id = spec",
+                    &find, err);
+    if (r == 0)
+        r = each_row(db, "SELECT id, jobs FROM batch", check_batch, find, err);
+    if (r == 0)
+        r = each_row(db, "SELECT id, hash, data FROM spec", check_spec, NULL, err);
+    if (r == 0)
+        r = each_row(db, "SELECT id, data FROM job", check_sealed, n, err);
+    if (r == 0)
+        r = each_row(db, "SELECT id, data FROM job_task", check_sealed, &n_tasks, err);
+    sqlite3_finalize(find);
+    return r;
+}
+
 int check_archive(const char *path, uint64_t *ret_jobs, struct gw_err *err)
 {
     sqlite3 *db = NULL;
-    sqlite3_stmt *find = NULL;
-    uint64_t n = 0, n_tasks = 0;
+    uint64_t n = 0, has_rows = 0;
     int r = store_open_database(path, SQLITE_OPEN_READWRITE, &db, err);
     if (r == 0)
         r = sql_exec(db, "BEGIN", path, err);
     if (r == 0)
         r = each_row(db, "PRAGMA quick_check(1)", check_page, NULL, err);
     if (r == 0)
-        r = sql_prepare(db,
-                        "SELECT 1 FROM job, spec WHERE job.id = ? AND tasks = ? AND spec.id = spec",
-                        &find, err);
+        r = each_row(db, "SELECT 1 FROM sqlite_schema WHERE name = 'batch'", count, &has_rows, err);
     if (r == 0)
-        r = each_row(db, "SELECT id, jobs FROM batch", check_batch, find, err);
-    if (r == 0)
-        r = each_row(db, "SELECT id, hash, data FROM spec", check_spec, NULL, err);
-    if (r == 0)
-        r = each_row(db, "SELECT id, data FROM job", check_sealed, &n, err);
-    if (r == 0)
-        r = each_row(db, "SELECT id, data FROM job_task", check_sealed, &n_tasks, err);
-    sqlite3_finalize(find);
+        r = count_texts(db, &n, err);
+    if (r == 0 && has_rows)
+        r = check_rows(db, &n, err);
     sqlite3_close(db);
     *ret_jobs = n;
     return r < 0 ? gw_err_context(err, "%s", path) : 0;
