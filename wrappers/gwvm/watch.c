@@ -22,7 +22,7 @@
 enum { END_MS = 60 * 1000 };
 enum { CONSOLE_MS = 10 * 1000 };
 /* What a guest may write to its status port, and in one line. */
-enum { STATUS_MAX = 1 << 20, LINE_MAX_BYTES = 4096 };
+enum { STATUS_MAX = 1 << 20, LINE_MAX_BYTES = 4096, LOGGED_MAX = 1000 };
 /* libvirt's timers are an int of milliseconds; a longer wait takes several. */
 enum { TIMER_MAX_MS = 24 * 3600 * 1000 };
 
@@ -94,7 +94,11 @@ static void take_line(struct watch *w, const char *line)
                w->phase != WATCH_END) {
         enter(w, WATCH_END, END_MS);
     }
-    log_info("guest: %s", line);
+    if (w->lines < LOGGED_MAX)
+        log_info("guest: %s", line);
+    else if (w->lines == LOGGED_MAX)
+        log_info("guest: more, which is not logged");
+    w->lines++;
 }
 
 static void take_bytes(struct watch *w, const char *data, size_t n)

@@ -20,6 +20,7 @@ struct watch {
     int64_t deadline_ms; /* CLOCK_BOOTTIME; 0: none */
     int inotify_fd, signal_fd, status_fd;
     int inotify_handle, signal_handle, timer, console_timer; /* libvirt's */
+    unsigned lines;                                          /* that it said */
     struct buf line; /* of the guest's status port, not yet whole */
     pid_t parent;
     bool is_ready, is_over, has_failed;
