@@ -68,7 +68,8 @@ static const char *signed_text(struct names *n, int64_t v)
     return n->number;
 }
 
-/* A host's word goes into file names: only a plain one is taken. */
+/* A host's word goes into file names: only a plain one is taken. (Of none "${ARCH}/x" would become
+ * "/x".) */
 static const char *arch(const struct names *n)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
@@ -76,7 +77,7 @@ static const char *arch(const struct names *n)
     const struct attempt *a = t ? task_attempt(t) : NULL;
     const struct host *h = a ? engine_host(n->e, a->host) : NULL;
     const char *text = h ? host_text(h, "ARCH") : "";
-    return strspn(text, plain) == strlen(text) ? text : "";
+    return *text && strspn(text, plain) == strlen(text) ? text : "unknown";
 }
 
 static const char *lookup_name(const void *ctx, const char *name)
