@@ -1,6 +1,7 @@
 /* Submissions: checked here, acknowledged by the engine when they are on disk. */
 #include "gwd/daemon/ops_private.h"
 #include "gwd/daemon/settings.h"
+#include "gwd/daemon/statedir.h"
 #include "lib/mem.h"
 #include "lib/num.h"
 
@@ -8,7 +9,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 static json_t *diagnostics_json(const struct diags *d)
@@ -52,10 +52,8 @@ static bool has_space(struct connection *c, json_int_t id)
     static uint64_t looked_ms;
     static bool has = false;
     struct daemon *d = connection_daemon(c);
-    struct statvfs fs;
     if (!has || uv_now(d->loop) - looked_ms >= AGE_MS) {
-        has = statvfs(settings_state_dir(d->settings), &fs) < 0 ||
-              (uint64_t)fs.f_bavail * fs.f_frsize >= settings_min_free_bytes(d->settings);
+        has = statedir_free_bytes(d) >= settings_min_free_bytes(d->settings);
         looked_ms = uv_now(d->loop);
     }
     if (!has)

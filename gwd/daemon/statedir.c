@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <uuid/uuid.h>
 
 /* sysexits.h */
@@ -68,6 +69,14 @@ int statedir_load(struct daemon *d, struct gw_err *err)
         log_info("instance %s, epoch %" PRIu64 ", %" PRIu64 " events", s->instance, s->epoch,
                  s->seq);
     return r;
+}
+
+uint64_t statedir_free_bytes(const struct daemon *d)
+{
+    struct statvfs fs;
+    if (statvfs(settings_state_dir(d->settings), &fs) < 0)
+        return UINT64_MAX;
+    return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
 int statedir_fail(const struct settings *settings, const struct gw_err *err)

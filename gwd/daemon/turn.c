@@ -4,6 +4,7 @@
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/effects.h"
 #include "gwd/daemon/settings.h"
+#include "gwd/daemon/statedir.h"
 #include "lib/crash.h"
 #include "lib/log.h"
 
@@ -87,6 +88,9 @@ static void append(struct daemon *d, struct output *out)
 static void checkpoint_when_due(struct daemon *d)
 {
     struct gw_err err;
+    /* It can wait, and when it runs out of space in the middle it cannot be gone on with. */
+    if (statedir_free_bytes(d) < settings_min_free_bytes(d->settings) / 2)
+        return;
     if (store_checkpoint_some(d->store, engine_state(d->engine),
                               settings_checkpoint_rows(d->settings),
                               settings_keep_events(d->settings), &err) < 0) {

@@ -126,8 +126,7 @@ all_3() { # shellcheck disable=SC2086 # ids
 
 full_trial() {
     local said client
-    crash_site "$FULL" "MIN_FREE_SPACE = 6M" "CHECKPOINT_EVERY = 1000000" "MONITORING_INTERVAL = 1"
-    sed -i '/^CHECKPOINT_EVERY = 5/d' "$FULL/gwd.conf"
+    crash_site "$FULL" "MIN_FREE_SPACE = 6M" "MONITORING_INTERVAL = 1"
     export GW_SOCKET=$FULL/gwd.sock
     : >"$T_DIR/starts"
     full_start || { violation "full: gwd does not start" "$(cat "$FULL/log")" && return; }
