@@ -230,7 +230,10 @@ gww_read_lease() {
         SEQ=*) gww_seq=${gww_line#SEQ=} ;;
         LOST=*)
             case " ${gww_line#LOST=} " in
-            *" ${GW_TOKEN#*.*.} "*) return 1 ;;
+            *" ${GW_TOKEN#*.*.} "*)
+                gww_lost=yes
+                return 1
+                ;;
             esac
             ;;
         esac
@@ -243,6 +246,14 @@ gww_read_lease() {
     esac
     [ "$gww_mine" -eq 2 ] && [ "$gww_sum" = "$(printf '%s' "$gww_body" | cksum)" ] &&
         [ "$gww_seq" -gt "$gww_last_seq" ] && gww_last_seq=$gww_seq
+}
+
+# One that waited in the site's queue while gwd replaced it begins too late.
+gww_check_lease() {
+    gww_lost=
+    gww_last_seq=-1
+    [ "$GW_LEASE_S" -eq 0 ] || gww_read_lease
+    [ -z "$gww_lost" ] || gww_fail lease-expired us "gwd has given this attempt up for lost before it began"
 }
 
 # The helper that watches lease and wall time, and that the wrapper is there at all.
@@ -356,6 +367,7 @@ gww_claim
 gww_check_payload
 gww_find_launcher
 [ -z "$gww_reason" ] || gww_fail cancelled job "stopped before it began, because it was asked for"
+gww_check_lease
 gww_start_payload
 gww_start_watcher
 gww_wait_payload

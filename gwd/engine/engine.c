@@ -110,6 +110,16 @@ void engine_kill(const struct engine *e, const struct job *j, const struct task 
         ret->driver = name;
 }
 
+static void replaced_before(struct engine *e, const struct job *j, const struct task *t)
+{
+    bool is_leased = j->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE && !phase_is_final(t->phase);
+    for (size_t i = 0; is_leased && i < t->n_attempts; i++) {
+        const struct attempt *a = &t->attempts[i];
+        if (a->ended_us && a->reason.code && strcmp(a->reason.code, "lost") == 0)
+            lease_replace(e, (struct task_ref){j->id, t->index, a->number});
+    }
+}
+
 /* What is under way gets its flight and idles until its driver comes up. The spool is empty. */
 static void start(struct engine *e, const struct input *in)
 {
@@ -124,6 +134,7 @@ static void start(struct engine *e, const struct input *in)
         credential_want(e, j);
         size_t task_it = 0;
         for (struct task *t; (t = job_next_task(j, &task_it));) {
+            replaced_before(e, j, t);
             if (!task_attempt(t))
                 continue;
             struct flight *f = flight_create(e, j, t);

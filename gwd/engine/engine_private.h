@@ -164,6 +164,8 @@ struct engine {
     int64_t match_us; /* mono: the earliest TIMER_MATCH that is set, INT64_MAX: none */
     uint64_t lease_seq;
     struct lease_copy *lease_copies; /* not known to be over */
+    struct task_ref *replaced;       /* attempts that were given up as lost: gwd/engine/lease.c */
+    size_t n_replaced;
     int64_t lease_us;      /* mono: when leases are renewed next, INT64_MAX: there are none */
     int64_t wall_ahead_us; /* of the wall clock before the other one, when it was last judged */
     struct trace *traces;  /* by site: what it knows of this state */
@@ -358,6 +360,8 @@ void lease_answer(struct engine *e, const struct input *in); /* of a copy of the
 void lease_driver_down(struct engine *e, const struct driver *d, uint64_t uid); /* NOBODY: all */
 /* The flight's fate is unknown from now on: no lease file sent later renews its lease. */
 void lease_lose(struct engine *e, struct flight *f);
+/* An attempt that is lost, and whose lease is over, is replaced: its lease is never renewed again. */
+void lease_replace(struct engine *e, struct task_ref ref);
 /* May a lease file that was sent before that still arrive? */
 bool lease_may_come(const struct engine *e, const struct flight *f);
 void lease_clear(struct engine *e);

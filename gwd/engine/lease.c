@@ -45,28 +45,74 @@ static bool site_is_new(const struct site *sites, size_t n, const struct site *s
  * takes few lines. */
 enum { LOST_LINE_MAX = 3900, LOST_LINES_MAX = 12, LOST_LINES_MAX_PUT = 3 };
 
-/* Those of one user, or of all (NOBODY). False: there are more than can be named. */
+/* So many of them are named; a site that was gone for longer has forgotten the rest. */
+enum { REPLACED_MAX = 500 };
+
+void lease_replace(struct engine *e, struct task_ref ref)
+{
+    if (e->n_replaced == REPLACED_MAX)
+        memmove(e->replaced, e->replaced + 1, --e->n_replaced * sizeof *e->replaced);
+    e->replaced = xreallocarray(e->replaced, e->n_replaced + 1, sizeof *e->replaced);
+    e->replaced[e->n_replaced++] = ref;
+}
+
+/* When its task is over there is nothing any more that it could run beside. */
+static void forget_replaced(struct engine *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->n_replaced; i++) {
+        struct job *j = state_job(&e->state, e->replaced[i].job);
+        if (j && !phase_is_final(job_task_phase(j, e->replaced[i].task)))
+            e->replaced[n++] = e->replaced[i];
+    }
+    e->n_replaced = n;
+}
+
+/* Lines LOST= of attempts. */
+struct lost_lines {
+    struct buf *body;
+    size_t n, n_max, line; /* lines; where the last one begins */
+};
+
+/* False: there is no room for it. */
+static bool put_attempt(struct lost_lines *l, const struct task_ref *ref)
+{
+    bool is_new = l->n == 0 || l->body->len - l->line > LOST_LINE_MAX;
+    if (is_new && l->n == l->n_max)
+        return false;
+    if (is_new) {
+        buf_puts(l->body, l->n++ ? "\nLOST=" : "LOST=");
+        l->line = l->body->len;
+    }
+    buf_printf(l->body, "%s%" PRIu64 ".%" PRIu64 ".%" PRIu64, is_new ? "" : " ", ref->job,
+               ref->task, ref->attempt);
+    return true;
+}
+
+static bool is_of_user(const struct job *j, uint64_t uid)
+{
+    return uid == NOBODY || uid == j->spec->owner.uid;
+}
+
+/* Those of one user, or of all (NOBODY). False: there are more lost ones than can be named. */
 static bool put_lost(const struct engine *e, uint64_t uid, struct buf *body)
 {
-    size_t n_lines = 0, line = 0, n_max = uid == NOBODY ? LOST_LINES_MAX : LOST_LINES_MAX_PUT;
+    struct lost_lines lines = {.body = body,
+                               .n_max = uid == NOBODY ? LOST_LINES_MAX : LOST_LINES_MAX_PUT};
     struct flight *f;
     DL_FOREACH2(e->leased, f, leased_next)
     {
-        if (!flight_attempt(f)->unknown_since_us ||
-            f->job->spec->t->on_lost != ON_LOST_RETRY_AFTER_LEASE ||
-            (uid != NOBODY && uid != f->job->spec->owner.uid))
-            continue;
-        bool is_new = n_lines == 0 || body->len - line > LOST_LINE_MAX;
-        if (is_new && ++n_lines > n_max)
+        bool is_lost = flight_attempt(f)->unknown_since_us &&
+                       f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE;
+        if (is_lost && is_of_user(f->job, uid) && !put_attempt(&lines, &f->ref))
             return false;
-        if (is_new) {
-            buf_puts(body, n_lines > 1 ? "\nLOST=" : "LOST=");
-            line = body->len;
-        }
-        buf_printf(body, "%s%" PRIu64 ".%" PRIu64 ".%" PRIu64, is_new ? "" : " ", f->ref.job,
-                   f->ref.task, f->ref.attempt);
     }
-    if (n_lines)
+    for (size_t i = e->n_replaced; i-- > 0;) {
+        const struct job *j = state_job(&e->state, e->replaced[i].job);
+        if (j && is_of_user(j, uid) && !put_attempt(&lines, &e->replaced[i]))
+            break;
+    }
+    if (lines.n)
         buf_putc(body, '\n');
     return true;
 }
@@ -207,6 +253,9 @@ bool lease_may_come(const struct engine *e, const struct flight *f)
 
 void lease_clear(struct engine *e)
 {
+    free(e->replaced);
+    e->replaced = NULL;
+    e->n_replaced = 0;
     while (e->lease_copies)
         copy_over(e, e->lease_copies);
 }
@@ -230,6 +279,7 @@ void lease_start(struct engine *e, uint64_t last_seq)
 /* A site that has not taken the last one gets no other beside it. */
 static void write_and_send(struct engine *e, const struct site *sites, size_t n)
 {
+    forget_replaced(e);
     /* Rises over restarts, with the time or from the last file. */
     e->lease_seq = (uint64_t)e->now_us > e->lease_seq ? (uint64_t)e->now_us : e->lease_seq + 1;
     char *body = lease_body(e, NOBODY);

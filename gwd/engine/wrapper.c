@@ -121,6 +121,8 @@ static int64_t patience_us(const struct engine *e, const struct flight *f)
 static void give_up_lost(struct engine *e, struct flight *f, const char *text)
 {
     flight_fail(f, "lost", BLAME_SITE, text);
+    if (f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
+        lease_replace(e, f->ref);
     flight_give_up(e, f);
 }
 

@@ -156,6 +156,11 @@ limits() {
     wait $wrapper
     t_equal "$shell: a lease that names the attempt as lost is none" "failed lease-expired us" \
         "$(status "$n.lost" STATE) $(status "$n.lost" REASON) $(status "$n.lost" BLAME)"
+    rm -rf "$T_DIR/$n.lost/status" "$T_DIR/$n.lost/claim.$TOKEN"
+    payload "$n.lost" 'touch begun'
+    run "$shell" "$n.lost"
+    t_equal "$shell: one that the lease names before it begins does not begin" "failed lease-expired us" \
+        "$(status "$n.lost" STATE) $(status "$n.lost" REASON) $(status "$n.lost" BLAME)$(ls "$T_DIR/$n.lost/begun" 2>/dev/null)"
     # For gwd the lease runs from when the file was written, not from when a machine that slept gets to read it.
     job "$n.slept" ./run GW_LEASE_S=6 GW_LEASE_FILE="../lease.$2"
     payload "$n.slept" 'touch begun; sleep 60'

@@ -106,6 +106,30 @@ static void a_site_that_answers_nothing_does_not_delay_the_next_attempt(void **s
     world_destroy(w);
 }
 
+static void an_attempt_that_was_replaced_is_named_as_long_as_its_task_goes_on(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    uint64_t id = lose(w, "unreachable:site x");
+    lost_is_told(w, id);
+    world_pass(w, 140);
+    assert_int_equal(world_task(w, id)->n_attempts, 2);
+    /* The site is heard of again, and others' leases are renewed there. */
+    w->faults[0].times = w->faults[1].times = 0;
+    world_submit(w, "EXECUTABLE = run.sh\nLEASE = 30s\n");
+    world_pass(w, 60);
+    const char *lease = world_file(w, "file:///site/.gw_lease_i")->text;
+    assert_non_null(strstr(lease, "LOST=1.0.1\n"));
+    world_restart(w);
+    world_listen(w);
+    world_pass(w, 60);
+    assert_non_null(strstr(world_file(w, "file:///site/.gw_lease_i")->text, "LOST=1.0.1\n"));
+    world_wish(w, id, WISH_GONE, false);
+    world_pass(w, 60);
+    assert_null(strstr(world_file(w, "file:///site/.gw_lease_i")->text, "LOST="));
+    world_destroy(w);
+}
+
 static void a_lease_file_that_may_still_come_delays_the_next_attempt(void **state)
 {
     (void)state;
@@ -249,6 +273,7 @@ int main(void)
         cmocka_unit_test(
             an_attempt_whose_fate_is_unknown_is_waited_for_or_replaced_as_its_owner_chose),
         cmocka_unit_test(the_lease_of_a_lost_attempt_is_not_renewed),
+        cmocka_unit_test(an_attempt_that_was_replaced_is_named_as_long_as_its_task_goes_on),
         cmocka_unit_test(a_site_that_answers_nothing_does_not_delay_the_next_attempt),
         cmocka_unit_test(a_lease_file_that_may_still_come_delays_the_next_attempt),
         cmocka_unit_test(leases_are_renewed_at_a_third_of_the_shortest_also_after_a_restart),

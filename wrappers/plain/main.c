@@ -43,8 +43,8 @@ static int64_t kill_ms = -1; /* when the payload is killed that was asked to end
 
 static int64_t lease_ms, renewed_ms, looked_ms;
 static uint64_t lease_seq;
-static bool has_lease_seq;
-static int64_t limit_ms; /* of the payload's time, 0: none */
+static bool has_lease_seq, is_replaced; /* the last lease file that was read named us as lost */
+static int64_t limit_ms;                /* of the payload's time, 0: none */
 
 static int64_t now_ms(void)
 {
@@ -192,9 +192,11 @@ static bool is_ours(const struct status_file *f, uint64_t *ret_seq)
 {
     const char *instance = status_get(f, "INSTANCE"), *epoch = status_get(f, "EPOCH");
     const char *seq = status_get(f, "SEQ");
+    is_replaced = false;
     for (size_t i = 0; i < f->n; i++)
-        if (strcmp(f->entries[i].key, "LOST") == 0 && names_us(f->entries[i].value))
-            return false;
+        is_replaced |= strcmp(f->entries[i].key, "LOST") == 0 && names_us(f->entries[i].value);
+    if (is_replaced)
+        return false;
     return instance && strcmp(instance, ctl_get(&ctl, "GW_INSTANCE", "")) == 0 && epoch &&
            strcmp(epoch, ctl_get(&ctl, "GW_EPOCH", "")) == 0 && seq &&
            num_parse_u64(seq, 0, INT64_MAX, ret_seq, NULL) == 0;
@@ -218,6 +220,13 @@ static bool lease_is_renewed(void)
     }
     buf_clear(&text);
     return is_newer;
+}
+
+/* One that waited in the site's queue while gwd replaced it begins too late. */
+static void check_lease(void)
+{
+    if (lease_ms && !lease_is_renewed() && is_replaced)
+        fail("lease-expired", "us", "gwd has given this attempt up for lost before it began");
 }
 
 static void stop(const char *why)
@@ -419,6 +428,7 @@ int main(int argc, char **argv)
     began = time(NULL);
     began_ms = now_ms();
     claim();
+    check_lease();
     int code = start_payload();
     if (payload) {
         write_process(payload, "payload"); /* who finds us dead ends the payload by this */
