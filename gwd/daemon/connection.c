@@ -25,7 +25,8 @@ enum {
     USER_HELD_MAX_BYTES = 128 << 20, /* of all connections of a user: he is served no more, */
     USER_HELD_CUT_BYTES = 256 << 20, /* and cut off */
     STREAMS_MAX = 64,                /* watches and logs of a connection, */
-    USER_STREAMS_MAX = 1024,         /* and of a user */
+    USER_STREAMS_MAX = 1024,         /* and of a user; */
+    USER_WATCHED_MAX = 1000000,      /* ids in his watches */
 };
 
 struct daemon *connection_daemon(const struct connection *c)
@@ -64,7 +65,7 @@ json_t *connection_take_warnings(struct connection *c, json_int_t id)
     return diagnostics;
 }
 
-bool connection_take_stream(struct connection *c, json_int_t id, bool is_watching)
+bool connection_take_stream(struct connection *c, json_int_t id, bool is_watching, size_t n_ids)
 {
     char *text = NULL;
     if (c->n_streams >= STREAMS_MAX)
@@ -74,6 +75,9 @@ bool connection_take_stream(struct connection *c, json_int_t id, bool is_watchin
     else if (c->user->n_streams >= USER_STREAMS_MAX)
         text = xasprintf("a user has at most %d watches and logs, and you have them; end some",
                          USER_STREAMS_MAX);
+    else if (c->user->n_watched + n_ids > USER_WATCHED_MAX)
+        text = xasprintf("the watches of a user name at most %d jobs; watch all, or an array",
+                         USER_WATCHED_MAX);
     if (text) {
         connection_error(c, id, GW_ENOSPC, text, NULL);
         free(text);
@@ -81,15 +85,17 @@ bool connection_take_stream(struct connection *c, json_int_t id, bool is_watchin
     }
     c->n_streams++;
     c->user->n_streams++;
+    c->user->n_watched += n_ids;
     c->has_streams = true;
     c->is_watching |= is_watching;
     return true;
 }
 
-void connection_drop_stream(struct connection *c)
+void connection_drop_stream(struct connection *c, size_t n_ids)
 {
     c->n_streams--;
     c->user->n_streams--;
+    c->user->n_watched -= n_ids;
 }
 
 /* --- output --- */

@@ -99,8 +99,8 @@ void driver_release(struct daemon *d, struct task_ref ref);
 void drivers_flush(struct daemon *d); /* what the turn asked of them leaves, a write for each */
 bool drivers_need_credentials(const struct daemon *d);
 unsigned driver_features(const struct daemon *d, enum driver_kind kind,
-                         const char *name); /* 0 when down */
-json_t *drivers_json(const struct daemon *d);
+                         const char *name);       /* 0 when down */
+json_t *drivers_json(const struct connection *c); /* those that it may see */
 
 /* server.c */
 int server_start(struct daemon *d, struct gw_err *err);
@@ -143,10 +143,10 @@ bool connection_may_go_on(struct connection *c);
 struct daemon *connection_daemon(const struct connection *c);
 gid_t connection_gid(const struct connection *c);
 const char *connection_user(const struct connection *c); /* the name; digits when it has none */
-/* One more watch or log of it: watch.c and logs.c are told of its end; one that watches has to
- * read. False: it, or its user, has too many; it was told. */
-bool connection_take_stream(struct connection *c, json_int_t id, bool is_watching);
-void connection_drop_stream(struct connection *c);
+/* One more watch (of `n_ids` jobs) or log of it: watch.c and logs.c are told of its end; one that
+ * watches has to read. False: it, or its user, has too many; it was told. */
+bool connection_take_stream(struct connection *c, json_int_t id, bool is_watching, size_t n_ids);
+void connection_drop_stream(struct connection *c, size_t n_ids);
 /* Warnings about a submission wait here for its answer; taken once. */
 void connection_note_warnings(struct connection *c, json_int_t id, json_t *diagnostics);
 json_t *connection_take_warnings(struct connection *c, json_int_t id);
@@ -180,6 +180,7 @@ void view_history(const struct daemon *d, const struct job *j, uint64_t index, c
  * them, and to administrators. */
 void view_host(const struct daemon *d, const struct host *h, const struct match_place *places,
                size_t n, const struct asker *asker, struct buf *out);
+void view_free(void);                                         /* after the loop has ended */
 void view_users(const struct connection *c, struct buf *out); /* "users":[...]; those it may see */
 void view_event(const struct event *ev, enum sight sight, struct buf *out); /* "event":{...} */
 const char *view_state(const struct job *j, uint64_t index); /* GridWay's four letters */

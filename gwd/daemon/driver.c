@@ -691,16 +691,19 @@ void drivers_free(struct daemon *d)
     }
 }
 
-json_t *drivers_json(const struct daemon *d)
+json_t *drivers_json(const struct connection *c)
 {
     static const char *const states[] = {"starting", "up", "down", "stopped"};
     json_t *list = json_array();
-    for (struct driver_process *p = d->drivers; p; p = p->next)
+    for (struct driver_process *p = connection_daemon(c)->drivers; p; p = p->next) {
+        if (p->base && connection_sight(c, p->user.key.uid) != SIGHT_FULL)
+            continue; /* what a user's driver says is about his jobs */
         json_array_append_new(
             list,
             json_pack("{ss ss ss sI ss* so*}", "kind", driver_kind_name(p->settings->kind), "name",
                       p->settings->name, "state", states[p->state], "pid",
                       (json_int_t)(p->state <= DRIVER_UP ? p->process.pid : 0), "reason", p->why,
                       "uid", p->base ? json_integer((json_int_t)p->user.key.uid) : NULL));
+    }
     return list;
 }

@@ -59,7 +59,7 @@ struct driver_process {
     uint64_t bad_lines;
     int64_t bad_since_us, bad_logged_us;
     uint32_t unasked; /* so many lines may come that answer no request */
-    char *why; /* it is down, or cannot tell its hosts; NULL: all is well */
+    char *why;        /* it is down, or cannot tell its hosts; NULL: all is well */
     struct driver_process *next;
 };
 

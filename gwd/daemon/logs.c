@@ -52,7 +52,7 @@ static void destroy(struct daemon *d, struct log_stream *s)
 {
     struct task_ref ref = {.job = LOGS_REF_JOB, .task = s->serial};
     DL_DELETE(d->logs, s);
-    connection_drop_stream(s->connection);
+    connection_drop_stream(s->connection, 0);
     if (s->tm)
         request(d, s, "END", NULL, NULL, NULL);
     driver_release(d, ref);
@@ -321,7 +321,7 @@ void logs_add(struct connection *c, json_int_t id, json_t *request)
                          NULL);
         return;
     }
-    if (!connection_take_stream(c, id, false)) {
+    if (!connection_take_stream(c, id, false, 0)) {
         free(archived);
         return;
     }

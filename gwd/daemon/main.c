@@ -166,6 +166,7 @@ static void finish(struct daemon *d)
     archiving_free(d);
     server_free(d);
     ops_free();
+    view_free();
     turn_close(d);
     engine_destroy(d->engine);
     store_close(d->store);

@@ -95,7 +95,7 @@ static void serve_status(struct connection *c, json_int_t id, json_t *request)
 {
     struct daemon *d = connection_daemon(c);
     const struct state *s = engine_state(d->engine);
-    json_t *drivers = drivers_json(d);
+    json_t *drivers = drivers_json(c);
     char *drivers_text = json_dumps(drivers, JSON_COMPACT);
     struct buf *out = connection_answer(c, id);
     (void)request;

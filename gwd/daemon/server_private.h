@@ -14,6 +14,7 @@
 struct user {
     uid_t uid;
     size_t n_connections, n_streams;
+    size_t n_watched;  /* ids in his watches */
     size_t held_bytes; /* of all his connections: what came and is not served, went out and is not
                           read */
     char *name;

@@ -3,9 +3,10 @@
 #include "lib/json_write.h"
 #include "lib/mem.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
+#include <uthash.h>
 
 static double span_s(int64_t from_us, int64_t to_us)
 {
@@ -105,63 +106,119 @@ void view_history(const struct daemon *d, const struct job *j, uint64_t index, c
     json_end(out, ']');
 }
 
-/* Owners with unfinished jobs: a user may use several credentials. */
+/* --- owners --- */
+
+/* A user may use several credentials: each is a line, for those who may see them. */
 struct owner_count {
-    const struct principal *owner;
-    bool is_full;
-    uint64_t waiting, running;
-    struct owner_count *next;
+    char *key, *user, *credential;
+    uint64_t uid, waiting, running;
+    UT_hash_handle hh;
 };
 
-/* Others' credentials are not told apart, either. */
-static struct owner_count *owner_find(struct owner_count **list, const struct principal *owner,
-                                      bool is_full)
+/* The last count: one that took long is shown for a second, however often it is asked for. */
+static struct {
+    struct owner_count *owners;
+    int64_t until_us;
+} counted;
+
+static struct owner_count *owner_of(const struct principal *p)
 {
     struct owner_count *o;
-    const char *path = is_full && owner->credential ? owner->credential : "";
-    LL_FOREACH(*list, o)
-    {
-        if (o->owner->uid == owner->uid &&
-            strcmp(is_full && o->owner->credential ? o->owner->credential : "", path) == 0)
-            return o;
+    char *key = xasprintf("%" PRIu64 ":%s", p->uid, p->credential ? p->credential : "");
+    HASH_FIND_STR(counted.owners, key, o);
+    if (o) {
+        free(key);
+        return o;
     }
     o = xcalloc(1, sizeof *o);
-    o->owner = owner;
-    o->is_full = is_full;
-    LL_APPEND(*list, o);
+    *o = (struct owner_count){
+        .key = key, .user = xstrdup(p->user), .credential = xstrdup(p->credential), .uid = p->uid};
+    HASH_ADD_KEYPTR(hh, counted.owners, o->key, strlen(o->key), o);
     return o;
+}
+
+void view_free(void)
+{
+    struct owner_count *o, *tmp;
+    HASH_ITER (hh, counted.owners, o, tmp) {
+        HASH_DEL(counted.owners, o);
+        free(o->key);
+        free(o->user);
+        free(o->credential);
+        free(o);
+    }
+    counted.until_us = 0;
+}
+
+static void count_job(struct owner_count *o, const struct job *j)
+{
+    size_t it = 0;
+    if (!j->is_rest_ended)
+        o->waiting += j->tasks - j->n_touched;
+    for (struct task *t; (t = job_next_task(j, &it));) {
+        bool is_waiting = t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING;
+        o->waiting += is_waiting;
+        o->running += !is_waiting && !phase_is_final(t->phase);
+    }
+}
+
+static void count_owners(const struct daemon *d)
+{
+    enum { SHORT_US = 2000, AGE_US = 1000000 };
+    int64_t begin_us = clock_mono_us();
+    if (begin_us < counted.until_us)
+        return;
+    view_free();
+    const struct job_spec *spec = NULL;
+    struct owner_count *o = NULL;
+    size_t it = 0;
+    for (struct job *j; (j = state_next_job(engine_state(d->engine), &it));) {
+        if (j->spec != spec) /* equal submissions follow each other */
+            o = owner_of(&j->spec->owner);
+        spec = j->spec;
+        count_job(o, j);
+    }
+    int64_t end_us = clock_mono_us();
+    if (end_us - begin_us > SHORT_US)
+        counted.until_us = end_us + AGE_US;
+}
+
+static void put_owner(const struct daemon *d, const struct owner_count *o, bool is_full,
+                      struct buf *out)
+{
+    struct owner_count sum = *o;
+    /* Of others not even how many credentials they use. */
+    for (const struct owner_count *p = o->hh.next; p && !is_full; p = p->hh.next)
+        if (p->uid == o->uid) {
+            sum.waiting += p->waiting;
+            sum.running += p->running;
+        }
+    json_begin(out, NULL, '{');
+    json_put_text(out, "user", o->user);
+    json_put_uint(out, "uid", o->uid);
+    json_put_uint(out, "waiting", sum.waiting);
+    json_put_uint(out, "running", sum.running);
+    view_credential(out, d, o->uid, is_full ? o->credential : NULL);
+    json_end(out, '}');
+}
+
+static bool is_first_of_user(const struct owner_count *o)
+{
+    for (const struct owner_count *p = o->hh.prev; p; p = p->hh.prev)
+        if (p->uid == o->uid)
+            return false;
+    return true;
 }
 
 void view_users(const struct connection *c, struct buf *out)
 {
     const struct daemon *d = connection_daemon(c);
-    struct owner_count *owners = NULL, *o, *tmp;
-    size_t it = 0;
-    for (struct job *j; (j = state_next_job(engine_state(d->engine), &it));) {
-        enum sight sight = connection_sight(c, j->spec->owner.uid);
-        if (sight == SIGHT_NONE)
-            continue;
-        o = owner_find(&owners, &j->spec->owner, sight == SIGHT_FULL);
-        if (!j->is_rest_ended)
-            o->waiting += j->tasks - j->fresh;
-        size_t task_it = 0;
-        for (struct task *t; (t = job_next_task(j, &task_it));) {
-            bool is_waiting = t->phase == PHASE_PENDING || t->phase == PHASE_SLEEPING;
-            o->waiting += is_waiting;
-            o->running += !is_waiting && !phase_is_final(t->phase);
-        }
-    }
+    count_owners(d);
     json_begin(out, "users", '[');
-    LL_FOREACH_SAFE(owners, o, tmp)
-    {
-        json_begin(out, NULL, '{');
-        json_put_text(out, "user", o->owner->user);
-        json_put_uint(out, "uid", o->owner->uid);
-        json_put_uint(out, "waiting", o->waiting);
-        json_put_uint(out, "running", o->running);
-        view_credential(out, d, o->owner->uid, o->is_full ? o->owner->credential : NULL);
-        json_end(out, '}');
-        free(o);
+    for (const struct owner_count *o = counted.owners; o; o = o->hh.next) {
+        enum sight sight = connection_sight(c, o->uid);
+        if (sight == SIGHT_FULL || (sight == SIGHT_OUTSIDE && is_first_of_user(o)))
+            put_owner(d, o, sight == SIGHT_FULL, out);
     }
     json_end(out, ']');
 }

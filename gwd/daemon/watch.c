@@ -180,7 +180,7 @@ static void destroy(struct daemon *d, struct watch *w)
     }
     struct watch **list = list_of(d, w);
     DL_DELETE(*list, w);
-    connection_drop_stream(w->connection);
+    connection_drop_stream(w->connection, w->n_ids);
     free(w->ids);
     free(w);
 }
@@ -313,7 +313,7 @@ void watch_add(struct connection *c, json_int_t id, json_t *request)
     struct daemon *d = connection_daemon(c);
     json_t *given = json_object_get(request, "from");
     uint64_t from = (uint64_t)json_integer_value(given), last = last_on_disk(d);
-    if (!connection_take_stream(c, id, true))
+    if (!connection_take_stream(c, id, true, json_array_size(json_object_get(request, "ids"))))
         return;
     struct watch *w = create(c, id, request, given && from <= last);
     w->after = !given ? last : from ? from - 1 : 0;

@@ -97,6 +97,17 @@ bool credential_is_good(const struct engine *e, const struct job_class *c)
                             e->now_us) == CREDENTIAL_GOOD;
 }
 
+bool credential_has_room(const struct engine *e, uint64_t uid, const char *path)
+{
+    enum { CREDENTIALS_USER_MAX = 256 };
+    unsigned n = 0;
+    if (!path || find(e, uid, path))
+        return true;
+    for (const struct credential *c = e->credentials; c; c = c->hh.next)
+        n += c->uid == looker(e, uid);
+    return n < CREDENTIALS_USER_MAX;
+}
+
 void credential_want(struct engine *e, const struct job *j)
 {
     const char *path = j->spec->owner.credential;

@@ -244,6 +244,8 @@ void flight_idle(struct engine *e, struct flight *f);     /* its driver is gone 
 void flight_continue(struct engine *e, struct flight *f); /* begin its phase again */
 
 /* credential.c */
+/* Each is a file that is looked at again and again: so many of one user. */
+bool credential_has_room(const struct engine *e, uint64_t uid, const char *path);
 void credential_want(struct engine *e, const struct job *j); /* watch that of its owner */
 void credential_take(struct engine *e, const struct input *in);
 void credentials_judge(struct engine *e); /* all of them anew: the wall clock was set */

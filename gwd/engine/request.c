@@ -80,6 +80,10 @@ static bool is_over_limit(struct engine *e, const struct input *in)
                     " bytes of templates of one user; those of your jobs have %" PRIu64
                     ", until finished ones leave the listing",
                     c->templates_max_user, bytes);
+    else if (!credential_has_room(e, sub->owner.uid, sub->owner.credential))
+        reply_error(e, &in->asker, GW_ENOSPC,
+                    "your jobs name 256 credentials since gwd was started, and no user may have "
+                    "more; use one of them");
     else
         return false;
     return true;

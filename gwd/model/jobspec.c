@@ -175,6 +175,12 @@ static int parse(const struct event *ev, struct template **ret, struct gw_err *e
     return r < 0 ? -GW_ECORRUPT : 0;
 }
 
+uint64_t jobspec_bytes(const struct job_spec *spec)
+{
+    enum { PARSED_BYTES = 2048 };
+    return strlen(spec->source) + PARSED_BYTES;
+}
+
 int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret, struct gw_err *err)
 {
     struct job_spec *spec = s->specs.last;
@@ -215,7 +221,7 @@ int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
                               .t = t,
                               .class = class,
                               .refs = 1};
-    spec->user->template_bytes += strlen(spec->source);
+    spec->user->template_bytes += jobspec_bytes(spec);
     spec_add(s, spec);
     s->specs.last = spec;
     *ret = spec;
@@ -226,7 +232,7 @@ void jobspec_release(struct state *s, struct job_spec *spec)
 {
     if (--spec->refs)
         return;
-    spec->user->template_bytes -= strlen(spec->source);
+    spec->user->template_bytes -= jobspec_bytes(spec);
     spec_remove(s, spec);
     rows_forget_spec(s, spec);
     class_release(s, spec->class);

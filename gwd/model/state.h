@@ -15,7 +15,7 @@ struct user_record {
     char *name;
     uint32_t number;         /* from 1 */
     uint64_t unfinished;     /* tasks of his that are not DONE or FAILED */
-    uint64_t template_bytes; /* of the texts that his jobs share */
+    uint64_t template_bytes; /* jobspec_bytes() of what his jobs share */
     UT_hash_handle hh;
 };
 

@@ -5,7 +5,7 @@
 # As root the hostile ones are another user (nobody), whose limits must not be felt by us. Otherwise they are we, and the share of a
 # round that is left for a good client is what they leave of our own: then only that everything is answered is looked at.
 cd "$T_DIR" || exit 1
-most_ms=1000 they=()
+most_ms=2000 they=()
 if [ "$(id -u)" -eq 0 ]; then they=(--uid 65534); else most_ms=20000; fi
 hostile() {
     "$BUILD/fault/hostile_client" "${they[@]}" "$1" "$GW_SOCKET" "${@:2}"
@@ -44,6 +44,7 @@ beside() {
     submitted=$((submitted + $(awk '{ print $2 }' <<<"$says")))
     ms=$(awk '{ print $4 }' <<<"$says")
     [ "${ms:-99999}" -le "$slowest" ] || slowest=${ms:-99999}
+    grep -A 5 '^violation: ' hostile.out
     [ $code -eq 0 ] || violation "$what" "$(tail -n 20 hostile.out)"
     echo "$what: $(tail -n 1 hostile.out | cut -c 1-100); $says; gwd has $(memory VmRSS) MiB" >&2
     kill -0 "$pid" 2>/dev/null || { violation "$what: gwd is gone" "$(tail -n 20 "$GWD_DIR.log")" && result 1; }

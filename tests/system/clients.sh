@@ -73,6 +73,20 @@ crowded "listings at once" 1000 '{"id":1,"op":"jobs","fields":["id"]}'
 crowded "submissions at once" 5000 '{"id":1,"op":"submit","template":"EXECUTABLE = /bin/true\n","home":"/tmp","hold":true}'
 crowded "listings that are read late" 300 '{"id":1,"op":"jobs"}' 100
 
+# --- limits that are told ---
+mapfile -t watches < <(for ((i = 1; i <= 65; i++)); do echo "{\"id\":$i,\"op\":\"watch\"}"; done)
+t_match "of 65 watches of a connection the last is refused" '"id":65,"ok":false,"error":\{"code":"no-space","message":"a connection has at most 64' "$(speak "${watches[@]}")"
+nested=$(printf '[%.0s' $(seq 5000))
+t_match "a request of many parts is refused" '"id":null,.*"a request has more than 64 arrays and objects"' "$(speak "{\"id\":1,\"op\":\"jobs\",\"ids\":$nested")"
+{ echo "EXECUTABLE = /bin/true" && head -c 1100000 /dev/zero | tr '\0' '#'; } >big.jt
+gwsubmit -o -t big.jt 2>big.err
+t_equal "a template of more than 1 MiB is exit code 64" 64 $?
+t_match "and its size is told" "template: at most 1048576 bytes; this has 11000" "$(cat big.err)"
+gwsubmit -o --key mine -- /bin/true
+gwsubmit -o --key mine -- /bin/false 2>key.err
+t_equal "another job with a key that was given is exit code 1" 1 $?
+t_match "and told how to go on" "this submission key was given before.*a new job needs a new key" "$(cat key.err)"
+
 # --- one that watches and never reads ---
 "$BUILD/bench/clients" deaf "$GW_SOCKET" >cut.out &
 deaf=$!

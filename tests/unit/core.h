@@ -4,6 +4,7 @@
 #ifndef TESTS_UNIT_CORE_H
 #define TESTS_UNIT_CORE_H
 
+#include "gwd/model/jobspec.h"
 #include "gwd/model/state_private.h"
 #include "gwd/model/jobqueue.h"
 #include "gwd/model/state.h"
@@ -201,11 +202,11 @@ static inline const char *recount_users(const struct state *s)
         size_t it = 0;
         for (const struct job *j; (j = state_next_job(s, &it));)
             if (j->spec->user == u)
-                unfinished += (j->is_rest_ended ? 0 : j->tasks - j->n_touched) +
-                              (j->n_touched - j->n_final);
+                unfinished +=
+                    (j->is_rest_ended ? 0 : j->tasks - j->n_touched) + (j->n_touched - j->n_final);
         for (size_t i = 0; i < s->specs.n_chains; i++)
             for (const struct job_spec *spec = s->specs.chains[i]; spec; spec = spec->next)
-                bytes += spec->user == u ? strlen(spec->source) : 0;
+                bytes += spec->user == u ? jobspec_bytes(spec) : 0;
         if (unfinished != u->unfinished)
             return "the number of a user's unfinished tasks does not agree";
         if (bytes != u->template_bytes)

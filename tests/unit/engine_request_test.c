@@ -415,7 +415,7 @@ static void the_limits_of_a_user_are_his_alone(void **state)
     (void)state;
     struct world *w = new_world();
     w->config.jobs_max_user = 3;
-    w->config.templates_max_user = 2 * sizeof job;
+    w->config.templates_max_user = 4096;
     struct submission his = submission_of(job, 3), one = submission_of(job, 1);
     his.is_held = true;
     uint64_t id = world_submit_as(w, &his);
@@ -443,6 +443,28 @@ static void the_limits_of_a_user_are_his_alone(void **state)
     world_submit_as(w, &one);
     assert_int_equal(w->reply.code, GW_ENOSPC);
     assert_non_null(strstr(w->reply.text, "MAX_TEMPLATES_USER"));
+    world_destroy(w);
+}
+
+static void so_many_credentials_of_one_user_are_looked_at(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    char path[32];
+    struct submission sub = submission_of(job, 1);
+    sub.is_held = true;
+    sub.owner.credential = path;
+    for (unsigned i = 0; i < 256; i++) {
+        snprintf(path, sizeof path, "/tmp/c%u", i);
+        world_submit_as(w, &sub);
+        assert_int_equal(w->reply.code, 0);
+    }
+    snprintf(path, sizeof path, "/tmp/more");
+    world_submit_as(w, &sub);
+    assert_int_equal(w->reply.code, GW_ENOSPC);
+    snprintf(path, sizeof path, "/tmp/c7");
+    world_submit_as(w, &sub);
+    assert_int_equal(w->reply.code, 0);
     world_destroy(w);
 }
 
@@ -552,6 +574,7 @@ int main(void)
         cmocka_unit_test(a_submission_key_makes_one_job_however_often_it_is_sent),
         cmocka_unit_test(a_submission_key_is_of_what_it_was_first_given_with),
         cmocka_unit_test(the_limits_of_a_user_are_his_alone),
+        cmocka_unit_test(so_many_credentials_of_one_user_are_looked_at),
         cmocka_unit_test(others_jobs_do_not_exist_where_they_are_hidden),
         cmocka_unit_test(submissions_beyond_the_limits_are_refused),
         cmocka_unit_test(a_finished_job_is_forgotten_after_its_time_and_not_before),
