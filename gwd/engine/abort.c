@@ -65,6 +65,10 @@ void abort_answer(struct engine *e, struct flight *f, const struct input *in)
         struct reason r = {0};
         if (!in->answer.is_success)
             reason_from_driver(&r, in->answer.text);
+        if (credential_park(e, f, &r)) {
+            reason_clear(&r);
+            return;
+        }
         bool may_retry = r.code && flight_may_retry(f, &r);
         reason_clear(&r);
         if (may_retry) {

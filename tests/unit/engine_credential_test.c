@@ -141,6 +141,26 @@ a_credential_that_is_refused_at_any_request_parks_the_job_and_fails_nothing(void
     }
 }
 
+static void what_was_killed_is_removed_when_the_credential_is_good_again(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    w->is_endless = true;
+    uint64_t id = submit(w, plain);
+    found(w, NULL, HOUR_US);
+    world_pass(w, 10);
+    w->faults[0] = (struct fault){"RMDIR", NULL, "credential:job it expired", 0, 1000};
+    world_wish(w, id, WISH_GONE, false);
+    world_pass(w, 1000);
+    assert_non_null(parked(w, id));
+    w->faults[0].times = 0;
+    found(w, NULL, HOUR_US);
+    world_pass(w, 10);
+    assert_int_equal(world_phase(w, id), PHASE_FAILED);
+    assert_int_equal(world_count(w, "/.gw_i.", NULL), 0);
+    world_destroy(w);
+}
+
 static void what_is_under_way_when_it_expires_goes_on_after_the_renewal(void **state)
 {
     (void)state;
@@ -272,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_job_without_a_credential_starts_where_none_is_asked_for),
         cmocka_unit_test(
             a_credential_that_is_refused_at_any_request_parks_the_job_and_fails_nothing),
+        cmocka_unit_test(what_was_killed_is_removed_when_the_credential_is_good_again),
         cmocka_unit_test(what_is_under_way_when_it_expires_goes_on_after_the_renewal),
         cmocka_unit_test(nothing_is_submitted_with_a_short_one),
         cmocka_unit_test(a_renewed_credential_is_told_to_the_driver_of_a_running_job),
