@@ -82,13 +82,13 @@ static void read_status(struct front *m, const struct effect *f)
     front_input(m, &in);
 }
 
-static void look_at_credential(struct front *m, const struct effect *f)
+void front_tell_credential(struct front *m)
 {
     struct input in = {.kind = IN_CREDENTIAL,
-                       .credential = {.path = f->path,
+                       .credential = {.path = CREDENTIAL_PATH,
                                       .identity = "/O=Grid/CN=Ann",
-                                      .expires_us = INT64_MAX / 2,
-                                      .version = 1}};
+                                      .expires_us = m->is_expired ? 1 : INT64_MAX / 2,
+                                      .version = m->credential}};
     front_input(m, &in);
 }
 
@@ -148,7 +148,7 @@ static void perform(struct front *m, const struct effect *f)
         archive(m, f->ref.job);
         break;
     case EFFECT_CREDENTIAL:
-        look_at_credential(m, f);
+        front_tell_credential(m);
         break;
     case EFFECT_REPLY:
         people_hear(m, f);

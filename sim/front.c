@@ -12,22 +12,22 @@
 static void configure(struct front *m)
 {
     struct sim *s = m->sim;
-    m->config =
-        (struct engine_config){.spool = "/spool",
-                               .wrapper = "/lib/gw_wrapper.sh",
-                               .gwvm = "/lib/gwvm",
-                               .vm_uri = "qemu:///embed",
-                               .attempts_max = 5,
-                               .array_max = 1000000,
-                               .cancel_retry_us = 30 * SECONDS,
-                               .retry_us = 5 * SECONDS,
-                               .backoff_max_us = 600 * SECONDS,
-                               .poll_us = 60 * SECONDS,
-                               .lease_margin_us = (s->o.flaw == FLAW_NO_MARGIN ? 0 : 60) * SECONDS,
-                               .retention_us = (sim_chance(s, 3) ? 60 : 7 * 24 * 3600) * SECONDS,
-                               .discovery_us = 300 * SECONDS,
-                               .monitoring_us = 120 * SECONDS,
-                               .credential_life_us = 900 * SECONDS};
+    m->config = (struct engine_config){
+        .spool = "/spool",
+        .wrapper = "/lib/gw_wrapper.sh",
+        .gwvm = "/lib/gwvm",
+        .vm_uri = "qemu:///embed",
+        .attempts_max = 5,
+        .array_max = 1000000,
+        .cancel_retry_us = 30 * SECONDS,
+        .retry_us = 5 * SECONDS,
+        .backoff_max_us = 600 * SECONDS,
+        .poll_us = 60 * SECONDS,
+        .lease_margin_us = (s->o.flaw == FLAW_IMPATIENT ? -20 : 60) * SECONDS,
+        .retention_us = (sim_chance(s, 3) ? 60 : 7 * 24 * 3600) * SECONDS,
+        .discovery_us = 300 * SECONDS,
+        .monitoring_us = 120 * SECONDS,
+        .credential_life_us = 900 * SECONDS};
     for (unsigned i = 0; i < s->n_sites; i++) {
         const struct mad *mads = &m->mads[i * DRIVER_KINDS];
         m->ims[i] = (struct engine_im){
@@ -42,6 +42,7 @@ static struct front *init(struct sim *s, unsigned index)
     m->mono_us = sim_span(s, 1, 1000) * SECONDS - s->now_us;
     for (unsigned i = 0; i < s->n_sites * DRIVER_KINDS; i++)
         mad_init(&m->mads[i], m, &s->sites[i / DRIVER_KINDS], (enum driver_kind)(i % DRIVER_KINDS));
+    m->credential = 1;
     configure(m);
     m->disk.is_lying = s->o.flaw == FLAW_NO_SYNC;
     return m;
@@ -314,4 +315,23 @@ void front_table(struct front *m)
     size_t it = 0;
     for (struct job *j; m->engine && (j = state_next_job(engine_state(m->engine), &it));)
         front_put_job(m, j);
+}
+
+void front_inventory(struct front *m)
+{
+    struct ledger *l = &m->sim->ledger;
+    size_t n = 0;
+    struct host *const *hosts = m->engine ? engine_hosts(m->engine, &n) : NULL;
+    for (size_t i = 0; i < n; i++)
+        if (hosts[i]->running || hosts[i]->vm_memory_mib || hosts[i]->queues[0].used)
+            ledger_violation(l, "gwd%u: slots of %s are taken for ever", m->index, hosts[i]->name);
+    for (const struct front_file *f = m->spool; f; f = f->next) {
+        if (strcmp(f->path, "/spool/lease") == 0)
+            continue;
+        struct ledger_left *left = ledger_add_left(l, f->path);
+        char *p = (char *)f->path + strlen("/spool");
+        left->job = strtoull(p + 1, &p, 10);
+        left->task = strtoull(p + 1, &p, 10);
+        left->attempt = strtoull(p + 1, &p, 10);
+    }
 }

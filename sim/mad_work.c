@@ -299,6 +299,23 @@ static void on_tried(struct sim *s, void *what)
     }
 }
 
+/* It cannot act in the owner's name, or a site is too busy for anybody. */
+static bool is_refused(struct mad_request *r)
+{
+    const struct mad *m = r->mad;
+    struct sim *s = m->site->sim;
+    if (!needs_site(r))
+        return false;
+    if (m->features & FEATURE_CREDENTIAL && m->front->is_expired) {
+        answer(r, false, false, "credential:job it has expired");
+        return true;
+    }
+    bool is_busy = s->o.kind == SIM_MIXED && !sim_is_calm(s) && sim_chance(s, 40);
+    if (is_busy)
+        answer(r, false, false, "busy:site try again later");
+    return is_busy;
+}
+
 void mad_work(struct mad_request *r, bool is_silent)
 {
     static void (*const works[DRIVER_KINDS])(struct mad_request *, bool) = {im_work, tm_work,
@@ -309,6 +326,8 @@ void mad_work(struct mad_request *r, bool is_silent)
             sim_later(s, sim_span(s, SECONDS, 60 * SECONDS), on_tried, r);
         return;
     }
+    if (!is_silent && is_refused(r))
+        return;
     sim_say(s, "%s: %s %" PRIu64 ".%" PRIu64 ".%" PRIu64 " %s %s%s", r->mad->name, r->verb,
             r->handle ? r->handle->ref.job : 0, r->handle ? r->handle->ref.task : 0,
             r->handle ? r->handle->ref.attempt : 0,

@@ -62,7 +62,7 @@ static void tell(struct front *m, enum ledger_told_kind kind, uint64_t id, bool 
 
 static void submit(struct question *q, struct input *in)
 {
-    static char user[] = "ann", credential[] = "/cred/ann";
+    static char user[] = "ann", credential[] = CREDENTIAL_PATH;
     const struct submission sub = {
         .source = q->source,
         .file = "job.jt",

@@ -23,7 +23,7 @@ const char *sim_kind_name(enum sim_kind kind)
 const char *sim_flaw_name(enum sim_flaw flaw)
 {
     static const char *const names[FLAWS] = {
-        "none",        "no-claim",         "no-lease",         "no-margin",         "no-sync",
+        "none",        "no-claim",         "no-lease",         "impatient",         "no-sync",
         "late-sync",   "cancel-forgotten", "tokens-forgotten", "journal-forgotten", "any-status",
         "old-answers", "wrong-code",       "cancel-ignored"};
     return flaw < FLAWS ? names[flaw] : NULL;
@@ -192,6 +192,28 @@ static void fault_cut(struct sim *s)
     sim_later(s, sim_chance(s, 2) ? 60 * SECONDS : sim_span(s, 0, 60 * SECONDS), on_long_cut, t);
 }
 
+static void on_renewed(struct sim *s, void *what)
+{
+    struct front *m = what;
+    m->is_expired = false;
+    m->credential++;
+    sim_say(s, "gwd%u: the credential is renewed", m->index);
+    if (m->is_up)
+        front_later(m, 0, front_tell_credential);
+}
+
+static void fault_credential(struct sim *s)
+{
+    struct front *m = some_front(s);
+    if (m->is_expired)
+        return;
+    m->is_expired = true;
+    sim_say(s, "gwd%u: the credential has expired", m->index);
+    if (m->is_up)
+        front_later(m, sim_span(s, 0, 20 * SECONDS), front_tell_credential);
+    sim_later(s, sim_span(s, 0, 300 * SECONDS), on_renewed, m);
+}
+
 static void fault_node_dies(struct sim *s)
 {
     struct site *t = some_site(s);
@@ -219,6 +241,10 @@ static void on_fault(struct sim *s, void *what)
     (void)what;
     if (sim_is_calm(s))
         return;
+    if (s->o.kind >= SIM_MIXED && s->o.kind != SIM_CLOCK && sim_chance(s, 6)) {
+        fault_credential(s);
+        return;
+    }
     switch (s->o.kind) {
     case SIM_LOST:
     case SIM_DOUBLED:
@@ -320,8 +346,8 @@ static void pass(struct sim *s)
 static void close_books(struct sim *s)
 {
     const struct ledger_promises promises = {
-        .is_honest = s->o.kind >= SIM_CRASH && s->o.kind != SIM_TWINS,
-        .is_no_failure = s->o.kind >= SIM_CRASH && s->o.kind != SIM_TWINS,
+        .is_honest = s->o.kind != SIM_TWINS && s->o.kind != SIM_LATE,
+        .is_no_failure = s->o.kind != SIM_TWINS && s->o.kind != SIM_LATE && s->o.kind != SIM_MIXED,
         .is_one_daemon = s->n_fronts == 1,
         .is_copy_known = s->is_copy_known,
         .calm_us = s->calm_us};
@@ -329,6 +355,8 @@ static void close_books(struct sim *s)
         front_table(&s->fronts[i]);
     for (unsigned i = 0; i < s->n_sites; i++)
         site_inventory(&s->sites[i]);
+    for (unsigned i = 0; i < s->n_fronts; i++)
+        front_inventory(&s->fronts[i]);
     if (!s->is_over)
         ledger_check(&s->ledger, &promises);
 }

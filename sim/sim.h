@@ -36,7 +36,7 @@ enum sim_flaw {
     FLAW_NONE,
     FLAW_NO_CLAIM,          /* wrappers do not make the claim */
     FLAW_NO_LEASE,          /* wrappers do not stop without their lease */
-    FLAW_NO_MARGIN,         /* gwd waits for the bare lease, and not for those who are slow */
+    FLAW_IMPATIENT,         /* gwd waits for less than the lease */
     FLAW_NO_SYNC,           /* the disk says that it has what it has not */
     FLAW_LATE_SYNC,         /* gwd speaks before it syncs */
     FLAW_CANCEL_FORGOTTEN,  /* wishes that jobs be gone are */

@@ -11,6 +11,7 @@
 enum { SITES_MAX = 3, FRONTS_MAX = 2, PEOPLE_MAX = 8 };
 
 #define SECONDS INT64_C(1000000)
+#define CREDENTIAL_PATH "/cred/ann"
 #define YEAR (INT64_C(365) * 86400 * SECONDS)
 
 struct sim;
@@ -91,7 +92,7 @@ struct batch_job {
     size_t run;              /* index in the ledger + 1, 0: its payload never started */
     int exit_code;
     const char *why; /* it is being stopped */
-    int64_t lease_us, renewed_us;
+    int64_t lease_us, renewed_us, looked_us;
     uint64_t lease_epoch, lease_seq;
     bool has_lease_seq;
     struct batch_job *next;
@@ -204,11 +205,13 @@ struct front {
     struct disk disk;
     struct mad mads[SITES_MAX * DRIVER_KINDS]; /* by site, then kind */
     struct front_file *spool, *home;
-    int64_t wall_us;    /* its wall clock minus the world's time */
-    int64_t mono_us;    /* the same of its other clock */
-    int64_t stopped_us; /* SIGSTOP until then */
-    int64_t timer_us;   /* the world's time when it looks at its clock next */
-    uint64_t crash_at;  /* the crash point, counted from now; 0: none */
+    int64_t wall_us;     /* its wall clock minus the world's time */
+    int64_t mono_us;     /* the same of its other clock */
+    int64_t stopped_us;  /* SIGSTOP until then */
+    int64_t timer_us;    /* the world's time when it looks at its clock next */
+    bool is_expired;     /* the credential of all people */
+    uint64_t credential; /* its version */
+    uint64_t crash_at;   /* the crash point, counted from now; 0: none */
     struct archived {
         uint64_t job;
         struct archived *next;
@@ -227,11 +230,13 @@ void front_input(struct front *m, struct input *in);
 void front_later(struct front *m, int64_t after_us, void (*act)(struct front *m));
 struct front_file *front_file(struct front *m, const char *url, bool is_made); /* NULL: no */
 void front_put_job(struct front *m, const struct job *j);                      /* into the ledger */
-void front_table(struct front *m); /* all that are not archived */
+void front_inventory(struct front *m); /* what is left there */
+void front_table(struct front *m);     /* all that are not archived */
 void front_destroy(struct front *m);
 
 /* --- effects.c: what its daemon does when the disk has it --- */
 
+void front_tell_credential(struct front *m);
 /* Events to the disk; false: the daemon was killed meanwhile. */
 bool front_store(struct front *m, const struct output *out);
 /* The daemon's turns until there is nothing left to do. */

@@ -8,6 +8,7 @@
 
 enum {
     KILL_AFTER_US = 10000000,
+    LATE_US = 30000000,
     REMOVALS_MIN = 4 /* one, and NUMBER_OF_RETRIES more */
 };
 
@@ -201,18 +202,28 @@ static bool lease_is_renewed(struct batch_job *b)
     return true;
 }
 
+/* It looks every quarter of the lease, and when that would be over; a busy machine makes it late.
+ */
+static void look_later(struct batch_job *b, agenda_act *act)
+{
+    struct sim *s = b->site->sim;
+    int64_t rest_us = b->renewed_us + b->lease_us - s->now_us;
+    int64_t late_us = sim_chance(s, 2) ? sim_span(s, 0, LATE_US) : 0;
+    plan(b, (rest_us > 0 && rest_us < b->lease_us / 4 ? rest_us : b->lease_us / 4) + late_us, act);
+}
+
 static void watch_lease(struct sim *s, void *what)
 {
     struct batch_job *b = planned(what);
     if (!b || b->is_stopping)
         return;
     if (lease_is_renewed(b))
-        b->renewed_us = s->now_us;
-    int64_t rest_us = b->renewed_us + b->lease_us - s->now_us;
-    if (rest_us <= 0 && s->o.flaw != FLAW_NO_LEASE)
+        b->renewed_us = b->looked_us; /* it came since then */
+    b->looked_us = s->now_us;
+    if (b->renewed_us + b->lease_us <= s->now_us && s->o.flaw != FLAW_NO_LEASE)
         stop_payload(b, "lease-expired");
     else
-        plan(b, rest_us > 0 && rest_us < b->lease_us / 4 ? rest_us : b->lease_us / 4, watch_lease);
+        look_later(b, watch_lease);
 }
 
 /* --- the batch system --- */
@@ -252,11 +263,11 @@ static void begin_lease(struct batch_job *b)
         ctl = site_find_file(b->dir, ".wrapper");
     b->lease_us = (int64_t)number_after(ctl->text, "GW_LEASE_S='") * SECONDS;
     b->lease_epoch = number_after(ctl->text, "GW_EPOCH='");
-    b->renewed_us = b->site->sim->now_us;
+    b->renewed_us = b->looked_us = b->site->sim->now_us;
     if (!b->lease_us)
         return;
     lease_is_renewed(b);
-    plan(b, b->lease_us / 4, watch_lease);
+    look_later(b, watch_lease);
 }
 
 static void start_job(struct batch_job *b)
@@ -370,7 +381,7 @@ void site_commit(struct batch_job *b)
         return;
     b->state = BATCH_QUEUED;
     /* Whatever else may be in a directory, it is not this attempt's word. */
-    if (b->dir && sim_chance(s, 4) && !site_find_file(b->dir, "status"))
+    if (b->dir && sim_chance(s, 2) && !site_find_file(b->dir, "status"))
         site_write(b->site, b->dir, "status", "i.1.999.0.1 exited 77");
     /* Some batch systems start a job again, on their own account. */
     if (b->dir && sim_chance(s, 30) && !b->is_dropped) {
