@@ -25,10 +25,10 @@ endif
 ifdef FUZZ
 B := build-fuzz
 CC := clang
-CFLAGS := -O1 -gline-tables-only -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# Comparisons of numbers are not traced (those of texts are): it took a third of the time.
+CFLAGS := -O2 -gline-tables-only -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-coverage=trace-cmp \
+          -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 WARN :=
-# What it compares says nothing about the way that an input takes, and would take most of the time.
-build-fuzz/obj/lib/diag.o: CFLAGS += -fno-sanitize-coverage=trace-cmp
 endif
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -DGW_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(CFLAGS_EXTRA)
 LDFLAGS_ALL = -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)

@@ -1,5 +1,7 @@
 /* Host lists and attribute files of the static information driver: the line that is made of a file
- * is one that gwd takes, and clearing what is gone leaves nothing of it. fuzz: max_len=1024 */
+ * is one that gwd takes, and clearing what is gone leaves nothing of it.
+ *
+ * fuzz: max_len=1024 */
 #include "gwd/model/host.h"
 #include "im/attributes.h"
 #include "im/hostlist.h"

@@ -1,6 +1,8 @@
 /* The client's end of the socket: whatever a daemon says, a call ends, with a result that holds or
  * an error that has words. The first byte chooses the call; the rest is what the daemon says, who
- * then hangs up. fuzz: max_len=1024 */
+ * then hangs up.
+ *
+ * fuzz: max_len=1024 */
 #include "client/client_private.h"
 #include "client/reason.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,7 @@
 /* The small encodings: percent signs, base 64, UTF-8, numbers, JSON text. What is encoded is
- * decoded to the same, and what is decoded was in the one form that there is. fuzz: max_len=256 */
+ * decoded to the same, and what is decoded was in the one form that there is.
+ *
+ * fuzz: max_len=256 */
 #include "lib/base64.h"
 #include "lib/json_write.h"
 #include "lib/num.h"

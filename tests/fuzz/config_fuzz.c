@@ -1,4 +1,6 @@
-/* gwd.conf: what is accepted is a configuration that the daemon can work with. fuzz: max_len=512 */
+/* gwd.conf: what is accepted is a configuration that the daemon can work with.
+ *
+ * fuzz: max_len=512 slow=1 */
 #include "spec/config.h"
 #include "spec/subst.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,7 @@
 /* The language of job.ctl and job.env: what gwd writes of it is read back, whatever stands in the
- * values; what is read is nothing else. fuzz: max_len=512 */
+ * values; what is read is nothing else.
+ *
+ * fuzz: max_len=512 */
 #include "spec/subst.h"
 #include "wrappers/plain/ctl.h"
 #include "lib/buf.h"

@@ -6,7 +6,9 @@
  * The input has lines; the first byte says who speaks: 1 2 a client (the second one is another
  * user, and no administrator), i t e a driver; a line that ends in \ comes without its newline. q
  * and one of these: it hangs up. A: the drivers answer all that they were asked. The store is one
- * in memory. fuzz: max_len=640 */
+ * in memory.
+ *
+ * fuzz: max_len=320 slow=1 */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 #include "lib/file.h"

@@ -9,7 +9,9 @@
  * n-th only f      the n-th request fails with the rest S      a status file is found: exited,
  * failed or none, as the next byte says t      so many seconds pass;  s w  submissions and wishes;
  * u d  a driver comes up or down;  D p  drain, pause c      a credential is found good or bad;  x
- * what was to be archived is (n: not);  R  the daemon is killed fuzz: max_len=768 */
+ * what was to be archived is (n: not);  R  the daemon is killed
+ *
+ * fuzz: max_len=320 slow=4 */
 #include "gwd/daemon/driver_line.h"
 #include "gwd/engine/engine.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,7 @@
 /* Stored records: an event that is read has the fields of its kind and no others, and what is
- * written of it is read as the same. fuzz: max_len=512 */
+ * written of it is read as the same.
+ *
+ * fuzz: max_len=512 */
 #include "gwd/model/event.h"
 #include "tests/fuzz/fuzz.h"
 

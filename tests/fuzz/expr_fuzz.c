@@ -1,6 +1,7 @@
 /* REQUIREMENTS and RANK: what compiles can be evaluated on any host, in bounded space, and says
- * what a second evaluator says, which walks through the text and knows no shortcut. fuzz:
- * max_len=256 */
+ * what a second evaluator says, which walks through the text and knows no shortcut.
+ *
+ * fuzz: max_len=256 */
 #include "spec/expr.h"
 #include "spec/expr_token.h"
 #include "spec/glob.h"

@@ -1,6 +1,8 @@
 /* Any sequence of events: each is refused and changes nothing, or the state stays one that agrees
  * with itself; nothing is accepted twice, no id or key is given twice; and its checkpoint makes the
- * same state. fuzz: max_len=1024 */
+ * same state.
+ *
+ * fuzz: max_len=768 slow=1 */
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/history.h"
 

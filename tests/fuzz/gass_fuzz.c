@@ -1,5 +1,7 @@
 /* What gw_tm_gass reads: URLs, lines of MLSD, texts of servers. A path cannot leave or end an FTP
- * command, a listed name is one name, a failure has words and a code. fuzz: max_len=512 */
+ * command, a listed name is one name, a failure has words and a code.
+ *
+ * fuzz: max_len=512 */
 #include "tm/gass/facts.h"
 #include "tm/gass/reply.h"
 #include "tm/gass/url.h"

@@ -1,6 +1,8 @@
 /* What an LDAP server publishes: whatever it says of its sites becomes lines that gwd takes as they
  * are, of hosts that may be called hosts. The input has lines "class", each with lines
- * "attribute=value" behind it. fuzz: max_len=2048 */
+ * "attribute=value" behind it.
+ *
+ * fuzz: max_len=2048 */
 #include "gwd/model/host.h"
 #include "im/attributes.h"
 #include "im/glue/map.h"

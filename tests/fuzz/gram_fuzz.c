@@ -1,6 +1,7 @@
 /* What GRAM5 is told and says: a description that is sent keeps every word in its quotes and has
- * our two relations once; contacts and explanations are harmless whatever a site writes. fuzz:
- * max_len=512 */
+ * our two relations once; contacts and explanations are harmless whatever a site writes.
+ *
+ * fuzz: max_len=512 */
 #include "em/gram5/contact.h"
 #include "em/gram5/description.h"
 #include "gsi/explain.h"

@@ -1,5 +1,7 @@
 /* What a guest writes while it runs: lines on its status port, in any pieces, and its console. The
- * first byte says how long the pieces are. fuzz: max_len=1024 */
+ * first byte says how long the pieces are.
+ *
+ * fuzz: max_len=1024 */
 #include "wrappers/gwvm/watch.c"
 #include "tests/fuzz/fuzz.h"
 

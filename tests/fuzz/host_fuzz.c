@@ -1,5 +1,7 @@
 /* Samples of hosts, as information drivers send them: all or nothing, bounded, and a host's name is
- * its own. fuzz: max_len=1024 */
+ * its own.
+ *
+ * fuzz: max_len=1024 */
 #include "gwd/model/host.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,5 +1,6 @@
 /* Base disks: a file that is let through as qcow2 names no other file, and all its tables lie in
  * it. The input's last byte says how much longer than the input the file is, filled with zeros.
+ *
  * fuzz: max_len=3072 */
 #include "vm/image.h"
 #include "tests/fuzz/fuzz.h"

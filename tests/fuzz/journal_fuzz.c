@@ -1,6 +1,8 @@
 /* What an earlier run of the fork driver has left: whatever stands there, an attempt that was
  * started is never taken for one that was not, and who takes the file over says the same as who
- * read it. Contacts and claims are read back as they were written. fuzz: max_len=512 */
+ * read it. Contacts and claims are read back as they were written.
+ *
+ * fuzz: max_len=512 slow=1 */
 #include "em/journal.h"
 #include "lib/file.h"
 #include "lib/log.h"

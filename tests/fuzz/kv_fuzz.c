@@ -1,5 +1,7 @@
 /* KEY = VALUE texts: every byte of a value has a place in the source, and what is printed is
- * harmless. fuzz: max_len=512 */
+ * harmless.
+ *
+ * fuzz: max_len=512 */
 #include "lib/kv.h"
 #include "tests/fuzz/fuzz.h"
 

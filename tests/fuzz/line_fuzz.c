@@ -1,5 +1,7 @@
 /* Lines between gwd and its drivers, both ways: a request that is written is read by the driver's
- * side as it was meant, and of an answer only what it says is taken. fuzz: max_len=512 */
+ * side as it was meant, and of an answer only what it says is taken.
+ *
+ * fuzz: max_len=512 */
 #include "drivers/fields.h"
 #include "gwd/daemon/driver_line.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,7 @@
 /* Lists in template values, and shell patterns: each part lies where it says, and the matcher
- * agrees with one that tries everything. fuzz: max_len=64 */
+ * agrees with one that tries everything.
+ *
+ * fuzz: max_len=64 */
 #include "spec/glob.h"
 #include "spec/list.h"
 #include "tests/fuzz/fuzz.h"

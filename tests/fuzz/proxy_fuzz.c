@@ -1,5 +1,6 @@
-/* Files of credentials: what is taken for one says whose it is and until when, in one line. fuzz:
- * max_len=4096 */
+/* Files of credentials: what is taken for one says whose it is and until when, in one line.
+ *
+ * fuzz: max_len=4096 */
 #include "wire/proxy.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,7 +1,9 @@
 /* The tar that a guest leaves: what comes out of it lies below out/ and is files and directories of
  * bounded size; after a failure nothing is there. The first byte 0: the rest is the tar as it is.
  * Else its parts end at \n and become members with true headers: type, name, link's target and
- * content, with tabs between. fuzz: max_len=3072 */
+ * content, with tabs between.
+ *
+ * fuzz: max_len=2048 slow=1 */
 #include "lib/file.h"
 #include "vm/result.h"
 #include "tests/fuzz/fuzz.h"

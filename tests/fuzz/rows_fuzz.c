@@ -1,7 +1,8 @@
 /* The state as rows, loaded from anything: refused, or a state that agrees with itself and whose
  * own rows make the same one. The input is a sequence of pieces: kind (H head, S spec, R row, J
  * event of the journal), key, length, data; a row of the archive (A) is loaded without an end.
- * fuzz: max_len=1024 */
+ *
+ * fuzz: max_len=1024 slow=1 */
 #include "gwd/model/rows.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/history.h"

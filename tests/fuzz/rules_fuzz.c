@@ -1,5 +1,7 @@
 /* launch.conf, which decides who may be launched: refused with a line, or a list in which each rule
- * is what it looks like. fuzz: max_len=512 */
+ * is what it looks like.
+ *
+ * fuzz: max_len=512 */
 #include "launcher/rules.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,5 +1,7 @@
 /* Status, control and lease files: a file that verifies says what was written, and one with a byte
- * changed does not verify. fuzz: max_len=512 */
+ * changed does not verify.
+ *
+ * fuzz: max_len=512 */
 #include "wire/status.h"
 #include "tests/fuzz/fuzz.h"
 

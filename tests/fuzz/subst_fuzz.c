@@ -1,5 +1,7 @@
 /* Substitution, words of arguments, quoting for a shell: what is put in stays one word, and the
- * check of a line says what its use says. fuzz: max_len=512 */
+ * check of a line says what its use says.
+ *
+ * fuzz: max_len=512 */
 #include "spec/subst.h"
 #include "lib/buf.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,4 +1,6 @@
-/* Job templates: what is accepted keeps its promises. fuzz: max_len=1024 */
+/* Job templates: what is accepted keeps its promises.
+ *
+ * fuzz: max_len=768 slow=1 */
 #include "spec/subst.h"
 #include "spec/template.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,6 @@
 /* vm.conf and the domain that is made of it: what is accepted keeps its bounds; the XML is one that
  * a parser reads, with nothing in it that is not ours, and every value stands in it literally.
+ *
  * fuzz: max_len=2048 */
 #include "vm/conf.h"
 #include "vm/name.h"
