@@ -21,7 +21,7 @@
 
 enum {
     LOOK_MS = 2000,
-    LOOK_OWNER_S = 15,       /* as the owner, while it is not good; */
+    LOOK_OWNER_S = 5,        /* as the owner, while it is not good; */
     LOOK_OWNER_GOOD_S = 60,  /* while it is */
     LOOK_OWNER_LIMIT_S = 20, /* gw_credential is ended when it takes longer */
     RENEW_PAUSE_S = 60,
@@ -253,6 +253,13 @@ static const char *fact(const char *said, const char *name)
     return at ? at + strlen(name) : "";
 }
 
+/* The owner could have had it say anything: his own jobs would suffer, and nothing overflow. */
+static int64_t fact_seconds(const char *said, const char *name)
+{
+    int64_t seconds = strtoll(fact(said, name), NULL, 10);
+    return seconds > 0 && seconds < INT64_C(1) << 40 ? seconds : 0;
+}
+
 static void look_as_owner(uv_timer_t *timer);
 
 static void plan_look(struct credential_file *f, int64_t seconds)
@@ -263,8 +270,7 @@ static void plan_look(struct credential_file *f, int64_t seconds)
 static void take_facts(struct credential_file *f, int status, const char *said)
 {
     char *identity = xstrdup(fact(said, "\nIDENTITY=")), *problem = NULL;
-    int64_t start_s = strtoll(fact(said, "\nSTART="), NULL, 10),
-            end_s = strtoll(fact(said, "END="), NULL, 10);
+    int64_t start_s = fact_seconds(said, "\nSTART="), end_s = fact_seconds(said, "END=");
     identity[strcspn(identity, "\n")] = '\0';
     if (status == 0 && *fact(said, "\nLIMITED=") == '1')
         problem = limited(f->path);
@@ -275,6 +281,9 @@ static void take_facts(struct credential_file *f, int status, const char *said)
                             "ended with status %d (see gw_launch(8))",
                             f->path, status);
     f->version++;
+    utf8_clean(identity);
+    if (problem)
+        utf8_clean(problem);
     if (status)
         start_s = end_s = 0;
     tell(f, problem, status ? NULL : identity, start_s, end_s);
@@ -285,9 +294,8 @@ static void on_facts(void *ctx, int status, const char *said)
 {
     struct credential_file *f = ctx;
     char *text = xasprintf("%d %s", status, said);
-    utf8_clean(text);
     if (!f->text_seen || strcmp(text, f->text_seen) != 0) {
-        take_facts(f, status, strchr(text, ' ') + 1);
+        take_facts(f, status, said);
         plan_renewal(f, 0);
     }
     free(f->text_seen);

@@ -98,7 +98,7 @@ void driver_tell_engine(struct driver_process *p, enum input_kind kind, const ch
                                   .is_of_user = p->base != NULL,
                                   .uid = p->user.key.uid,
                                   .is_refused = p->user.is_refused,
-                                  .was_never = !p->user.was_up}};
+                                  .was_silent = !p->user.was_up}};
     turn_input(p->daemon, &in);
 }
 
@@ -583,7 +583,8 @@ void driver_request(struct daemon *d, const struct effect *r)
     if (!p || p->state != DRIVER_UP)
         return; /* the engine hears that it is down, and asks again when it is up */
     bool is_of_user = settings_launcher(d->settings) && r->driver_kind != DRIVER_IM;
-    if (!is_of_user || r->uid == geteuid()) {
+    bool is_of_all = r->uid == NOBODY && !r->ref.job && !r->ref.attempt; /* POLL - - - */
+    if (!is_of_user || r->uid == geteuid() || (r->uid == NOBODY && !is_of_all)) {
         request(p, r);
     } else if (r->uid != NOBODY) {
         of = driver_of_user(p, r->uid);

@@ -70,7 +70,7 @@ uv_stdio_container_t driver_user_stderr(struct driver_process *p)
 {
     uv_pipe_init(p->daemon->loop, &p->user.err, 0);
     p->user.err.data = p;
-    p->user.is_refused = p->user.is_leaving = false;
+    p->user.is_refused = p->user.is_leaving = p->user.was_up = false;
     free(p->user.said);
     p->user.said = NULL;
     buf_reset(&p->user.line);

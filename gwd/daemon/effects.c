@@ -82,13 +82,24 @@ static void send_lease(struct daemon *d, struct effect *f)
 }
 
 /* A site wrote it, or anybody there. */
+/* A file that was copied here, or what GET gave. */
+static int read_text(const struct effect *f, struct buf *text, struct gw_err *err)
+{
+    if (f->path)
+        return file_read(f->path, STATUS_FILE_MAX, text, err);
+    int r = pct_decode(f->args[0], err);
+    if (r == 0)
+        buf_puts(text, f->args[0]);
+    return r;
+}
+
 static void read_epoch(struct daemon *d, const struct effect *f)
 {
     struct input in = {.kind = IN_TRACE, .trace = {.ref = f->ref}};
     const char *before = engine_notice(d->engine);
     struct status_file file;
     struct buf text = BUF_INIT;
-    if (file_read(f->path, STATUS_FILE_MAX, &text, NULL) == 0 &&
+    if (read_text(f, &text, NULL) == 0 &&
         status_decode(buf_str(&text), text.len, "GWLEASE", &file, NULL) == 0) {
         const char *instance = status_get(&file, "INSTANCE"), *epoch = status_get(&file, "EPOCH");
         if (instance && epoch && strcmp(instance, f->text) == 0)
@@ -134,10 +145,7 @@ static void read_status(struct daemon *d, const struct effect *f)
     struct status_file file = {0};
     struct buf text = BUF_INIT;
     struct gw_err err = {0};
-    int r =
-        f->path ? file_read(f->path, STATUS_FILE_MAX, &text, &err) : pct_decode(f->args[0], &err);
-    if (r == 0 && !f->path)
-        buf_puts(&text, f->args[0]);
+    int r = read_text(f, &text, &err);
     if (r == 0)
         r = status_decode(buf_str(&text), text.len, "GWSTATUS", &file, &err);
     if (r == 0)

@@ -264,7 +264,7 @@ static void driver_down(struct engine *e, const struct input *in)
     d->is_up = false;
     driver_forget_users(d); /* their processes end with it */
     lease_driver_down(e, d, NOBODY);
-    trace_driver_down(e, d);
+    trace_driver_down(e, d, NOBODY);
     if (d->kind == DRIVER_IM)
         hosts_driver_down(e, d, in->driver.why);
     struct flight *f, *tmp;

@@ -127,7 +127,7 @@ struct input {
             bool is_of_user;
             uint64_t uid;
             bool is_refused; /* DOWN: this user may not be served, says `why`, */
-            bool was_never;  /* and no process of his was there before */
+            bool was_silent; /* DOWN: of what was asked of it nothing was sent */
         } driver;
         struct {
             enum driver_kind kind;
@@ -155,7 +155,8 @@ enum effect_kind {
     EFFECT_WRITE_FILE,  /* path, data, mode */
     EFFECT_READ_STATUS, /* read path, or take what GET gave (args[0]), verify it against text (the
                            token), give IN_STATUS for ref */
-    EFFECT_READ_EPOCH,  /* path, a lease file of instance `text`: give IN_TRACE for ref */
+    EFFECT_READ_EPOCH,  /* path, or what GET gave (args[0]), a lease file of instance `text`: give
+                           IN_TRACE for ref */
     EFFECT_WRITE_LEASE, /* path; text: the body of a lease file */
     EFFECT_SEND_LEASE,  /* EFFECT_SEND of a PUT whose content is a lease file; text: its body */
     EFFECT_REMOVE,      /* a tree of the spool */

@@ -173,6 +173,7 @@ struct engine {
     struct {
         const struct attempt_place *place; /* the last one that was looked for */
         const char *credential;
+        uint64_t uid;
     } traced;
     char *notice;
     /* Of the step in progress: */
@@ -372,7 +373,7 @@ void lease_clear(struct engine *e);
 void trace_want(struct engine *e, const struct flight *f);   /* an attempt begins at its site */
 bool trace_answer(struct engine *e, const struct input *in); /* false: it is of nothing here */
 void trace_found(struct engine *e, const struct input *in);
-void trace_driver_down(struct engine *e, const struct driver *d);
+void trace_driver_down(struct engine *e, const struct driver *d, uint64_t uid); /* NOBODY: all */
 void trace_clear(struct engine *e);
 
 /* remains.c */

@@ -18,6 +18,7 @@ enum { ATTEMPT = 1 }; /* in the ref, beside job 0: a lease file's is a time in m
 struct trace {
     char *key; /* the three, as two credentials may be two homes */
     char *tm, *url, *credential;
+    uint64_t uid;    /* multi-user mode: in whose name; else NOBODY */
     uint64_t number; /* the task of its ref */
     enum { TRACE_READ, TRACE_LOOK, TRACE_WRITE, TRACE_END, TRACE_DONE } step;
     bool has_failed;
@@ -29,10 +30,13 @@ static struct task_ref ref_of(const struct trace *t)
     return (struct task_ref){.job = 0, .task = t->number, .attempt = ATTEMPT};
 }
 
-static void ask(struct engine *e, const struct trace *t, const char *verb, const char *from,
-                const char *to)
+static struct effect *ask(struct engine *e, const struct trace *t, const char *verb,
+                          const char *from, const char *to)
 {
     send_request(e, DRIVER_TM, t->tm, verb, ref_of(t), 0, NULL, from, to);
+    struct effect *f = &e->out->effects[e->out->n_effects - 1];
+    f->uid = t->uid;
+    return f;
 }
 
 static char *site_url(const struct engine *e, const struct trace *t)
@@ -67,7 +71,10 @@ static void begin(struct engine *e, struct trace *t, const struct driver *d)
     if (d->features & FEATURE_CREDENTIAL && t->credential)
         ask(e, t, "CREDENTIAL", t->credential, NULL);
     ask(e, t, "START", NULL, NULL);
-    ask(e, t, "CP", url, to);
+    if (t->uid == NOBODY)
+        ask(e, t, "CP", url, to);
+    else
+        ask(e, t, "GET", url, NULL);
     free(url);
     free(path);
     free(to);
@@ -75,13 +82,20 @@ static void begin(struct engine *e, struct trace *t, const struct driver *d)
 
 static void write_ours(struct engine *e, struct trace *t)
 {
-    char *url = site_url(e, t);
-    struct effect *file = effect_add(e, EFFECT_WRITE_LEASE);
-    file->path = copy_of(e, t);
-    file->text = xasprintf("INSTANCE=%s\nEPOCH=%" PRIu64 "\n", e->state.instance, e->state.epoch);
-    char *from = xasprintf("file://%s", file->path);
+    char *url = site_url(e, t), *from = NULL;
+    char *text = xasprintf("INSTANCE=%s\nEPOCH=%" PRIu64 "\n", e->state.instance, e->state.epoch);
     t->step = TRACE_WRITE;
-    ask(e, t, "CP", from, url);
+    if (t->uid == NOBODY) {
+        struct effect *file = effect_add(e, EFFECT_WRITE_LEASE);
+        file->path = copy_of(e, t);
+        file->text = text;
+        from = xasprintf("file://%s", file->path);
+        ask(e, t, "CP", from, url);
+    } else {
+        struct effect *put = ask(e, t, "PUT", url, NULL);
+        put->kind = EFFECT_SEND_LEASE;
+        put->text = text;
+    }
     free(from);
     free(url);
 }
@@ -90,17 +104,19 @@ void trace_want(struct engine *e, const struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     const char *credential = f->job->spec->owner.credential;
-    if (!e->config->keeps_traces ||
-        (a->place == e->traced.place && credential && credential == e->traced.credential))
+    uint64_t uid = e->config->is_multi_user ? f->job->spec->owner.uid : NOBODY;
+    if (!e->config->keeps_traces || (a->place == e->traced.place && credential &&
+                                     credential == e->traced.credential && uid == e->traced.uid))
         return;
     struct driver *d = driver_find(e, DRIVER_TM, a->tm);
-    if (!d || !d->is_up)
+    if (!flight_has_driver(d, f))
         return;
     e->traced.place = a->place;
     e->traced.credential = credential;
+    e->traced.uid = uid;
     bool needs_it = d->features & FEATURE_CREDENTIAL;
-    char *key =
-        xasprintf("%s\n%s\n%s", a->tm, a->stage_url, needs_it && credential ? credential : "");
+    char *key = xasprintf("%s\n%s\n%s\n%" PRIu64, a->tm, a->stage_url,
+                          needs_it && credential ? credential : "", uid);
     struct trace *t;
     HASH_FIND_STR(e->traces, key, t);
     if (t) {
@@ -112,6 +128,7 @@ void trace_want(struct engine *e, const struct flight *f)
                         .tm = xstrdup(a->tm),
                         .url = xstrdup(a->stage_url),
                         .credential = needs_it ? xstrdup(credential) : NULL,
+                        .uid = uid,
                         .number = ++e->n_traces};
     HASH_ADD_KEYPTR(hh, e->traces, t->key, strlen(t->key), t);
     begin(e, t, d);
@@ -131,7 +148,10 @@ static void copied(struct engine *e, struct trace *t, const struct input *in)
     struct reason r = {0};
     if (t->step == TRACE_READ && in->answer.is_success) {
         struct effect *look = effect_add(e, EFFECT_READ_EPOCH);
-        look->path = copy_of(e, t);
+        if (t->uid == NOBODY)
+            look->path = copy_of(e, t);
+        else
+            look->args[0] = xstrdup(in->answer.text);
         look->text = xstrdup(e->state.instance);
         look->ref = ref_of(t);
         t->step = TRACE_LOOK;
@@ -158,11 +178,16 @@ bool trace_answer(struct engine *e, const struct input *in)
     struct trace *t = in->answer.ref.attempt == ATTEMPT ? find(e, in->answer.ref) : NULL;
     if (!t)
         return false;
-    if (strcmp(in->answer.verb, "CP") == 0) {
+    const char *verb = in->answer.verb;
+    bool is_over = strcmp(verb, t->uid == NOBODY        ? "CP"
+                                : t->step == TRACE_READ ? "GET"
+                                                        : "PUT") == 0;
+    if (is_over) {
         copied(e, t, in);
-    } else if (strcmp(in->answer.verb, "END") == 0 && t->step == TRACE_END) {
+    } else if (strcmp(verb, "END") == 0 && t->step == TRACE_END) {
         effect_add(e, EFFECT_RELEASE)->ref = ref_of(t);
-        effect_add(e, EFFECT_REMOVE)->path = copy_of(e, t);
+        if (t->uid == NOBODY)
+            effect_add(e, EFFECT_REMOVE)->path = copy_of(e, t);
         t->step = TRACE_DONE;
         if (t->has_failed) {
             e->traced.place = NULL;
@@ -200,12 +225,13 @@ void trace_found(struct engine *e, const struct input *in)
     write_ours(e, t);
 }
 
-void trace_driver_down(struct engine *e, const struct driver *d)
+void trace_driver_down(struct engine *e, const struct driver *d, uint64_t uid)
 {
     struct trace *t, *tmp;
     e->traced.place = NULL;
     HASH_ITER (hh, e->traces, t, tmp)
-        if (d->kind == DRIVER_TM && t->step != TRACE_DONE && strcmp(t->tm, d->name) == 0)
+        if (d->kind == DRIVER_TM && t->step != TRACE_DONE && strcmp(t->tm, d->name) == 0 &&
+            (uid == NOBODY || uid == t->uid))
             trace_destroy(e, t);
 }
 

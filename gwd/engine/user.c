@@ -63,13 +63,13 @@ void user_driver_up(struct engine *e, struct driver *d, const struct input *in)
 static void refused(struct engine *e, struct flight *f, const struct input *in)
 {
     const char *why = in->driver.why;
-    bool is_new = !f->is_redo && in->driver.was_never;
+    bool has_run = f->may_be_submitted || flight_attempt(f)->contact;
     if (f->task->phase == PHASE_PROLOG) {
         f->is_tm_open = false;
         reason_clear(&f->failure);
         flight_fail(f, "not-served", BLAME_JOB, why);
         flight_give_up(e, f);
-    } else if (f->task->phase == PHASE_WRAPPER && is_new && !flight_attempt(f)->contact) {
+    } else if (f->task->phase == PHASE_WRAPPER && !has_run) {
         wrapper_refused(e, f, "not-served", why);
     } else {
         flight_lost(e, f, why);
@@ -86,10 +86,13 @@ void user_driver_down(struct engine *e, struct driver *d, const struct input *in
         HASH_ADD(hh, d->absent, uid, sizeof u->uid, u);
     }
     lease_driver_down(e, d, uid);
+    trace_driver_down(e, d, uid);
     struct flight *f, *tmp;
     HASH_ITER (hh, e->flights, f, tmp) {
         if (!is_his(f, d, uid))
             continue;
+        if (in->driver.was_silent && f->step == WRA_SUBMIT)
+            f->may_be_submitted = false;
         flight_idle(e, f);
         if (in->driver.is_refused)
             refused(e, f, in);

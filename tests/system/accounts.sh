@@ -339,6 +339,47 @@ kill -TERM "$GWD_PID"
 wait "$GWD_PID"
 t_equal "the daemon stops" 0 $?
 GWD_PID=
+
+# --- drivers that do not do what they should ---
+# The fake driver reads a script where it is started: the daemon's own process and each user's another one.
+mv /mnt/state /mnt/state.before
+install -d -m 700 -o gwd /mnt/state
+list "USERS = alice bob" "$drivers $LIBEXEC/gw_fake /usr/bin/cp"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T_DIR/key" -out "$T_DIR/cert" -days 2 -subj /O=Grid/CN=Someone 2>/dev/null
+cat "$T_DIR/cert" "$T_DIR/key" >/mnt/renewed
+chmod 644 /mnt/renewed
+echo "CREDENTIAL_RENEW = /usr/bin/cp /mnt/renewed" >>/etc/gwd/gwd.conf
+sed -i 's/^EM_MAD.*/EM_MAD = fork:gw_fake:em -s fake.script:rsl/' /etc/gwd/gwd.conf
+echo 'INIT -> INIT - SUCCESS ok' >/mnt/home/gwd/fake.script
+echo 'INIT -> !hang' >/mnt/home/alice/fake.script
+echo 'RECOVER -> RECOVER %1 FAILURE not-found:us' >/mnt/home/bob/fake.script
+cd /mnt/home/gwd || exit 1
+t_check "a daemon with another driver starts" daemon_start
+em_says() { gwhost --drivers --json | jq -r '.status.drivers[] | select(.kind == "em") | select((.uid // 0) == '"$1"') | .state + " " + (.reason // "")'; }
+lacking() { em_says 0 | grep -q "down it lacks pct or inline"; }
+t_check "a driver that would need files of the daemon's is not used, and it is said why" t_within 10 lacking
+cp /mnt/home/bob/fake.script /mnt/home/gwd/fake.script
+printf '%s\n' "EXECUTABLE = /bin/true" "STAGING = no" | tee /mnt/home/alice/fake.jt >/mnt/home/bob/fake.jt
+stuck=$(user_do alice "gwsubmit -v --credential=/mnt/home/alice/proxy fake.jt" | sed -n 's/^JOB ID: //p')
+t_check "one user's job is not kept waiting" user_do bob "gwsubmit --wait --exit-with-job --credential=/mnt/home/bob/proxy fake.jt"
+t_equal "which needs a credential, that the operator's command makes as its owner" "61002 600" "$(stat -c '%u %a' /mnt/home/bob/proxy)"
+thief=$(user_do bob "gwsubmit -v --credential=/mnt/home/alice/proxy fake.jt" | sed -n 's/^JOB ID: //p')
+waits() { user_do bob "gwps --why $thief" | grep -qE "may not be read|ermission denied"; }
+t_check "another user's credential is not used" t_within 20 waits
+hung=$(pgrep -u alice -f gw_fake | tail -n 1)
+t_check "by another's driver, which hangs" [ -n "$hung" ]
+late() { em_says 61001 | grep -q "down no answer to INIT in time"; }
+t_check "that is noticed" t_within 25 late
+t_check "and it is ended" t_within 10 gone "$hung"
+cp /mnt/home/bob/fake.script /mnt/home/alice/fake.script
+t_check "when it works again its job goes on" user_do alice "timeout 50 gwwait $stuck"
+kill -STOP "$(pgrep -u alice -f gw_fake | tail -n 1)"
+stopped=$(pgrep -u alice -f gw_fake | tail -n 1)
+kill -TERM "$GWD_PID"
+wait "$GWD_PID"
+t_equal "the daemon does not wait for a driver that was stopped" 0 $?
+GWD_PID=
+t_check "which is ended, too" t_within 10 gone "$stopped"
 t_equal "the daemon's log has no error" "" "$(grep ' ERROR ' "$GWD_LOG")"
 [ $T_FAILED = 0 ] || tail -n 60 "$GWD_LOG" | sed 's/^/# /'
 t_done

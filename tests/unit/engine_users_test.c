@@ -30,7 +30,7 @@ static uint64_t submit(struct world *w, const char *source, uint64_t uid, char *
 
 /* What the daemon tells of a user's process. */
 static void of_user(struct world *w, enum driver_kind kind, uint64_t uid, const char *why,
-                    bool is_refused, bool was_never)
+                    bool is_refused, bool was_silent)
 {
     static const char *const names[] = {"static", "local", "fork"};
     w->absent_uid = why ? uid : 0;
@@ -42,7 +42,7 @@ static void of_user(struct world *w, enum driver_kind kind, uint64_t uid, const 
                                   .uid = uid,
                                   .why = why,
                                   .is_refused = is_refused,
-                                  .was_never = was_never}};
+                                  .was_silent = was_silent}};
     world_step(w, &in);
 }
 
@@ -59,6 +59,7 @@ static void nothing_goes_through_files_of_ours(void **state)
 {
     (void)state;
     struct world *w = begin();
+    w->config.keeps_traces = true;
     uint64_t ids[] = {submit(w, plain, ANN, NULL), submit(w, bare, BOB, NULL)};
     world_pass(w, 60);
     for (size_t i = 0; i < GW_COUNT(ids); i++)
@@ -66,6 +67,7 @@ static void nothing_goes_through_files_of_ours(void **state)
     unsigned n_written;
     world_count(w, "file:///spool/", &n_written);
     assert_int_equal(n_written, 0);
+    assert_int_equal(world_count(w, "file:///site/.gw_epoch_", NULL), 1);
     world_destroy(w);
 }
 
@@ -164,6 +166,25 @@ static void a_restart_and_then_a_refusal_fail_nothing_that_may_run(void **state)
     world_destroy(w);
 }
 
+/* Also where the driver could not tell whether it was. */
+static void what_was_never_sent_is_not_taken_for_started(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    w->features[DRIVER_EM] &= ~(unsigned)FEATURE_RECOVER_TOKEN;
+    world_driver(w, DRIVER_EM, true);
+    w->faults[0] = (struct fault){.verb = "SUBMIT", .text = "", .times = 1};
+    uint64_t id = submit(w, plain, ANN, NULL);
+    world_pass(w, 10);
+    assert_int_equal(world_phase(w, id), PHASE_WRAPPER);
+    of_user(w, DRIVER_EM, ANN, "no answer to INIT in time", false, true);
+    of_user(w, DRIVER_EM, ANN, NULL, false, false);
+    world_pass(w, 10);
+    assert_int_equal(world_phase(w, id), PHASE_DONE);
+    assert_int_equal(world_task(w, id)->n_attempts, 1);
+    world_destroy(w);
+}
+
 static void what_is_too_long_for_a_line_is_refused(void **state)
 {
     (void)state;
@@ -257,6 +278,7 @@ int main(void)
         cmocka_unit_test(who_may_not_be_served_is_told_so),
         cmocka_unit_test(who_may_no_more_be_served_loses_nothing_that_runs),
         cmocka_unit_test(a_restart_and_then_a_refusal_fail_nothing_that_may_run),
+        cmocka_unit_test(what_was_never_sent_is_not_taken_for_started),
         cmocka_unit_test(what_is_too_long_for_a_line_is_refused),
         cmocka_unit_test(two_users_may_see_one_file_differently),
         cmocka_unit_test(each_user_has_a_lease_file_of_his_own),
