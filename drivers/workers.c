@@ -377,6 +377,8 @@ static int route(const struct workers *w, int argc, char **argv)
         {"END", 0, request},
         {"STAT", KIT_STAT, request},
         {"TAIL", KIT_TAIL, request},
+        {"PUT", KIT_SMALL, request},
+        {"GET", KIT_SMALL, request},
         {"CREDENTIAL", KIT_CREDENTIAL, request},
     };
     struct router r = {.w = with_defaults(w), .argv = make_argv(argc, argv)};

@@ -38,13 +38,14 @@ static void answer(const struct request *r)
 {
     struct kit *k = r->transfers->kit;
     const char *text = r->text[0] ? r->text : "-";
-    bool is_get = !r->reason && strcmp(r->verb, "GET") == 0;
+    const char *verb = r->asked ? r->asked : r->verb;
+    bool is_get = !r->reason && strcmp(verb, "GET") == 0;
     if (r->reason)
-        kit_fail(k, r->verb, r->handle, r->number, r->reason, "%s", text);
-    else if (r->content && strcmp(r->verb, "TAIL") == 0)
-        kit_succeed(k, r->verb, r->handle, r->number, "%s %s", text, r->content);
+        kit_fail(k, verb, r->handle, r->number, r->reason, "%s", text);
+    else if (r->content && strcmp(verb, "TAIL") == 0)
+        kit_succeed(k, verb, r->handle, r->number, "%s %s", text, r->content);
     else
-        kit_succeed(k, r->verb, r->handle, r->number, "%s", is_get ? r->content : text);
+        kit_succeed(k, verb, r->handle, r->number, "%s", is_get ? r->content : text);
 }
 
 void request_finish(struct request *r)

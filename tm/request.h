@@ -18,6 +18,7 @@ struct request {
     struct transfers *transfers;
     struct request *prev, *next; /* of the driver's list */
     char verb[8];
+    const char *asked; /* the verb that is answered, where the work is another's; else NULL */
     char handle[HANDLE_MAX + 1];
     char *number;  /* transfer number, or "-" */
     char *from;    /* the URL */

@@ -72,10 +72,15 @@ static bool is_free(struct gram5 *d, const char *verb, const char *handle)
     return true;
 }
 
-static char *read_description(const char *path, struct gw_err *err)
+/* Of a file, or as it is given. */
+static char *read_description(const char *given, struct gw_err *err)
 {
     struct buf text = BUF_INIT, rsl = BUF_INIT;
-    int r = file_read(path, RSL_TEXT_MAX, &text, err);
+    int r = 0;
+    if (*given == '&')
+        buf_puts(&text, given);
+    else
+        r = file_read(given, RSL_TEXT_MAX, &text, err);
     if (r == 0)
         r = description_for_gram(buf_str(&text), text.len, &rsl, err);
     buf_clear(&text);

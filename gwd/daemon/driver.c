@@ -205,22 +205,6 @@ static void bad_line(struct driver_process *p, const char *why, const char *line
         driver_down(p, "it babbles: too many lines that mean nothing");
 }
 
-/* NULL, or why gwd cannot work with it. A daemon of many users can give no files to drivers. */
-static const char *lacks(const struct driver_process *p)
-{
-    const unsigned tm = FEATURE_PCT | FEATURE_ATOMIC | FEATURE_SMALL,
-                   em = FEATURE_PCT | FEATURE_INLINE;
-    if (p->base)
-        return driver_user_lacks(p);
-    if (!settings_launcher(p->daemon->settings))
-        return NULL;
-    if (p->settings->kind == DRIVER_TM && (p->features & tm) != tm)
-        return "it lacks pct, atomic or small, without which a daemon of many users cannot use it";
-    if (p->settings->kind == DRIVER_EM && (p->features & em) != em)
-        return "it lacks pct or inline, without which a daemon of many users cannot use it";
-    return NULL;
-}
-
 static void init_answer(struct driver_process *p, const struct driver_line *l)
 {
     if (p->state != DRIVER_STARTING)
@@ -233,7 +217,7 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
     }
     crash_point("driver");
     p->features = driver_line_features(l->text);
-    const char *lack = lacks(p);
+    const char *lack = driver_user_lacks(p);
     if (lack) {
         driver_down(p, lack);
         return;

@@ -85,7 +85,8 @@ uv_stdio_container_t driver_user_stderr(struct driver_process *p);
 void driver_user_listen(struct driver_process *p); /* to its standard error */
 /* It ended with this status because the user may not be served: why, malloc'ed; else NULL. */
 char *driver_user_refusal(struct driver_process *p, int64_t status);
-/* NULL, or why it cannot stand for its base. */
+/* NULL, or why a daemon of many users cannot work with it: it would need files of the daemon's, or
+ * cannot stand for its base. */
 const char *driver_user_lacks(const struct driver_process *p);
 /* Its run has ended, and all is closed: true when nobody needs another, and *p is given up. */
 bool driver_user_is_over(struct driver_process *p);

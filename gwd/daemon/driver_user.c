@@ -78,8 +78,22 @@ uv_stdio_container_t driver_user_stderr(struct driver_process *p)
                                   .data.stream = (uv_stream_t *)&p->user.err};
 }
 
+/* No files can be given to it. */
+static const char *base_lacks(const struct driver_process *p)
+{
+    const unsigned tm = FEATURE_PCT | FEATURE_ATOMIC | FEATURE_SMALL,
+                   em = FEATURE_PCT | FEATURE_INLINE;
+    if (p->settings->kind == DRIVER_TM && (p->features & tm) != tm)
+        return "it lacks pct, atomic or small, without which a daemon of many users cannot use it";
+    if (p->settings->kind == DRIVER_EM && (p->features & em) != em)
+        return "it lacks pct or inline, without which a daemon of many users cannot use it";
+    return NULL;
+}
+
 const char *driver_user_lacks(const struct driver_process *p)
 {
+    if (!p->base)
+        return settings_launcher(p->daemon->settings) ? base_lacks(p) : NULL;
     /* That is a matter of the user's home; its requests are refused one by one. */
     unsigned needed = p->base->features & ~(unsigned)FEATURE_BARE;
     return (p->features & needed) == needed

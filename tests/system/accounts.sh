@@ -352,7 +352,10 @@ echo "CREDENTIAL_RENEW = /usr/bin/cp /mnt/renewed" >>/etc/gwd/gwd.conf
 sed -i 's/^EM_MAD.*/EM_MAD = fork:gw_fake:em -s fake.script:rsl/' /etc/gwd/gwd.conf
 echo 'INIT -> INIT - SUCCESS ok' >/mnt/home/gwd/fake.script
 echo 'INIT -> !hang' >/mnt/home/alice/fake.script
-echo 'RECOVER -> RECOVER %1 FAILURE not-found:us' >/mnt/home/bob/fake.script
+cat >/mnt/home/bob/fake.script <<'EOF'
+INIT -> INIT - SUCCESS ok gw1:pct,handles,recover-token,idempotent,blame,inline,bare,credential
+RECOVER -> RECOVER %1 FAILURE not-found:us
+EOF
 cd /mnt/home/gwd || exit 1
 t_check "a daemon with another driver starts" daemon_start
 em_says() { gwhost --drivers --json | jq -r '.status.drivers[] | select(.kind == "em") | select((.uid // 0) == '"$1"') | .state + " " + (.reason // "")'; }

@@ -202,7 +202,7 @@ static void refuse(struct gass_request *g, const char *what)
     fail(g, &t, NULL);
 }
 
-void gass_work(struct request *r)
+static void serve(struct request *r)
 {
     static const struct {
         const char *verb;
@@ -229,4 +229,10 @@ void gass_work(struct request *r)
         for (size_t i = 0; i < GW_COUNT(rows); i++)
             if (strcmp(rows[i].verb, r->verb) == 0)
                 rows[i].work(g);
+}
+
+void gass_work(struct request *r)
+{
+    serve(r);
+    small_check((struct gass_request *)r);
 }

@@ -15,9 +15,10 @@ struct host;
 enum { CLASS_QUICK, CLASS_BULK, CLASSES };
 
 struct gass_request {
-    struct request r;    /* first */
-    struct url from, to; /* to: of CP */
-    bool is_parsed;      /* both are what they should be */
+    struct request r;                              /* first */
+    struct url from, to;                           /* to: of CP */
+    bool is_parsed;                                /* both are what they should be */
+    enum { OWN_NONE, OWN_SOURCE, OWN_TARGET } own; /* PUT, GET: a file of small.c's */
 
     /* slot.c, in the loop */
     struct host *hosts[2];
@@ -58,6 +59,13 @@ void gass_work(struct request *r);
 void gass_tail(struct gass_request *g);
 void gass_copy(struct gass_request *g);
 void gass_look_web(struct gass_request *g); /* EXISTS and STAT of https: */
+
+/* small.c: PUT and GET become CP. False: that failed, as g->r says. */
+bool small_begin(struct gass_request *g);
+void small_check(struct gass_request *g);         /* in the thread, after the work */
+void small_done(struct gass_request *g);          /* in the loop: GET's result */
+void small_release(const struct gass_request *g); /* with the request */
+void small_end(void);                             /* with the process */
 
 /* Steps that others use. */
 int site_mkdirs(struct ftp *f, const struct url *u, struct trouble *t);

@@ -19,7 +19,7 @@ enum {
     SECOND_MS = 1000,
     ABANDONED_MAX = 64,
     FEATURES = KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL | KIT_PROGRESS |
-               KIT_CREDENTIAL | KIT_TAIL_INLINE,
+               KIT_CREDENTIAL | KIT_TAIL_INLINE | KIT_SMALL,
 };
 
 struct gass {
@@ -37,6 +37,8 @@ static struct slots *slots_of(struct request *r)
 static void parse(struct gass_request *g)
 {
     struct gw_err err;
+    if (!small_begin(g))
+        return;
     bool is_cp = strcmp(g->r.verb, "CP") == 0;
     g->is_parsed = true;
     if (url_parse(g->r.from, &g->from, &err) < 0 ||
@@ -59,6 +61,7 @@ static void begin(struct request *r)
 static void release(struct request *r)
 {
     struct gass_request *g = (struct gass_request *)r;
+    small_release(g);
     url_clear(&g->from);
     url_clear(&g->to);
 }
@@ -66,8 +69,10 @@ static void release(struct request *r)
 static void done(struct request *r)
 {
     struct gass_request *g = (struct gass_request *)r;
-    if (!slot_done(slots_of(r), g))
-        request_done(r);
+    if (slot_done(slots_of(r), g))
+        return;
+    small_done(g);
+    request_done(r);
 }
 
 static void cancel(struct request *r)
@@ -181,6 +186,7 @@ static int serve(void)
     on_sweep(&g);
     on_second(&g);
     int code = kit_run(k);
+    small_end();
     /* Not by exit(): the library's threads may be anywhere. */
     _exit(code);
 }
