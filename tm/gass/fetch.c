@@ -3,12 +3,16 @@
 #include "tm/copy.h"
 #include "tm/gass/cp.h"
 #include "tm/part.h"
+#include "wire/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+enum { SIZELESS_MAX = 64 << 20 /* of files that have no size, as in /proc */ };
 
 struct fetch {
     struct cp *c;
@@ -44,20 +48,26 @@ static int write_at(struct fetch *x, const char *data, size_t len, struct troubl
     return 0;
 }
 
+/* A source that grows while it is read, or a server that does not stop: what was there when we
+ * looked is what is copied. */
 static int receive(struct fetch *x, struct ftp *f, struct trouble *t)
 {
     struct cp *c = x->c;
+    uint64_t end = c->size ? c->size : SIZELESS_MAX;
     char *data = xmalloc(CP_BYTES);
     ssize_t n = 0;
     bool is_small = x->done == 0 && c->size <= CP_BULK_BYTES;
     int r = ftp_get_begin(f, c->g->from.text, x->done, x->done ? c->size : 0, is_small, t);
     while (r == 0 && (n = ftp_read(f, data, CP_BYTES, t)) > 0) {
+        uint64_t left = end - x->done;
         c->has_moved = true;
-        r = write_at(x, data, (size_t)n, t);
+        r = write_at(x, data, (uint64_t)n < left ? (size_t)n : (size_t)left, t);
         atomic_store(&c->g->moved, x->done);
+        if ((uint64_t)n > left)
+            break;
     }
     free(data);
-    if (r < 0)
+    if (r < 0 || n > 0)
         ftp_data_stop(f);
     else if (n < 0) {
         t->is_source = true;
@@ -87,6 +97,14 @@ static int open_part(struct fetch *x, struct trouble *t)
     return 0;
 }
 
+/* The status file of an attempt comes to gwd's own disk, which a payload must not fill. */
+static bool is_status(const char *path)
+{
+    const char *last = strrchr(path, '/');
+    const char *dir = last ? memrchr(path, '/', (size_t)(last - path)) : NULL;
+    return dir && strcmp(last, "/status") == 0 && strncmp(dir, "/.gw_", 5) == 0;
+}
+
 static int fetch_step(struct ftp *f, void *ctx, struct trouble *t)
 {
     struct fetch *x = ctx;
@@ -94,6 +112,12 @@ static int fetch_step(struct ftp *f, void *ctx, struct trouble *t)
     int r = cp_look_source(c, f, t);
     if (r < 0)
         return r;
+    if (c->size > STATUS_FILE_MAX && is_status(c->g->from.path)) {
+        r = trouble_set(t, GW_EINVAL, NULL, "%s has %" PRIu64 " bytes, more than a status file",
+                        c->g->from.path, c->size);
+        t->is_source = true;
+        return r;
+    }
     if (c->size > CP_BULK_BYTES && c->g->class != CLASS_BULK) {
         c->g->is_bulk = true;
         return 0;
