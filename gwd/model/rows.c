@@ -445,8 +445,47 @@ static bool task_fits(const struct event *ev, uint64_t key)
            2 * (ev->job + ev->task) + 1 == key;
 }
 
+static void phantom_add(struct row_loading *l, uint64_t job)
+{
+    struct row_phantom *p;
+    HASH_FIND(hh, l->phantoms, &job, sizeof job, p);
+    if (p)
+        return;
+    p = xcalloc(1, sizeof *p);
+    p->job = job;
+    HASH_ADD(hh, l->phantoms, job, sizeof p->job, p);
+}
+
+/* Rows of a forgotten array are removed from the first on, some at a time. Of one whose own row is
+ * gone the rest goes now; that it is forgotten is checked as for any job without a row. */
+static int load_left(struct state *s, uint64_t key, const void *data, size_t len,
+                     struct gw_err *err)
+{
+    struct row_loading *l = s->loading;
+    struct row_list *gone = &s->rows.gone;
+    struct event_arena arena = {0};
+    struct event ev;
+    long used = event_decode(data, len, &ev, &arena, err);
+    int r = used < 0 ? (int)used : task_fits(&ev, key) ? 0 : refuse(err, "it is another one's");
+    event_arena_clear(&arena);
+    if (r < 0)
+        return r;
+    if (l->last_left == ev.job) {
+        gone->items[gone->n - 1] = key + 1;
+    } else {
+        list_push(gone, key);
+        list_push(gone, key + 1);
+    }
+    l->last_left = ev.job;
+    l->rows_end = key / 2 + 1;
+    phantom_add(l, ev.job);
+    return 0;
+}
+
 int rows_load(struct state *s, uint64_t key, const void *data, size_t len, struct gw_err *err)
 {
+    if (key % 2 && !state_job_of(s, key / 2))
+        return load_left(s, key, data, len, err);
     int r = load_events(s, data, len, key % 2 ? task_fits : job_fits, key, err);
     struct job *j = r == 0 ? state_job_of(s, key / 2) : NULL;
     struct task *t = j && key % 2 ? job_task(j, key / 2 - j->id) : NULL;
@@ -463,17 +502,6 @@ int rows_load(struct state *s, uint64_t key, const void *data, size_t len, struc
 }
 
 /* --- the events after the head --- */
-
-static void phantom_add(struct row_loading *l, uint64_t job)
-{
-    struct row_phantom *p;
-    HASH_FIND(hh, l->phantoms, &job, sizeof job, p);
-    if (p)
-        return;
-    p = xcalloc(1, sizeof *p);
-    p->job = job;
-    HASH_ADD(hh, l->phantoms, job, sizeof p->job, p);
-}
 
 static void phantom_remove(struct row_loading *l, uint64_t job)
 {

@@ -52,7 +52,8 @@ struct row_loading {
         struct job_spec *spec;
     } * specs; /* by id */
     size_t n_specs;
-    uint64_t rows_end; /* jobs from here on have no row */
+    uint64_t rows_end;  /* jobs from here on have no row */
+    uint64_t last_left; /* a forgotten array of which tasks' rows are left; 0: none yet */
     struct row_phantom {
         uint64_t job;
         UT_hash_handle hh;

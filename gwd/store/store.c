@@ -101,9 +101,9 @@ static const char *const statements[STATEMENT_COUNT] = {
     [APPEND] = "INSERT INTO journal(seq, n, data) VALUES(?, ?, ?)",
     [GET_ROW] = "SELECT key, data FROM row WHERE key = ?",
     [PUT_ROW] = "INSERT OR REPLACE INTO row(key, data) VALUES(?, ?)",
-    [DROP_ROWS] =
-        "DELETE FROM row WHERE key IN (SELECT key FROM row WHERE key >= ? AND key < ? LIMIT ?)"
-        " RETURNING key, data",
+    [DROP_ROWS] = "DELETE FROM row WHERE key IN (SELECT key FROM row WHERE key >= ? AND key < ? "
+                  "ORDER BY key LIMIT ?)"
+                  " RETURNING key, data",
     [PUT_SPEC] = "INSERT OR REPLACE INTO spec(id, data) VALUES(?, ?)",
     [DROP_SPEC] = "DELETE FROM spec WHERE id = ? RETURNING id, data",
     [PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?, ?)",

@@ -28,7 +28,8 @@ struct disk {
     struct disk_row *journal; /* key: seq */
     size_t n_journal;
     bool is_in_round;
-    uint64_t n_new; /* as counted by what rows_next() says */
+    uint64_t drop, drop_end; /* what is left of a range that goes row by row */
+    uint64_t n_new;          /* as counted by what rows_next() says */
 };
 
 static size_t place_of(const struct disk_table *t, uint64_t key)
@@ -105,6 +106,15 @@ static void round_begin(struct disk *d, struct state *s)
     d->is_in_round = true;
 }
 
+static void drop_one(struct disk *d)
+{
+    size_t i = place_of(&d->rows, d->drop);
+    if (i < d->rows.n && d->rows.rows[i].key < d->drop_end)
+        disk_drop(&d->rows, d->drop, d->rows.rows[i].key + 1);
+    else
+        d->drop = d->drop_end;
+}
+
 /* One row, or the end of the round. */
 static void write_some(struct disk *d, struct state *s)
 {
@@ -112,6 +122,8 @@ static void write_some(struct disk *d, struct state *s)
     struct buf data = BUF_INIT;
     if (!d->is_in_round) {
         round_begin(d, s);
+    } else if (d->drop < d->drop_end) {
+        drop_one(d);
     } else if (rows_next(s, &row, &data)) {
         switch (row.kind) {
         case ROW_SPEC:
@@ -121,7 +133,8 @@ static void write_some(struct disk *d, struct state *s)
             disk_put(&d->rows, row.key, &data, row.is_new);
             break;
         case ROW_DROP:
-            disk_drop(&d->rows, row.key, row.end);
+            d->drop = row.key;
+            d->drop_end = row.end;
             break;
         case ROW_DROP_SPEC:
             disk_drop(&d->specs, row.key, row.key + 1);
@@ -228,6 +241,21 @@ static bool some_event(struct rng *r, struct state *s, struct disk *d, int64_t a
     return is_taken;
 }
 
+/* Of what was forgotten, also where a crash cut its removal off. */
+static void check_nothing_is_left(struct disk *d, struct state *s, uint64_t seed)
+{
+    size_t n = 0, it = 0;
+    for (int rounds = d->is_in_round ? 2 : 1; rounds; rounds -= !d->is_in_round)
+        write_some(d, s);
+    for (struct job *j; (j = state_next_job(s, &it)); n++) {
+        size_t task_it = 0;
+        while (j->tasks > 1 && job_next_task(j, &task_it))
+            n++;
+    }
+    if (d->rows.n != n)
+        fail_msg("seed %" PRIu64 ": %zu rows are left of %zu", seed, d->rows.n, n);
+}
+
 static void history_with_crashes(uint64_t seed, int64_t length)
 {
     struct rng r = rng_of_seed(seed);
@@ -257,9 +285,11 @@ static void history_with_crashes(uint64_t seed, int64_t length)
             s = loaded;
             loaded = old;
             d.is_in_round = false;
+            d.drop = d.drop_end = 0;
         }
         state_clear(&loaded);
     }
+    check_nothing_is_left(&d, &s, seed);
     state_clear(&s);
     disk_clear(&d);
 }
