@@ -34,12 +34,13 @@ kill_one() {
 
 killed=0
 t_within 10 test -s "$dir/pid"
-while kill -0 $users 2>/dev/null; do
+while kill -0 $users 2>/dev/null && [ ! -e "$dir/over" ]; do
     kill_one
     progress "$killed of $kills kills, $(grep -c '^end' "$dir/ledger") programs have ended"
     [ $killed -ne "$kills" ] || touch "$dir/enough"
     [ $killed -lt $((kills + 20)) ] || break # those who wait shall come to their end
 done
+[ ! -e "$dir/over" ] || { crash_violation "after $killed kills gwd does not start again" "$(tail -n 3 "$dir.log")" && kill $users; }
 wait $users || crash_violation "a user waits in vain" "$(cat "$dir/users.out")"
 crash_end "$dir" $supervisor
 crash_compare "$dir" "after $killed kills"
