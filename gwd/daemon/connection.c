@@ -459,6 +459,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     size_t len = n > 0 ? (size_t)n : 0, done = serve(c, buf->base, len);
     if (done < len) {
+        c->round = done ? c->daemon->round : 0;
         buf_put(&c->unread, buf->base + done, len - done);
         DL_APPEND2(c->daemon->unserved, c, prev_unserved, next_unserved);
         uv_read_stop(stream);
@@ -479,13 +480,15 @@ void connection_start(struct connection *c)
     uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
 }
 
-/* Those of a user take turns: who was served goes behind the others. */
+/* Those of a user take turns: who was served goes behind the others, and waits in the next round
+ * for those that came meanwhile. */
 void connection_go_on(struct connection *c)
 {
     struct daemon *d = c->daemon;
     size_t done = serve(c, c->unread.data, c->unread.len);
     if (done == 0)
         return;
+    c->round = d->round;
     buf_drop(&c->unread, done);
     DL_DELETE2(d->unserved, c, prev_unserved, next_unserved);
     if (c->unread.len) {

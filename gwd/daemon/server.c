@@ -55,8 +55,12 @@ void server_go_on(struct daemon *d)
         d->is_accept_waiting = false;
         accept_one(d);
     }
-    DL_FOREACH_SAFE2(d->unserved, c, tmp, next_unserved)
-    connection_go_on(c);
+    for (int had_turn = 0; had_turn <= 1; had_turn++)
+        DL_FOREACH_SAFE2(d->unserved, c, tmp, next_unserved)
+        {
+            if ((c->round + 1 >= d->round) == had_turn)
+                connection_go_on(c);
+        }
     watch_go_on(d);
     look_after(d);
 }

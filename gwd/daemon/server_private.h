@@ -35,6 +35,7 @@ struct connection {
     bool has_streams;   /* it has watched, or followed output */
     bool is_watching;   /* it has to read, or is cut off */
     bool is_to_flush;   /* in daemon->to_flush */
+    uint64_t round;     /* the last in which it was served and had more */
     unsigned n_streams; /* watches and logs that it has now */
     size_t held_bytes;  /* of user->held_bytes */
     struct buf unread;  /* has come, but not had its turn; while there is any: in
