@@ -9,7 +9,7 @@
 
 small() {
     local n=${FUZZ_N:-2000} log=$T_DIR/log left
-    FUZZ_LEFT=$T_DIR FUZZ_N=$n FUZZ_SEED=$FAULT_SEED "$BUILD/tests/fuzz_test" >"$log" 2>&1 ||
+    FUZZ_LEFT=$T_DIR FUZZ_ONLY=${FAULT_ONLY:-*} FUZZ_N=$n FUZZ_SEED=$FAULT_SEED "$BUILD/tests/fuzz_test" >"$log" 2>&1 ||
         violation "a target is broken" "$(grep -vE '^\[ (RUN|      OK) ' "$log" | head -n 20)"
     for left in "$T_DIR"/fuzz-*.input; do
         [ ! -e "$left" ] || cp "$left" build/

@@ -39,9 +39,19 @@ static int take_page(void *ctx, const json_t *jobs, const char *text, size_t len
     return 0;
 }
 
+/* Each job ends once. */
+struct ends {
+    size_t n;
+    int64_t ids[4];
+};
+
 static void on_end(void *ctx, const json_t *job)
 {
-    ++*(size_t *)ctx;
+    struct ends *e = ctx;
+    for (size_t i = 0; i < e->n; i++)
+        FUZZ_CHECK(e->ids[i] != gw_int(job, "id", 0));
+    FUZZ_CHECK(e->n < GW_COUNT(e->ids));
+    e->ids[e->n++] = gw_int(job, "id", 0);
     show_reason(job);
 }
 
@@ -70,21 +80,21 @@ static void call_submit(struct gw *gw)
 static void call_wait(struct gw *gw)
 {
     static const uint64_t ids[] = {2, 1, 2, UINT64_C(1) << 53};
-    size_t n = 0;
+    struct ends e = {0};
     struct gw_err err = {0};
     struct gw_wait w = {
-        .ids = ids, .n = GW_COUNT(ids), .timeout_ms = 0, .on_end = on_end, .ctx = &n};
+        .ids = ids, .n = GW_COUNT(ids), .timeout_ms = 0, .on_end = on_end, .ctx = &e};
     int r = gw_wait(gw, &w, &err);
     check_err(r, &err);
-    FUZZ_CHECK(n <= 3 && (r < 0 || n == 3));
+    FUZZ_CHECK(e.n <= 3 && (r < 0 || e.n == 3));
 }
 
 static void call_wait_for_array(struct gw *gw)
 {
-    size_t n = 0;
+    struct ends e = {0};
     struct gw_err err = {0};
     struct gw_wait w = {
-        .array = 1, .timeout_ms = 0, .is_any = true, .is_whole = true, .on_end = on_end, .ctx = &n};
+        .array = 1, .timeout_ms = 0, .is_any = true, .is_whole = true, .on_end = on_end, .ctx = &e};
     check_err(gw_wait(gw, &w, &err), &err);
 }
 

@@ -1,7 +1,7 @@
 /* What a guest writes while it runs: lines on its status port, in any pieces, and its console. The
  * first byte says how long the pieces are.
  *
- * fuzz: max_len=1024 */
+ * fuzz: max_len=6000 */
 #include "wrappers/gwvm/watch.c"
 #include "tests/fuzz/fuzz.h"
 
