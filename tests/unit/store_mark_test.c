@@ -116,7 +116,7 @@ static void a_mark_that_was_cut_short_leaves_the_one_before(void **state)
     for (int i = 0; i < 3; i++)
         submit_turn(w);
     crash(w);
-    shell(w, "rm state.db-wal");
+    shell(w, "printf x | dd of=state.mark bs=1 conv=notrunc status=none; rm state.db-wal");
     check_refused(w, "acknowledged");
 }
 
