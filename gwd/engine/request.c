@@ -331,8 +331,6 @@ static void wish_array(struct engine *e, const struct input *in, struct job *j, 
     } else if (in->wish.wish == WISH_GONE) {
         wish_event(e, j, TASK_ALL, WISH_GONE);
         end_waiting(e, j, TASK_ALL);
-        for (size_t i = 0; i < n; i++)
-            wish_gone(e, j, under_way[i], in->wish.is_hard, r);
     } else if (in->wish.wish != WISH_ASLEEP) {
         wish_event(e, j, TASK_ALL, in->wish.wish);
     } else {
@@ -342,6 +340,9 @@ static void wish_array(struct engine *e, const struct input *in, struct job *j, 
         if (!job_task(j, i) || phase_is_final(job_task_phase(j, i)) ||
             job_task_phase(j, i) == PHASE_PENDING)
             accept(r, j->id + i, true);
+    /* After that: killed hard they are over, and would be answered twice. */
+    for (size_t i = 0; i < n && in->wish.wish == WISH_GONE; i++)
+        wish_gone(e, j, under_way[i], in->wish.is_hard, r);
     free(under_way);
 }
 

@@ -97,6 +97,25 @@ static void a_wish_for_an_array_reaches_all_of_its_tasks(void **state)
     world_destroy(w);
 }
 
+static void an_array_killed_hard_is_answered_once_for_each_task(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    struct submission sub = submission_of(job, 6);
+    w->is_endless = true;
+    world_submit_as(w, &sub);
+    world_pass(w, 10);
+    assert_int_equal(world_phase(w, 1), PHASE_WRAPPER);
+    assert_int_equal(world_phase(w, 6), PHASE_PENDING);
+    struct input in = {.kind = IN_WISH,
+                       .asker = {.connection = 1, .uid = 1000},
+                       .wish = {.wish = WISH_GONE, .is_hard = true, .array_id = 1}};
+    world_step(w, &in);
+    assert_int_equal(w->reply.n_done, 6);
+    assert_int_equal(w->reply.n_pending, 0);
+    world_destroy(w);
+}
+
 static void an_array_of_a_million_is_killed_at_once(void **state)
 {
     (void)state;
@@ -562,6 +581,7 @@ int main(void)
         cmocka_unit_test(a_held_job_waits_until_it_is_released),
         cmocka_unit_test(who_may_not_is_refused_and_changes_nothing),
         cmocka_unit_test(a_wish_for_an_array_reaches_all_of_its_tasks),
+        cmocka_unit_test(an_array_killed_hard_is_answered_once_for_each_task),
         cmocka_unit_test(an_array_of_a_million_is_killed_at_once),
         cmocka_unit_test(a_drained_host_and_a_paused_daemon_start_nothing_new),
         cmocka_unit_test(a_long_pass_goes_on_by_its_timer_and_lets_the_loop_look_up),
