@@ -257,6 +257,9 @@ void front_crash(struct front *m)
     output_reset(&m->outputs[1]);
     disk_crash(&m->disk, &s->rng);
     people_lose_connections(m);
+    /* And again while it comes up. */
+    if (!sim_is_calm(s) && sim_chance(s, 3))
+        m->crash_at = 1 + rng_below(&s->rng, 6);
     front_start(m,
                 sim_chance(s, 5) ? sim_span(s, 0, 300 * SECONDS) : sim_span(s, 50000, 5 * SECONDS));
 }

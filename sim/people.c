@@ -173,12 +173,26 @@ static bool had_ended(const struct reply *r, uint64_t id)
     return false;
 }
 
+/* Each id has one answer. */
+static void check_once(struct front *m, const struct reply *r)
+{
+    for (size_t i = 0; i < r->n_done + r->n_pending; i++)
+        for (size_t k = 0; k < i; k++) {
+            uint64_t a = i < r->n_done ? r->done[i] : r->pending[i - r->n_done];
+            uint64_t b = k < r->n_done ? r->done[k] : r->pending[k - r->n_done];
+            if (a == b)
+                ledger_violation(&m->sim->ledger, "gwd%u: job %" PRIu64 " is answered twice",
+                                 m->index, a);
+        }
+}
+
 static void hear_wished(struct front *m, const struct question *q, const struct reply *r)
 {
     static const enum ledger_told_kind kinds[] = {[ASK_KILL] = TOLD_KILLED,
                                                   [ASK_KILL_HARD] = TOLD_KILLED_HARD,
                                                   [ASK_HOLD] = TOLD_HELD,
                                                   [ASK_RELEASE] = TOLD_RELEASED};
+    check_once(m, r);
     for (size_t i = 0; i < r->n_done; i++)
         tell(m, kinds[q->asks], r->done[i], had_ended(r, r->done[i]));
     for (size_t i = 0; i < r->n_pending; i++)

@@ -236,6 +236,13 @@ static void fault_twin(struct sim *s)
     people_begin(&s->fronts[1]);
 }
 
+static void any_fault(struct sim *s)
+{
+    static void (*const faults[])(struct sim *) = {fault_node_dies, fault_driver_dies, fault_crash,
+                                                   fault_clock, fault_cut};
+    faults[rng_below(&s->rng, sizeof faults / sizeof *faults)](s);
+}
+
 static void on_fault(struct sim *s, void *what)
 {
     (void)what;
@@ -253,7 +260,7 @@ static void on_fault(struct sim *s, void *what)
         fault_driver_dies(s);
         break;
     case SIM_MIXED:
-        (sim_chance(s, 3) ? fault_node_dies : fault_driver_dies)(s);
+        any_fault(s);
         break;
     case SIM_CRASH:
         (sim_chance(s, 4) ? fault_driver_dies : fault_crash)(s);

@@ -22,7 +22,7 @@ enum sim_kind {
     SIM_DOUBLED,   /* ... that come again, up to a minute later */
     SIM_LATE,      /* ... up to five minutes late, after newer ones and after their attempt's end */
     SIM_REORDERED, /* ... in another order */
-    SIM_MIXED,     /* all of these, and drivers that die */
+    SIM_MIXED,     /* all of these, and all that follow but the twins */
     SIM_CRASH,     /* the daemon killed at appends, syncs, effects, replies, also of its recovery */
     SIM_CLOCK,     /* the wall clock a year forth and back; the daemon stopped for minutes */
     SIM_CUTOFF,    /* sites out of reach for 1 s to 5 min */
