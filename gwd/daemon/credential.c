@@ -203,7 +203,13 @@ static void on_renewal(uv_timer_t *timer)
     free(argv);
 }
 
-/* Due when little is left; at once when it is not valid at all; not sooner than `least_s`. */
+static void on_plan(uv_timer_t *timer)
+{
+    plan_renewal(timer->data, 0);
+}
+
+/* Due when little is left; at once when it is not valid at all; not sooner than `least_s`. What is
+ * far away is planned again every minute: meanwhile the clock is set, or the machine sleeps. */
 static void plan_renewal(struct credential_file *f, int64_t least_s)
 {
     const struct credential *c = engine_credential(f->daemon->engine, f->uid, f->path);
@@ -213,9 +219,11 @@ static void plan_renewal(struct credential_file *f, int64_t least_s)
     if (!c->problem)
         rest_s = (c->expires_us - clock_wall_us()) / 1000000 -
                  (int64_t)settings_renew_before_s(f->daemon->settings);
-    if (rest_s < least_s)
-        rest_s = least_s;
-    uv_timer_start(&f->renewal, on_renewal, (uint64_t)rest_s * 1000, 0);
+    if (rest_s > RENEW_PAUSE_S && rest_s > least_s)
+        uv_timer_start(&f->renewal, on_plan, RENEW_PAUSE_S * 1000, 0);
+    else
+        uv_timer_start(&f->renewal, on_renewal,
+                       (uint64_t)(rest_s > least_s ? rest_s : least_s) * 1000, 0);
 }
 
 /* --- changes --- */
