@@ -1,7 +1,7 @@
 #!/bin/bash
 # Who may see and touch whose jobs: each operation as the owner, as another user, as a member of the administrators' group, as one who
 # has dropped that group, as root; under both values of VISIBILITY. Needs root, to be several users.
-# limit: 120
+# limit: 240
 . "$(dirname "$0")/lib.sh"
 cd "$T_DIR" || exit 1
 if [ "$(id -u)" -ne 0 ]; then
@@ -100,9 +100,21 @@ t_equal "another's watch of the past has the events, and nothing that is their o
 t_match "the owner's has what the site said" '"message":"/home/hunter2/data' "$(watched owner ',"ids":[2]')"
 t_equal "no watch has the text of a template, nor the key" 0 "$(watched root "" | grep -cE 'PASSWORD|"key"|EXECUTABLE')"
 
+commands() { # CODE: as another user, each command ends with it and shows nothing that is the owner's
+    local command code bad=''
+    for command in "gwps 1-5" "gwps -f 2" "gwps --why 1 2" "gwps --json 2" "gwhistory 2" "gwhistory --json 2"; do
+        # shellcheck disable=SC2086 # words
+        setpriv --reuid 60001 --regid 60001 --clear-groups -- "$BUILD/bin/"$command >command.out 2>&1
+        code=$?
+        [ $code -eq "$1" ] && ! grep -q hunter2 command.out || bad="$bad, $command: $code $(cat command.out)"
+    done
+    echo "${bad#, }"
+}
+t_equal "the commands show another the same" "" "$(commands 0)"
 t_check "the same where others are hidden" start user || t_done
 t_within 10 is_matched
 all_operations user nothing not-found not-found full
+t_equal "the commands find nothing" "" "$(commands 68)"
 t_equal "others are told of no user but themselves" "bob" "$(as other "${request[users]}" | jq -r '.users[].user' | xargs)"
 t_equal "one who has no job is told of none" nothing "$(judge "$(as member "${request[users]}")")"
 t_equal "nobody can tell a job that is hidden from one that is not there" "$(as member '{"id":1,"op":"jobs","ids":[77]}' | sed 's/77/N/')" "$(as member '{"id":1,"op":"jobs","ids":[2]}' | sed 's/id 2/id N/')"
