@@ -18,15 +18,20 @@ small() {
 }
 
 full() {
-    local n=${FUZZ_N:-1000000} total log
+    local n=${FUZZ_N:-1000000} total log pid
     command -v clang >/dev/null || skip_row "there is no clang (tools/deps fuzz)"
-    # shellcheck disable=SC2086 # a list of words
-    "${MAKE:-make}" --no-print-directory FUZZ=1 ${FAULT_ONLY:+FUZZ_ONLY="$FAULT_ONLY"} fuzzers >"$T_DIR/build" 2>&1 || {
+    # With as many processes as it likes, whoever called.
+    env -u MAKEFLAGS -u MAKELEVEL make --no-print-directory FUZZ=1 fuzzers >"$T_DIR/build" 2>&1 || {
         violation "the targets cannot be built" "$(tail -n 20 "$T_DIR/build")"
         result 0
     }
-    # shellcheck disable=SC2086
-    tests/fuzz/run --runs "$n" --seed "$FAULT_SEED" --fresh $FAULT_ONLY >"$T_DIR/total" 2> >(sed "s/^/$FAULT_ROW: /" >&2)
+    # shellcheck disable=SC2086 # a list of words
+    tests/fuzz/run --runs "$n" --seed "$FAULT_SEED" --fresh $FAULT_ONLY >"$T_DIR/total" 2> >(sed "s/^/$FAULT_ROW: /" >&2) &
+    pid=$!
+    while kill -0 $pid 2>/dev/null; do
+        sleep 2
+        progress "$(find build-fuzz/logs -name '*.row' | wc -l) targets are done"
+    done
     read -r total _ <"$T_DIR/total"
     for log in build-fuzz/logs/*.row; do
         grep -q ' 0$' "$log" || violation "$(basename "$log" .row) is broken" "$(grep -E 'does not hold|ERROR|SUMMARY|Test unit' "${log%.row}.log")"
