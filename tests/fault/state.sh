@@ -6,7 +6,7 @@
 # job that was acknowledged, as it was; or it refuses, names what is wrong and how to go on, and leaves the files as they are. What
 # of the archive cannot be read is said to be so. FAULT_ONLY="NUMBER" repeats a trial. With SAN=1 made, BUILD=build-san looks closer.
 . "$(dirname "$0")/crash_lib.sh"
-workers=$(share 4 2) n_trials=$(share 2000 16)
+workers=$(share 4 2) n_trials=$(share 1200 16)
 TRIALS=$T_DIR/trials BASE=$T_DIR/base OLDER=$T_DIR/older
 mkdir "$TRIALS"
 
