@@ -1,6 +1,6 @@
 #!/bin/bash
 # row: kill -9 of gwd at each of its crash points
-# limit: 1200
+# limit: 1500
 #
 # FAULT_ONLY="POINT SEED N" repeats one trial: gwd dies the N-th time it comes to POINT. The seed says what its users do, and whether
 # its successor dies as well, and where.
@@ -33,7 +33,7 @@ trial() {
     crash_site "$dir" "${lines[@]}"
     crash_supervise "$dir" "$point:$n" ${SECOND:+"$SECOND"} &
     supervisor=$!
-    crash_users "$dir" "$((FAULT_SEED * 1000 + seed))" 10 2 40 ||
+    crash_users "$dir" "$((FAULT_SEED * 1000 + seed))" 10 2 120 ||
         crash_violation "$what${SECOND:+, then $SECOND}: a user waits in vain" "$(cat "$dir/users.out")"
     [ "$point" != archive ] || t_within 10 sh -c "grep -q '^137 archive' '$dir/ends' || [ \"\$(GW_SOCKET=$dir/gwd.sock gwps -n | wc -l)\" = 0 ]"
     crash_end "$dir" $supervisor

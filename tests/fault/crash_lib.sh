@@ -21,12 +21,13 @@ crash_site() {
 }
 
 # crash_supervise DIR POINT ...: gwd runs, and again whenever it was killed, the first time with GW_CRASH=POINT, then with the
-# next one, at last without; until it ends by itself or DIR/stop is there. DIR/pid is its process, DIR/ends how each ended.
+# next one, at last without; until it ends by itself or DIR/stop is there. DIR/pid is its process, DIR/ready what it says, DIR/ends
+# how each ended.
 crash_supervise() {
     local dir=$1 code
     shift
     while [ ! -e "$dir/stop" ]; do
-        GW_CRASH=${1-} gwd -c "$dir/gwd.conf" >/dev/null 2>>"$dir.log" </dev/null &
+        GW_CRASH=${1-} gwd -c "$dir/gwd.conf" >"$dir/ready" 2>>"$dir.log" </dev/null &
         echo $! >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"
         wait $! 2>/dev/null
         code=$?
