@@ -45,8 +45,8 @@ enum {
 
 /* EX_NOUSER says that this user is not launched, whatever the program: gwd tells it to his jobs.
  */
-static _Noreturn void refuse(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static _Noreturn void refuse(int code, const char *fmt, ...)
+static void refuse(int code, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+static void refuse(int code, const char *fmt, ...)
 {
     char text[1024];
     va_list ap;

@@ -363,7 +363,8 @@ void lease_answer(struct engine *e, const struct input *in); /* of a copy of the
 void lease_driver_down(struct engine *e, const struct driver *d, uint64_t uid); /* NOBODY: all */
 /* The flight's fate is unknown from now on: no lease file sent later renews its lease. */
 void lease_lose(struct engine *e, struct flight *f);
-/* An attempt that is lost, and whose lease is over, is replaced: its lease is never renewed again. */
+/* An attempt that is lost, and whose lease is over, is replaced: its lease is never renewed again.
+ */
 void lease_replace(struct engine *e, struct task_ref ref);
 /* May a lease file that was sent before that still arrive? */
 bool lease_may_come(const struct engine *e, const struct flight *f);

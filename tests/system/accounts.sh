@@ -1,6 +1,6 @@
 #!/bin/bash
 # Several users and one daemon: gw_launch runs what its list allows, as whom it allows, and takes nothing over.
-# limit: 300
+# limit: 480
 # Made accounts and a root-owned installation, seen by this script alone.
 if [ "$(id -u)" = 0 ] && [ -z "${T_ACCOUNTS-}" ]; then
     T_ACCOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
@@ -335,6 +335,26 @@ for user in alice bob; do
     t_equal "each was started once" 2 "$(wc -l </mnt/home/$user/starts)"
 done
 t_equal "their exit codes are known" "4" "$($TOP/bin/gwps --json | jq '[.jobs[] | select(.name | startswith("long")) | select(.phase == "DONE" and .exit_code == 0)] | length')"
+# --- a virtual machine ---
+if [ -e "$BUILD/guest.qcow2" ]; then
+    cp "$BUILD/guest.qcow2" /mnt/guest.qcow2
+    # As a member of the group kvm would have it; else it takes a minute.
+    if [ -e /dev/kvm ]; then cp -a /dev/kvm /mnt/kvm && chmod 666 /mnt/kvm && mount --bind /mnt/kvm /dev/kvm; fi
+    cat >/mnt/home/alice/vm.jt <<'EOF'
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'cat in; exit 4'
+INPUT_FILES = in
+STDOUT_FILE = vm.out
+VM_IMAGE = /mnt/guest.qcow2
+VM_MEMORY = 128M
+EOF
+    as alice GW_SOCKET=$GW_SOCKET timeout 240 bash -c "cd; gwsubmit --wait --exit-with-job vm.jt" >"$T_DIR/vm.said" 2>&1
+    t_equal "a job in a virtual machine runs as its user" "4 61001 alice's secret" \
+        "$? $(stat -c %u /mnt/home/alice/vm.out) $(cat /mnt/home/alice/vm.out "$T_DIR/vm.said")"
+else
+    t_skip "a job in a virtual machine runs as its user" "there is no guest image; make image"
+fi
+
 kill -TERM "$GWD_PID"
 wait "$GWD_PID"
 t_equal "the daemon stops" 0 $?
