@@ -184,10 +184,11 @@ static void fault_cut(struct sim *s)
 {
     struct site *t = some_site(s);
     int64_t rest_us = sim_span(s, SECONDS, (sim_chance(s, 3) ? 30 : 300) * SECONDS);
-    bool is_all = sim_chance(s, 2);
-    *(is_all ? &t->cut_us : &t->em_cut_us) = s->now_us + rest_us;
-    sim_say(s, "%s%s cannot be reached for %" PRId64 " s", t->name, is_all ? "" : "'s batch system",
-            rest_us / SECONDS);
+    static const char *const what[] = {"", "'s files", "'s batch system"};
+    unsigned which = (unsigned)rng_below(&s->rng, 3);
+    int64_t *until_us[] = {&t->cut_us, &t->cut_kind_us[DRIVER_TM], &t->cut_kind_us[DRIVER_EM]};
+    *until_us[which] = s->now_us + rest_us;
+    sim_say(s, "%s%s cannot be reached for %" PRId64 " s", t->name, what[which], rest_us / SECONDS);
     sim_later(s, rest_us + 1000, on_link_back, t);
     sim_later(s, sim_chance(s, 2) ? 60 * SECONDS : sim_span(s, 0, 60 * SECONDS), on_long_cut, t);
 }

@@ -105,9 +105,9 @@ struct site {
     const char *name, *url;
     struct site_dir *dirs;
     struct batch_job *jobs;
-    bool has_wrapper;  /* the program gw_wrapper is installed there */
-    int64_t cut_us;    /* out of reach until then */
-    int64_t em_cut_us; /* so is its batch system alone */
+    bool has_wrapper; /* the program gw_wrapper is installed there */
+    /* Out of reach until then: for all, for one kind of driver. */
+    int64_t cut_us, cut_kind_us[DRIVER_KINDS];
 };
 
 /* The directory and the rest of a URL at a site; false: it is not at a site. */

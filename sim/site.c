@@ -76,7 +76,7 @@ void site_remove_dir(struct site *t, struct site_dir *d)
 
 bool site_is_cut(const struct site *t, enum driver_kind kind)
 {
-    return t->cut_us > t->sim->now_us || (kind == DRIVER_EM && t->em_cut_us > t->sim->now_us);
+    return t->cut_us > t->sim->now_us || t->cut_kind_us[kind] > t->sim->now_us;
 }
 
 static struct site_dir *dir_of(const struct batch_job *b)
