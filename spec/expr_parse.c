@@ -268,11 +268,14 @@ static struct operand parse_factor(struct parser *p)
         return o;
     must_be_number(p, &o);
     struct step *last = p->e->n_steps ? &p->e->steps[p->e->n_steps - 1] : NULL;
-    if (minus % 2 && o.type == TYPE_NUMBER && last && last->op == OP_NUMBER &&
-        strchr("0123456789", p->text[o.from]))
-        last->number = -last->number; /* so that X > -5 is a comparison with a number */
-    else if (minus % 2)
+    if (o.type == TYPE_NUMBER && last && last->op == OP_NUMBER &&
+        strchr("0123456789", p->text[o.from])) {
+        last->number = minus % 2 ? -last->number : last->number; /* X > -5 compares with a number */
+    } else if (minus) {
         emit(p, (struct step){.op = OP_NEGATE});
+        if (minus % 2 == 0) /* of a text there is no negative, nor of that again */
+            emit(p, (struct step){.op = OP_NEGATE});
+    }
     return operand(TYPE_NUMBER, from, o.to);
 }
 
