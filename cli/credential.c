@@ -35,7 +35,7 @@ int main(int argc, char **argv)
     const char *path = argv[argc - 1];
     int r = proxy_read(path, &data, &st, &err);
     if (r == 0 && (r = proxy_decode(data.data, data.len, &proxy, &err)) < 0)
-        gw_err_context(&err, "%s", path);
+        gw_err_context(&err, "the credential %s", path);
     buf_wipe(&data);
     if (r < 0)
         printf("%s\n", err.text);

@@ -104,10 +104,11 @@ static int read_credential(const char *path, struct facts *ret, char **what)
     if (end && end == identity)
         *ret = (struct facts){.identity = xstrdup(identity + 10), .end_s = end_s};
     else
-        *what = status == 1 && out.len ? xstrdup(out.data)
-                                       : xasprintf("%s: gw_credential, which looks into it, does "
-                                                   "not run",
-                                                   path);
+        *what = status == 1 && out.len
+                    ? xstrdup(out.data)
+                    : xasprintf("the credential %s: gw_credential, which looks into it, does "
+                                "not run",
+                                path);
     buf_clear(&out);
     return end && ret->identity ? 0 : -1;
 }
@@ -117,7 +118,7 @@ void owner_warn(const char *path)
     struct facts facts = {0};
     char *what = NULL;
     if (read_credential(path, &facts, &what) < 0)
-        output_error("the credential %s; the job will wait for it where a site asks for one", what);
+        output_error("%s; the job will wait for it where a site asks for one", what);
     else if (facts.end_s <= time(NULL))
         output_error("the credential %s has expired; the job will wait for it where a site asks "
                      "for one",
