@@ -311,8 +311,10 @@ static bool is_refused(struct mad_request *r)
         return true;
     }
     bool is_busy = s->o.kind == SIM_MIXED && !sim_is_calm(s) && sim_chance(s, 40);
-    if (is_busy)
+    if (is_busy) {
+        note_removal(r);
         answer(r, false, false, "busy:site try again later");
+    }
     return is_busy;
 }
 

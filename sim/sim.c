@@ -354,7 +354,8 @@ static void pass(struct sim *s)
 static void close_books(struct sim *s)
 {
     const struct ledger_promises promises = {
-        .is_honest = s->o.kind != SIM_TWINS && s->o.kind != SIM_LATE,
+        .is_honest = s->o.kind != SIM_TWINS && s->o.kind != SIM_LATE &&
+                     s->o.kind != SIM_MIXED, /* answers are late there, too */
         .is_no_failure = s->o.kind != SIM_TWINS && s->o.kind != SIM_LATE && s->o.kind != SIM_MIXED,
         .is_one_daemon = s->n_fronts == 1,
         .is_copy_known = s->is_copy_known,
