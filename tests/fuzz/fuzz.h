@@ -1,8 +1,10 @@
 /* What the fuzz targets share. A target is one file NAME_fuzz.c, whose only external function is
  * LLVMFuzzerTestOneInput(): it takes any bytes, and a broken promise ends the program. Beside it
  * may stand NAME.dict (words of the language), and below seeds/NAME/ and found/NAME/ inputs to
- * begin with and those that once broke something. In a target's head "fuzz: max_len=N" says how
- * long an input may be. tests/fuzz/run runs them; tests/fuzz/replay.c is the unit test. */
+ * begin with and those that once broke something; grown/NAME.tar.gz has what libFuzzer found on
+ * the way (tar -C build-fuzz/corpus/NAME -czf tests/fuzz/grown/NAME.tar.gz .). In a target's head
+ * "fuzz: max_len=N" says how long an input may be. tests/fuzz/run runs them; tests/fuzz/replay.c is
+ * the unit test. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 

@@ -7,8 +7,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <archive.h>
+#include <archive_entry.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -96,6 +99,31 @@ static void texts_clear(struct texts *l)
         buf_clear(&l->items[i]);
     free(l->items);
     *l = (struct texts){0};
+}
+
+/* What libFuzzer found worth keeping, thousands of them: in one file. */
+static void read_grown(const char *name, struct texts *ret)
+{
+    char *path = xasprintf("tests/fuzz/grown/%s.tar.gz", name);
+    struct archive *a = archive_read_new();
+    struct archive_entry *entry;
+    archive_read_support_format_tar(a);
+    archive_read_support_filter_gzip(a);
+    if (archive_read_open_filename(a, path, 65536) != ARCHIVE_OK)
+        assert_int_equal(archive_errno(a), ENOENT);
+    else
+        while (archive_read_next_header(a, &entry) == ARCHIVE_OK) {
+            size_t len = (size_t)archive_entry_size(entry);
+            char *data = xmalloc(len + 1);
+            struct buf b = BUF_INIT;
+            assert_true(len <= KEPT_MAX_BYTES);
+            assert_int_equal(archive_read_data(a, data, len), len);
+            buf_put(&b, data, len);
+            texts_add(ret, &b);
+            free(data);
+        }
+    archive_read_free(a);
+    free(path);
 }
 
 static void read_inputs(const char *kind, const char *name, struct texts *ret)
@@ -233,6 +261,7 @@ static void target_keeps_its_promises(void **ctx)
         signal(deadly[i], on_signal);
     read_inputs("seeds", t->name, &kept);
     read_inputs("found", t->name, &kept);
+    read_grown(t->name, &kept);
     assert_true(kept.n > 0);
     for (size_t i = 0; i < kept.n; i++)
         take(t, &kept.items[i]);
