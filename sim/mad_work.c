@@ -204,7 +204,8 @@ static void em_recover(struct mad_request *r, bool is_silent)
         return;
     }
     struct batch_job *b = find_again(r, &d);
-    r->handle->job = b;
+    if (b) /* a question that was asked before a submission forgets nothing */
+        r->handle->job = b;
     bool is_gone = d.dir && !site_find_dir(m->site, d.dir, false);
     if (b && b->state == BATCH_ENDED && b->is_lost)
         answer(r, is_silent, false, "lost:site it left no result");

@@ -452,6 +452,8 @@ void site_inventory(struct site *t)
         if (!d->is_there || strncmp(d->name, ".gw_i.", 6) != 0)
             continue;
         parse_token(&of);
-        put_left(t, &of, d->name, d->n_unreached >= REMOVALS_MIN);
+        /* An answer that is heard twice is two tries. */
+        unsigned heard = t->sim->o.kind == SIM_MIXED ? 2 : 1;
+        put_left(t, &of, d->name, heard * d->n_unreached >= REMOVALS_MIN);
     }
 }
