@@ -106,8 +106,10 @@ static void check_held(struct ledger *l, const struct ledger_told *t)
     int64_t released_us = INT64_MAX;
     for (size_t i = 0; i < l->n_told; i++) {
         const struct ledger_told *s = &l->told[i];
-        if (s->kind == TOLD_RELEASE_ASKED && s->daemon == t->daemon && s->id == t->id &&
-            s->at_us >= t->at_us && s->at_us < released_us)
+        /* Asked later, or asked before and done after it was held. */
+        bool is_release = s->kind == TOLD_RELEASE_ASKED || (s->kind == TOLD_RELEASED && s > t);
+        if (is_release && s->daemon == t->daemon && s->id == t->id && s->at_us >= t->at_us &&
+            s->at_us < released_us)
             released_us = s->at_us;
     }
     for (size_t i = 0; i < l->n_told; i++) {
