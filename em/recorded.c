@@ -61,7 +61,7 @@ static void start_one(struct job *j)
 static int note_waiting(struct fork_driver *d, struct gw_err *err)
 {
     struct job *j, *tmp;
-    struct record known;
+    struct record known = {0};
     int r = journals_lock(d->journals, err);
     if (r < 0)
         return r;
@@ -129,7 +129,7 @@ static void start_soon(struct job *j)
 static void refuse_as_unknown(struct job *j)
 {
     struct journals *js = j->driver->journals;
-    struct record known;
+    struct record known = {0};
     struct gw_err err;
     int r = journals_lock(js, &err);
     if (r == -GW_ESTATE) {

@@ -60,7 +60,7 @@ static void tell(struct front *m, enum ledger_told_kind kind, uint64_t id, bool 
 
 /* --- asking --- */
 
-static void submit(struct question *q, struct input *in)
+static void submit(struct question *q, struct input in)
 {
     static char user[] = "ann", credential[] = CREDENTIAL_PATH;
     const struct submission sub = {
@@ -73,24 +73,24 @@ static void submit(struct question *q, struct input *in)
         .is_array = q->is_array,
         .is_held = q->is_held,
         .increment = 1};
-    in->kind = IN_SUBMIT;
-    in->submit = &sub;
-    front_input(q->front, in);
+    in.kind = IN_SUBMIT;
+    in.submit = &sub;
+    front_input(q->front, &in);
 }
 
-static void wish(struct question *q, struct input *in)
+static void wish(struct question *q, struct input in)
 {
     static const enum wish wishes[] = {[ASK_KILL] = WISH_GONE,
                                        [ASK_KILL_HARD] = WISH_GONE,
                                        [ASK_HOLD] = WISH_HELD,
                                        [ASK_RELEASE] = WISH_RUN};
-    in->kind = IN_WISH;
-    in->wish.wish = wishes[q->asks];
-    in->wish.is_hard = q->asks == ASK_KILL_HARD;
-    in->wish.array_id = q->array_id;
-    in->wish.ids = &q->id;
-    in->wish.n_ids = !q->array_id;
-    front_input(q->front, in);
+    in.kind = IN_WISH;
+    in.wish.wish = wishes[q->asks];
+    in.wish.is_hard = q->asks == ASK_KILL_HARD;
+    in.wish.array_id = q->array_id;
+    in.wish.ids = &q->id;
+    in.wish.n_ids = !q->array_id;
+    front_input(q->front, &in);
 }
 
 static void ask(struct sim *s, void *what)
@@ -112,9 +112,9 @@ static void ask(struct sim *s, void *what)
     for (uint64_t i = 0; q->asks == ASK_RELEASE && i < q->tasks; i++)
         tell(m, TOLD_RELEASE_ASKED, q->id + i, false);
     if (q->asks == ASK_SUBMIT)
-        submit(q, &in);
+        submit(q, in);
     else
-        wish(q, &in);
+        wish(q, in);
 }
 
 /* --- hearing --- */
