@@ -49,7 +49,6 @@ static void look_after(struct daemon *d)
 void server_go_on(struct daemon *d)
 {
     struct connection *c, *tmp;
-    d->round++;
     d->n_accepted = 0;
     if (d->is_accept_waiting) {
         d->is_accept_waiting = false;
@@ -63,6 +62,7 @@ void server_go_on(struct daemon *d)
         }
     watch_go_on(d);
     look_after(d);
+    d->round++; /* with a poll: what comes in has its time after what the turn takes */
 }
 
 bool server_has_more(const struct daemon *d)
