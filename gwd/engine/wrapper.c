@@ -229,6 +229,7 @@ static void take_state(struct engine *e, struct flight *f, const char *state)
         return;
     }
     found(e, f);
+    f->may_be_submitted = true;
     if (strncmp(state, "DONE", 4) == 0 && flight_is_bare(f)) {
         bare_ended(e, f, state);
     } else if (strncmp(state, "DONE", 4) == 0) {
@@ -325,7 +326,10 @@ void wrapper_answer(struct engine *e, struct flight *f, const struct input *in)
     bool is_news = strcmp(verb, "CALLBACK") == 0 || strcmp(verb, "POLL") == 0;
     if (f->task->phase != PHASE_WRAPPER)
         return;
-    if (strcmp(verb, "SUBMIT") == 0 && f->step == WRA_SUBMIT) {
+    /* A failure that was heard twice came before the success of the second try. */
+    bool is_between = f->step == STEP_BACKOFF && f->after == WRA_SUBMIT && in->answer.is_success;
+    if (strcmp(verb, "SUBMIT") == 0 && (f->step == WRA_SUBMIT || is_between)) {
+        f->timer += is_between;
         submitted(e, f, in);
     } else if (strcmp(verb, "COMMIT") == 0 && f->step == WRA_COMMIT) {
         committed(e, f, in);
@@ -363,6 +367,14 @@ void wrapper_cancel(struct engine *e, struct flight *f)
                      (f->step == STEP_BACKOFF && f->after == WRA_RECOVER);
     if (is_asking)
         return; /* the answer comes back here */
+    const struct driver *d = em_of(e, f);
+    bool is_between = f->step == STEP_BACKOFF && f->after == WRA_SUBMIT;
+    if (is_between && d && d->features & FEATURE_RECOVER_TOKEN) {
+        /* The failure may have been heard twice, and the second SUBMIT have succeeded. */
+        f->timer++;
+        wrapper_recover(e, f);
+        return;
+    }
     if (!a->contact && !f->may_be_submitted) {
         /* Staged, never submitted. */
         reason_set(&f->failure, "killed", BLAME_NONE, NULL);

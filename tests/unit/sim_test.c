@@ -28,6 +28,27 @@ static void equal_seeds_give_equal_histories(void **state)
         }
 }
 
+/* Trials that once ended with a broken promise, or not at all. */
+static void what_was_mended_stays_so(void **state)
+{
+    static const struct {
+        enum sim_kind kind;
+        uint64_t seed;
+    } cases[] = {
+        {SIM_MIXED, 1007768},  /* asked for again after a submission: the driver forgot it */
+        {SIM_MIXED, 77027717}, /* a failure of SUBMIT heard twice, then its success; killed */
+        {SIM_CRASH, 77008825}, /* held and released in one turn */
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        struct sim_result r = {0};
+        sim_run(&(struct sim_options){.kind = cases[i].kind, .seed = cases[i].seed}, &r);
+        if (r.n_violations)
+            fail_msg("seed %llu: %s", (unsigned long long)cases[i].seed, r.violations.data);
+        sim_result_clear(&r);
+    }
+}
+
 /* The first seed whose trial has a violation with `word` in it; 0: none has. */
 static uint64_t find(enum sim_kind kind, enum sim_flaw flaw, uint64_t trials, const char *word)
 {
@@ -146,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_seeds_give_equal_histories),
+        cmocka_unit_test(what_was_mended_stays_so),
         cmocka_unit_test(accounts_that_do_not_agree_are_told),
         cmocka_unit_test(the_checker_finds_each_broken_promise),
     };
