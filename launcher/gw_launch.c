@@ -22,6 +22,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,11 +291,11 @@ static char **make_environment(const struct rules *rules, const struct passwd *p
 
 static void reset_signals(void)
 {
-    sigset_t none;
-    for (int s = 1; s < NSIG; s++)
-        signal(s, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* The two that the C library keeps to itself as well: it lets nobody name them. */
+    const uint64_t none = 0, defaults[8] = {0}; /* the kernel's sigaction, with SIG_DFL */
+    for (int s = 1; s <= 64; s++)
+        syscall(SYS_rt_sigaction, s, defaults, NULL, sizeof none);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 }
 
 static _Noreturn void run_program(int fd, char **argv, char **env, pid_t parent)

@@ -31,7 +31,7 @@ static char *path_of(const struct store *s, const char *name)
 static size_t encode(const struct mark *m, char ret[MARK_MAX])
 {
     int n = snprintf(ret, MARK_MAX, "gwd-mark 1 %-36s %020" PRIu64 " %020" PRIu64 " %020" PRIu64,
-                     m->instance, m->seq, m->batch, m->inode);
+                     m->instance, m->seq, m->batch, m->file);
     n += snprintf(ret + n, (size_t)(MARK_MAX - n), " %010" PRIu32 "\n", num_cksum(ret, (size_t)n));
     return (size_t)n;
 }
@@ -41,7 +41,7 @@ static int decode(const char *text, struct mark *ret)
     struct mark m = {.is_there = true};
     char again[MARK_MAX];
     if (sscanf(text, "gwd-mark 1 %36s %" SCNu64 " %" SCNu64 " %" SCNu64, m.instance, &m.seq,
-               &m.batch, &m.inode) != 4 ||
+               &m.batch, &m.file) != 4 ||
         memcmp(again, text, encode(&m, again)) != 0)
         return -1;
     *ret = m;
@@ -68,10 +68,15 @@ int mark_open(struct store *s, struct gw_err *err)
     return r;
 }
 
-static uint64_t inode_of(const char *path)
+/* Which file it is. The number alone is given again when a file was removed: the next one in its
+ * place may have it. 0: there is none. */
+static uint64_t identity_of(const char *path)
 {
-    struct stat st;
-    return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_ino;
+    struct statx st;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) < 0)
+        return 0;
+    const uint64_t parts[] = {st.stx_ino, (uint64_t)st.stx_btime.tv_sec, st.stx_btime.tv_nsec};
+    return num_fnv64(parts, sizeof parts);
 }
 
 static int sync_dir(const char *path)
@@ -105,11 +110,11 @@ static int create(struct store *s, struct gw_err *err)
 int mark_begin(struct store *s, struct gw_err *err)
 {
     char *database = path_of(s, "state.db");
-    uint64_t inode = inode_of(database);
+    uint64_t file = identity_of(database);
     int r = s->mark.is_there ? 0 : create(s, err);
     free(database);
-    s->was_copied = s->mark.inode && s->mark.inode != inode;
-    s->mark.inode = inode;
+    s->was_copied = s->mark.file && s->mark.file != file;
+    s->mark.file = file;
     return r;
 }
 

@@ -41,7 +41,7 @@ struct mark {
     char instance[40]; /* "-": not known yet */
     uint64_t seq;      /* the last event that was acknowledged */
     uint64_t batch;    /* the last of the archive */
-    uint64_t inode;    /* of state.db: another one is a copy */
+    uint64_t file;     /* which one state.db is: another one is a copy */
     bool is_there;
 };
 
