@@ -70,12 +70,6 @@ if [ -n "$FAULT_ONLY" ]; then
     # shellcheck disable=SC2086 # its three words
     trial $FAULT_ONLY || echo "gwd did not come to that point" >&2
 else
-    T_DIR_ALL=$T_DIR
-    for ((w = 0; w < workers; w++)); do
-        T_DIR=$T_DIR_ALL
-        worker $w &
-    done
-    T_DIR=$T_DIR_ALL
-    wait
+    run_workers "$workers"
 fi
 result "$(cat "$TRIALS"/* | wc -l)" "$seeds seeds"

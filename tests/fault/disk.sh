@@ -197,12 +197,6 @@ if [ "$FAULT_ONLY" = full ] || [ "$FAULT_ONLY" = log ]; then
 elif [ -n "$FAULT_ONLY" ]; then
     trial "$FAULT_ONLY" 600 || echo "gwd did not come to that" >&2
 else
-    T_DIR_ALL=$T_DIR
-    for ((w = 0; w < workers; w++)); do
-        T_DIR=$T_DIR_ALL
-        worker $w &
-    done
-    T_DIR=$T_DIR_ALL
-    wait
+    run_workers "$workers"
 fi
 result "$(cat "$TRIALS"/[0-9]* | wc -l)" "$(cat "$TRIALS/missed" 2>/dev/null | wc -l) of them without the fault"

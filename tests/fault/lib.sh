@@ -86,4 +86,13 @@ random() {
     RANDOM_N=$((((z >> 1) & 0x7FFFFFFFFFFFFFFF) % $1))
 }
 
+# run_workers N: the row's function worker with 0 ... N-1, all at a time, each in a shell of its own.
+run_workers() {
+    local w
+    for ((w = 0; w < $1; w++)); do
+        worker $w &
+    done
+    wait
+}
+
 random_seed "$FAULT_SEED"

@@ -194,12 +194,6 @@ if [ -n "$FAULT_ONLY" ]; then
     trial "$FAULT_ONLY"
     echo "$WHAT" >&2
 else
-    T_DIR_ALL=$T_DIR
-    for ((w = 0; w < workers; w++)); do
-        T_DIR=$T_DIR_ALL
-        worker $w &
-    done
-    T_DIR=$T_DIR_ALL
-    wait
+    run_workers "$workers"
 fi
 result "$(cat "$TRIALS"/* | wc -l)" "$(cat "$TRIALS"/* | grep -c refused) refused"
