@@ -34,6 +34,8 @@ static const struct reason_row rows[] = {
      "look at gwhost; if hosts are up there, change its REQUIREMENTS or its size"},
     {"unknown", "the site cannot say what became of it",
      "it goes on, or is tried again, as its ON_LOST says"},
+    {"cannot-tell", "nobody can say whether it reached the site",
+     "look for it there; gwkill -9 ends it without the site"},
     /* staging */
     {"no-input", "an input file does not exist or may not be read",
      "make the file, and submit again"},
@@ -216,6 +218,9 @@ const char *reason_advice(const json_t *reason)
 {
     const struct reason_row *row = find(gw_text(reason, "code", ""));
     const json_t *params = gw_object(reason, "params");
+    /* Then there is nobody to go on asking. */
+    if (strcmp(gw_text(params, "after", ""), "cannot-tell") == 0)
+        row = find("cannot-tell");
     bool is_site = row && strcmp(row->code, "busy") == 0 && gw_is_null(params, "hosts");
     if (row && strcmp(row->code, "no-match") == 0 && all_are_drained(params))
         return "an administrator has drained them; gwhost --undrain uses a host again";

@@ -71,16 +71,23 @@ static bool is_hard(const struct ledger *l, unsigned daemon, uint64_t id)
     return told_of(l, TOLD_KILLED_HARD, &like) || (t && strcmp(t->reason, "killed-hard") == 0);
 }
 
+/* Its owner wanted another attempt at once when this one was lost, and nobody waited for it. */
+static bool is_given_up(const struct ledger_task *t, const struct ledger_run *r)
+{
+    return t->on_lost == LEDGER_RETRY_NOW && t->given_up >> r->attempt & 1;
+}
+
 /* What was said to be over does not run any more, and never again: but for what its owner did not
  * want to be waited for. */
 static void check_nothing_runs_after(struct ledger *l, const struct ledger_told *t)
 {
     const struct ledger_task *task = find_task(l, t->daemon, t->id);
-    if (!task || task->on_lost == LEDGER_RETRY_NOW || is_hard(l, t->daemon, t->id))
+    if (!task || is_hard(l, t->daemon, t->id))
         return;
     for (size_t i = 0; i < l->n_runs; i++) {
         const struct ledger_run *r = &l->runs[i];
-        if (is_of_task(r, t->id) && (!r->ended_us || r->ended_us > t->at_us))
+        if (is_of_task(r, t->id) && !is_given_up(task, r) &&
+            (!r->ended_us || r->ended_us > t->at_us))
             ledger_violation(l,
                              "job %" PRIu64 " was said to be over, and its attempt %" PRIu64
                              " runs after that",

@@ -299,12 +299,16 @@ static void put_task(struct front *m, const struct job *j, uint64_t index)
         return;
     snprintf(row->reason, sizeof row->reason, "%s", task->reason.code ? task->reason.code : "");
     row->n_attempts = (unsigned)task->n_attempts;
-    for (size_t i = 0; i < task->n_attempts; i++)
-        if (task->attempts[i].is_accepted) {
+    for (size_t i = 0; i < task->n_attempts; i++) {
+        const struct attempt *a = &task->attempts[i];
+        if (a->ended_us && a->reason.code && strcmp(a->reason.code, "lost") == 0)
+            row->given_up |= UINT64_C(1) << a->number;
+        if (a->is_accepted) {
             row->n_accepted++;
-            row->accepted = task->attempts[i].number;
-            row->exit_code = task->attempts[i].exit_code;
+            row->accepted = a->number;
+            row->exit_code = a->exit_code;
         }
+    }
 }
 
 void front_put_job(struct front *m, const struct job *j)

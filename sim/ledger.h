@@ -55,6 +55,7 @@ struct ledger_task {
     bool is_done, is_failed, is_bare;
     unsigned n_attempts, n_accepted;
     uint64_t accepted; /* the attempt */
+    uint64_t given_up; /* attempts, a bit each, that ended because nobody heard of them any more */
     int exit_code;
     uint64_t lease_s;
     enum ledger_on_lost on_lost;

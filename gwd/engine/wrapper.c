@@ -108,7 +108,8 @@ static int64_t patience_us(const struct engine *e, const struct flight *f)
     case ON_LOST_WAIT:
         break;
     case ON_LOST_RETRY_NOW:
-        return 0;
+        /* Nothing replaces what is to be gone: its end is waited for. */
+        return f->task->wish == WISH_GONE ? INT64_MAX : 0;
     case ON_LOST_RETRY_AFTER_LEASE:
         /* Counted anew from the end of a lease file that is still on its way. */
         if (lease_may_come(e, f))
@@ -126,8 +127,9 @@ static void give_up_lost(struct engine *e, struct flight *f, const char *text)
     flight_give_up(e, f);
 }
 
-/* Nobody can say what became of it. The owner chose how long to wait for an answer. */
-static void unknown(struct engine *e, struct flight *f, const char *text)
+/* Nobody can say what became of it, because of `code`. The owner chose how long to wait for an
+ * answer. */
+static void unknown_for(struct engine *e, struct flight *f, const char *code, const char *text)
 {
     flight_lost(e, f, text);
     if (!f->unknown_mono_us && f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
@@ -139,8 +141,13 @@ static void unknown(struct engine *e, struct flight *f, const char *text)
         give_up_lost(e, f, text);
         return;
     }
-    const struct reason why = {(char *)"unknown", BLAME_SITE, (char *)text};
+    const struct reason why = {(char *)code, BLAME_SITE, (char *)text};
     flight_wait(e, f, delay < rest ? delay : rest, WRA_RECOVER, &why);
+}
+
+static void unknown(struct engine *e, struct flight *f, const char *text)
+{
+    unknown_for(e, f, "unknown", text);
 }
 
 static void found(struct engine *e, struct flight *f)
@@ -165,7 +172,8 @@ void wrapper_recover(struct engine *e, struct flight *f)
     bool by_token = d->features & FEATURE_RECOVER_TOKEN;
     if (!a->contact && !by_token) {
         /* It may or may not have been submitted, and this driver cannot tell. */
-        unknown(e, f, "the driver cannot say whether the job was submitted");
+        unknown_for(e, f, "cannot-tell",
+                    "the driver cannot say whether the job was submitted, and will not later");
         return;
     }
     char *description = by_token ? jobfiles_description(e, f, d) : NULL;
@@ -400,8 +408,6 @@ void wrapper_resume(struct engine *e, struct flight *f)
             flight_timer(e, f, rest);
     } else if (f->after == WRA_SUBMIT) {
         submit(e, f);
-    } else if (f->after == WRA_COMMIT) {
-        commit(e, f);
     } else {
         wrapper_recover(e, f);
     }

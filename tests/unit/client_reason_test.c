@@ -41,6 +41,10 @@ static const struct {
      "the site has not confirmed its end yet, asked 1 time, because the site cannot be reached: no "
      "route",
      "gwkill -9"},
+    {"{\"code\":\"kill-pending\",\"blame\":\"site\",\"params\":{\"since\":null,\"asked\":0,"
+     "\"after\":\"cannot-tell\"}}",
+     "the site has not confirmed its end yet, because nobody can say whether it reached the site",
+     "look for it there; gwkill -9"},
     {"{\"code\":\"no-match\",\"params\":{\"hosts\":\"many\"}}", "no host fits", "REQUIREMENTS"},
     {"{\"code\":\"back-off\",\"blame\":\"site\",\"params\":{\"until\":null,\"after\":\"no-space\","
      "\"message\":null}}",

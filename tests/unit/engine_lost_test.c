@@ -50,6 +50,63 @@ an_attempt_whose_fate_is_unknown_is_waited_for_or_replaced_as_its_owner_chose(vo
     }
 }
 
+/* Whatever becomes of what is lost: that a job is killed is said when its site has said so. */
+static void what_is_killed_is_pending_until_the_site_confirms_it(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {"EXECUTABLE = run.sh\nON_LOST = retry-now\n",
+                                          "EXECUTABLE = run.sh\n"};
+    for (size_t i = 0; i < 2 * GW_COUNT(sources); i++) {
+        struct world *w = new_world();
+        w->is_endless = true;
+        uint64_t id = world_submit(w, sources[i / 2]);
+        world_pass(w, 5);
+        w->faults[0] = (struct fault){"RECOVER", NULL, "unreachable:site x", 0, 1000000};
+        w->faults[1] = (struct fault){"POLL", NULL, "", 0, 1000000};
+        w->faults[2] = (struct fault){"CANCEL", NULL, "", 0, 1000000};
+        world_wish(w, id, WISH_GONE, false);
+        assert_int_equal(w->reply.n_pending, 1);
+        world_tell(w, DRIVER_EM, "CALLBACK", (struct task_ref){id, 0, 1}, 0, false,
+                   "unreachable:site x");
+        world_pass(w, 3600);
+        if (i % 2)
+            world_restart(w);
+        world_pass(w, 3600);
+        assert_int_equal(world_phase(w, id), PHASE_WRAPPER);
+        assert_true(w->runs->is_running);
+        w->faults[0].times = w->faults[1].times = w->faults[2].times = 0;
+        world_pass(w, 300);
+        check_failed(w, id, "killed", BLAME_NONE, 1);
+        check_clean(w);
+        world_destroy(w);
+    }
+}
+
+/* Nobody will ever know whether it reached the site: only its owner can give it up. */
+static void what_nobody_can_be_asked_about_is_given_up_by_its_owner_alone(void **state)
+{
+    (void)state;
+    struct world *w = world_create();
+    w->features[DRIVER_EM] = 0;
+    world_start(w);
+    world_listen(w);
+    w->faults[0] = (struct fault){"SUBMIT", NULL, "", 0, 1};
+    uint64_t id = world_submit(w, "EXECUTABLE = run.sh\n");
+    world_pass(w, 10);
+    world_driver(w, DRIVER_EM, false);
+    world_driver(w, DRIVER_EM, true);
+    world_wish(w, id, WISH_GONE, false);
+    world_pass(w, 3600);
+    assert_int_equal(world_phase(w, id), PHASE_WRAPPER);
+    struct job *j = state_job(engine_state(w->engine), id);
+    assert_string_equal(engine_trouble(w->engine, j, job_task(j, 0))->code, "cannot-tell");
+    world_wish(w, id, WISH_GONE, true);
+    check_failed(w, id, "killed-hard", BLAME_NONE, 1);
+    world_pass(w, 600);
+    check_clean(w);
+    world_destroy(w);
+}
+
 static void the_lease_of_a_lost_attempt_is_not_renewed(void **state)
 {
     (void)state;
@@ -272,6 +329,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             an_attempt_whose_fate_is_unknown_is_waited_for_or_replaced_as_its_owner_chose),
+        cmocka_unit_test(what_is_killed_is_pending_until_the_site_confirms_it),
+        cmocka_unit_test(what_nobody_can_be_asked_about_is_given_up_by_its_owner_alone),
         cmocka_unit_test(the_lease_of_a_lost_attempt_is_not_renewed),
         cmocka_unit_test(an_attempt_that_was_replaced_is_named_as_long_as_its_task_goes_on),
         cmocka_unit_test(a_site_that_answers_nothing_does_not_delay_the_next_attempt),
