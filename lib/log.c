@@ -1,6 +1,7 @@
 #include "lib/log.h"
 
 #include "lib/buf.h"
+#include "lib/utf8.h"
 
 #include <poll.h>
 #include <stdarg.h>
@@ -44,6 +45,19 @@ static void put_line(const struct buf *line)
         n_lost++;
 }
 
+static void put_text(struct buf *line, const struct buf *text)
+{
+    for (size_t i = 0; i < text->len;) {
+        const char *p = text->data + i;
+        size_t n = utf8_harmless_length(p, text->len - i);
+        if (n)
+            buf_put(line, p, n);
+        else
+            buf_printf(line, "\\x%02x", (unsigned char)*p);
+        i += n ? n : 1;
+    }
+}
+
 void log_at(enum log_level level, const char *fmt, ...)
 {
     static const char *const names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
@@ -56,13 +70,7 @@ void log_at(enum log_level level, const char *fmt, ...)
     va_end(ap);
     put_stamp(&line);
     buf_printf(&line, " %s %s: ", names[level], log_area);
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c < 0x20 || c == 0x7f)
-            buf_printf(&line, "\\x%02x", c);
-        else
-            buf_putc(&line, (char)c);
-    }
+    put_text(&line, &text);
     buf_putc(&line, '\n');
     put_line(&line);
     buf_clear(&text);

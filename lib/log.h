@@ -1,5 +1,6 @@
 /* The log: one line an entry on stderr, "2026-01-31T12:00:00.123Z LEVEL area: text", written with
- * one write(2). Control characters from outside appear as \xNN, so an entry is always one line. */
+ * one write(2). Control characters from outside, and bytes that are not UTF-8, appear as \xNN: an
+ * entry is always one line, and none commands the terminal of who reads it. */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
 

@@ -2,7 +2,6 @@
 
 #include "lib/mem.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 size_t utf8_length(const char *text, size_t left)
@@ -31,23 +30,19 @@ size_t utf8_length(const char *text, size_t left)
     return 0;
 }
 
-/* C0, DEL and C1: the last are what some terminals take for escape sequences. */
-static bool is_control(const char *p)
+size_t utf8_harmless_length(const char *p, size_t left)
 {
-    unsigned char c = (unsigned char)p[0];
-    return c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)p[1] < 0xa0);
+    size_t n = utf8_length(p, left);
+    unsigned char c = n ? (unsigned char)p[0] : 0;
+    return c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)p[1] < 0xa0) ? 0 : n;
 }
 
 void utf8_clean(char *text)
 {
-    size_t left = strlen(text);
-    for (char *p = text; left;) {
-        size_t n = utf8_length(p, left);
-        bool is_bad = n == 0 || is_control(p);
-        n = n ? n : 1;
-        if (is_bad)
-            memset(p, '?', n);
-        p += n;
-        left -= n;
+    size_t left = strlen(text), n;
+    for (char *p = text; left; p += n, left -= n) {
+        n = utf8_harmless_length(p, left);
+        if (n == 0)
+            p[n++] = '?';
     }
 }
