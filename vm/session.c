@@ -3,6 +3,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "vm/base.h"
 #include "vm/process.h"
 
 #include <errno.h>
@@ -27,47 +28,6 @@ static const char qemu_conf[] = "stdio_handler = \"file\"\n"
                                 "max_core = 0\n";
 static const char qemu_conf_root[] = "user = \"+0\"\n"
                                      "group = \"+0\"\n";
-
-static int use_base(const char *base, struct gw_err *err)
-{
-    struct stat st;
-    if (mkdir(base, 0700) < 0 && errno != EEXIST)
-        return gw_err_sys(err, errno, "making directory %s", base);
-    if (lstat(base, &st) < 0)
-        return gw_err_sys(err, errno, "looking at %s", base);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
-        return gw_err_set(err, GW_EPERM, "%s is not a directory of ours that is closed to others",
-                          base);
-    return 0;
-}
-
-static const char *const parents[] = {"/tmp", "/var/tmp"};
-
-size_t session_bases(void)
-{
-    return GW_COUNT(parents);
-}
-
-/* Fixed by the user id alone, so that whoever sweeps finds what another environment made. */
-char *session_base(size_t i)
-{
-    return xasprintf("%s/.gwvm-%lu", parents[i], (unsigned long)geteuid());
-}
-
-static int find_base(char **ret, struct gw_err *err)
-{
-    int r = 0;
-    for (size_t i = 0; i < GW_COUNT(parents); i++) {
-        char *base = session_base(i);
-        r = use_base(base, i == 0 ? err : NULL);
-        if (r == 0) {
-            *ret = base;
-            return 0;
-        }
-        free(base);
-    }
-    return r;
-}
 
 static int put_file(const char *dir, const char *name, const char *text, struct gw_err *err)
 {
@@ -148,7 +108,7 @@ int session_create(const char *uri, const char *token, struct session *ret, stru
         return 0;
     }
     char *base = NULL;
-    int r = find_base(&base, err), fd = -1;
+    int r = base_open(&base, err), fd = -1;
     if (r < 0)
         return r;
     char *dir = xasprintf("%s/XXXXXX", base);

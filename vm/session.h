@@ -6,12 +6,10 @@
  * batch system. For root there is no session daemon at all. The directory is short, since QEMU's
  * monitor is a Unix socket in it (108 bytes).
  *
- *   /tmp/.gwvm-UID/cache        libvirt's capability cache, shared: its probe takes 2.5 s
- *   /tmp/.gwvm-UID/XXXXXX/      one session: owner (locked while it lives: "PID TOKEN"), etc, lib,
- * log, run
+ *   BASE/cache        libvirt's capability cache, shared: its probe takes 2.5 s
+ *   BASE/XXXXXX/      one session: owner (locked while it lives: "PID TOKEN"), etc, lib, log, run
  *
- * /var/tmp serves where /tmp does not; the base belongs to the user and is closed to others, or is
- * not used. */
+ * BASE is /tmp/.gwvm-UID, or what stands in for it (vm/base.h). */
 #ifndef VM_SESSION_H
 #define VM_SESSION_H
 
@@ -42,10 +40,6 @@ void session_kill(const struct session *s, const char *token);
 
 /* Remove the directory. The VM must be gone. */
 void session_destroy(struct session *s);
-
-/* Where sessions are made, the i-th of session_bases() places; the caller frees it. */
-size_t session_bases(void);
-char *session_base(size_t i);
 
 /* End all sessions of `token`: a living owner is asked to stop (SIGTERM) and waited for up to
  * `timeout_ms`, a dead one's QEMU is killed and its directory removed. Returns how many there were,

@@ -2,6 +2,7 @@
 
 #include "lib/file.h"
 #include "lib/mem.h"
+#include "vm/base.h"
 #include "vm/name.h"
 #include "vm/process.h"
 
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Whose session a directory is, as its file `owner` says. */
@@ -96,9 +96,6 @@ static int sweep_dir(const char *dir, const struct sweep *s, struct gw_err *err)
 
 static int sweep_base(const char *base, const struct sweep *s, struct gw_err *err)
 {
-    struct stat st;
-    if (lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-        return 0;
     DIR *d = opendir(base);
     if (!d)
         return gw_err_sys(err, errno, "reading directory %s", base);
@@ -121,16 +118,15 @@ static int sweep_base(const char *base, const struct sweep *s, struct gw_err *er
 
 static int sweep_all(const struct sweep *s, struct gw_err *err)
 {
-    int total = 0;
-    for (size_t i = 0; i < session_bases(); i++) {
-        char *base = session_base(i);
-        int r = sweep_base(base, s, err);
-        free(base);
-        if (r < 0)
-            return r;
+    struct bases bases;
+    int total = 0, r = 0;
+    bases_list(&bases);
+    for (size_t i = 0; i < bases.n && r >= 0; i++) {
+        r = sweep_base(bases.paths[i], s, err);
         total += r;
     }
-    return total;
+    bases_clear(&bases);
+    return r < 0 ? r : total;
 }
 
 int session_sweep(const char *token, int timeout_ms, struct gw_err *err)

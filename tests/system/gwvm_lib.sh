@@ -54,7 +54,7 @@ status() { # KEY
 left() {
     pgrep -r R,S,D,T -af "guest=gw-$token,"
     ls -d .gwvm 2>/dev/null
-    grep -ls "$token" /tmp/.gwvm-"$(id -u)"/*/owner /var/tmp/.gwvm-"$(id -u)"/*/owner
+    grep -ls "$token" {/tmp,/var/tmp}/.gwvm-"$(id -u)"{,.*}/*/owner
 }
 
 # fails REASON BLAME SENTENCE: the job's status says so, it verifies, and nothing is left

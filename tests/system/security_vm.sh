@@ -105,8 +105,34 @@ machine() {
     t_equal "a guest has no network and no shared folder" "" "$(cat stdout.execution)"
 }
 
+# The names that gwvm's directories have, taken by another account before.
+squatted() {
+    local uid=$((3000000 + $$)) base token=tok.squatted.$$ as
+    if [ "$(id -u)" != 0 ] || ! command -v setpriv >/dev/null; then
+        t_skip "another account keeps no VM from this one" "only root can be two accounts"
+        return
+    fi
+    mkdir -m 755 "$T_DIR/pub" && chmod 711 "$T_DIR" && cp "$gwvm" "$T_DIR/pub/" && chmod 755 "$T_DIR/pub/gwvm"
+    as=(setpriv "--reuid=$uid" "--regid=$uid" --clear-groups env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin)
+    if ! "${as[@]}" test -x "$T_DIR/pub/gwvm"; then
+        t_skip "another account keeps no VM from this one" "$T_DIR is closed to it"
+        return
+    fi
+    cd /
+    mkdir {/tmp,/var/tmp}/.gwvm-$uid
+    t_match "another account that has the names of gwvm's directories in /tmp keeps no VM from this one" \
+        'reachable=yes' "$("${as[@]}" "$T_DIR/pub/gwvm" probe 2>&1)"
+    "${as[@]}" "$T_DIR/pub/gwvm" probe >/dev/null 2>&1
+    base=$(echo /tmp/.gwvm-$uid.*)
+    t_equal "it works in one directory of its own, and again in that" "$uid 700" "$(stat -c '%u %a' "$base")"
+    "${as[@]}" sh -c "mkdir $base/gone && echo '99999999 $token' >$base/gone/owner"
+    t_equal "where a sweep finds what is left" "1 gone" "$("${as[@]}" "$T_DIR/pub/gwvm" sweep --token "$token") $(test -e "$base/gone" || echo gone)"
+    rm -rf {/tmp,/var/tmp}/.gwvm-$uid "$base"
+}
+
 results
 headers
 images
 machine
+squatted
 t_done
