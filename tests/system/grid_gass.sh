@@ -302,6 +302,41 @@ https() {
     t_equal "no temporary is left" "" "$(parts)"
 }
 
+# file_server SITE PORT: openssl's, with the host's certificate and the files below its /tmp/web, each a whole answer. It
+# asks for a certificate, and its log has a line with "depth=0" when it is shown one.
+file_server() {
+    grid exec "$1" sh -c "mkdir -p /tmp/web && cd /tmp/web && exec openssl s_server -HTTP -accept $2 -verify 5 \
+        -cert /etc/grid-security/hostcert.pem -key /etc/grid-security/hostkey.pem" </dev/null >/dev/null 2>"server.$1" &
+    T_PIDS+=($!)
+    t_within 10 grid exec "$1" sh -c "ss -Hltn 'sport = :$2' | grep -q ."
+}
+
+shown() { # SITE
+    grep -c 'depth=0' "server.$1"
+}
+
+# A web server that leads on to another: the user named the first one only.
+led_on() {
+    local once
+    file_server site-a 4568
+    file_server site-b 4568
+    grid exec site-a sh -c 'printf "HTTP/1.1 302 Found\r\nLocation: https://site-b.grid.test:4568/file\r\nContent-Length: 0\r\n\r\n" >/tmp/web/away'
+    grid exec site-b sh -c 'cd /tmp/web && printf "HTTP/1.1 302 Found\r\nLocation: /file\r\nContent-Length: 0\r\n\r\n" >here &&
+        printf "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nthere" >file'
+    say "CP 31 1 - https://site-a.grid.test:4568/away $HERE/web/away"
+    told "a server may lead to another" "CP 31 1 SUCCESS"
+    t_equal "with the bytes of that" there "$(cat web/away)"
+    t_equal "where another server led, nobody is shown a credential" 0 "$(shown site-b)"
+    t_check "the one that the user named is" test "$(shown site-a)" -gt 0
+    say "CP 31 2 - https://site-b.grid.test:4568/file $HERE/web/file"
+    told "what is named itself is fetched" "CP 31 2 SUCCESS"
+    once=$(shown site-b)
+    t_check "with a credential" test "$once" -gt 0
+    say "CP 31 3 - https://site-b.grid.test:4568/here $HERE/web/here"
+    told "a server may lead to a file of its own" "CP 31 3 SUCCESS"
+    t_equal "and is shown it again" $((3 * once)) "$(shown site-b)"
+}
+
 start
 copies
 fails
@@ -313,6 +348,7 @@ cancels
 lacks_space
 credentials
 https
+led_on
 finish
 t_equal "the driver exits with 0" 0 $?
 t_done

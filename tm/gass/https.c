@@ -18,7 +18,7 @@ enum { HEAD_MAX = 64 << 10, REDIRECTIONS_MAX = 5 };
 struct https {
     struct tls *tls;
     struct url url; /* where redirections led */
-    char *identity;
+    char *identity; /* whose credential is shown; NULL: none is */
     const atomic_bool *is_cancelled;
 
     /* The answer. */
@@ -200,6 +200,12 @@ static int redirect(struct https *h, struct trouble *t)
     free(text);
     if (r < 0)
         return r;
+    /* The user named the one who leads there, and not who that is led to. From here on nothing is
+     * asked in his name: it could be what only he may read. */
+    if (strcmp(to.host, h->url.host) != 0) {
+        free(h->identity);
+        h->identity = NULL;
+    }
     url_clear(&h->url);
     h->url = to;
     return 0;

@@ -17,7 +17,8 @@ struct https_file {
 
 struct https;
 
-/* Up to five redirections are followed, to https: only. */
+/* Up to five redirections are followed, to https: only; from another host on nobody is shown a
+ * credential. */
 int https_head(const struct url *u, const atomic_bool *is_cancelled, struct https_file *ret,
                struct trouble *t);
 

@@ -105,11 +105,12 @@ static bool is_again(const struct tls *c, int r, unsigned limit_s)
     }
 }
 
-/* A credential is shown where there is one: web servers do not ask for it, GASS servers do. */
-static SSL_CTX *new_context(void)
+/* Web servers do not ask for a credential, GASS servers do. */
+static SSL_CTX *new_context(bool has_credential)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    const char *dir = getenv("X509_CERT_DIR"), *proxy = getenv("X509_USER_PROXY");
+    const char *dir = getenv("X509_CERT_DIR"),
+               *proxy = has_credential ? getenv("X509_USER_PROXY") : NULL;
     if (!ctx)
         return NULL;
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
@@ -184,7 +185,7 @@ struct tls *tls_open(const char *host, const char *identity, const atomic_bool *
     c->is_cancelled = is_cancelled;
     size_t len = (size_t)(strrchr(host, ':') - host);
     c->name = host[0] == '[' ? xstrndup(host + 1, len - 2) : xstrndup(host, len);
-    SSL_CTX *ctx = new_context();
+    SSL_CTX *ctx = new_context(identity != NULL);
     c->ssl = ctx ? SSL_new(ctx) : NULL;
     SSL_CTX_free(ctx); /* the SSL keeps it */
     int r = c->ssl ? connect_any(c, t)

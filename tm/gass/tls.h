@@ -1,7 +1,7 @@
 /* A TLS connection to a server that is who its host's name says: by a certificate of a CA trusted
  * here (X509_CERT_DIR, else /etc/grid-security/certificates, and those of the system), or because
- * it is the user's own server, with the same identity as ours. Ours is shown to it. Calls wait, at
- * most for so long, and until *is_cancelled. */
+ * it is the user's own server, with the same identity as ours. Calls wait, at most for so long, and
+ * until *is_cancelled. */
 #ifndef TM_GASS_TLS_H
 #define TM_GASS_TLS_H
 
@@ -13,7 +13,8 @@
 
 struct tls;
 
-/* `host` is "host:port"; `identity` as in a grid-mapfile, or NULL. All borrowed until tls_close. */
+/* `host` is "host:port"; `identity`, as in a grid-mapfile, is that of the credential, which is
+ * shown to the server; NULL: none is. All borrowed until tls_close. */
 struct tls *tls_open(const char *host, const char *identity, const atomic_bool *is_cancelled,
                      struct trouble *t);
 void tls_close(struct tls *c); /* NULL is fine */
