@@ -129,6 +129,7 @@ put_status() {
 
 # fail REASON MESSAGE: the site's fault, told by a status of our own.
 fail() {
+    rm -rf "$scratch/job/status"
     {
         printf 'GWSTATUS 1\nTOKEN=%s\nSTATE=failed\nREASON=%s\nBLAME=site\nMESSAGE=%s\n' "$token" "$1" "$2"
         printf 'STARTED=%s\nENDED=%s\n' "$(date +%s)" "$(date +%s)"
@@ -185,14 +186,28 @@ run() {
     [ -z "$renewer" ] || kill "$renewer"
 }
 
+# A link leads to what the job did not name, whatever part of the name it is.
+is_result() {
+    [ -f "$1" ] || return 1
+    part=$1
+    until [ -L "$part" ]; do
+        case $part in
+        */*) part=${part%/*} ;;
+        *) return 0 ;;
+        esac
+    done
+    printf 'gw_nsh: %s is not brought back: a symbolic link is in its place or on its way\n' "$1" >&2
+    return 1
+}
+
 # The results that are there, in one connection; then the status, which says that they are all there.
 bring_back() {
     trap '' TERM INT HUP
     is_asked_to_end=
-    [ -f status ] || fail wrapper-died "the wrapper on a worker node ended without a result"
+    is_result status || fail wrapper-died "the wrapper on a worker node ended without a result"
     printf '%s\n' stdout.execution stderr.execution stdout.wrapper stderr.wrapper console.log "${GW_OUTPUTS-}" >../names
     while IFS= read -r name; do
-        [ -n "$name" ] && [ -f "$name" ] || continue
+        [ -n "$name" ] && is_result "$name" || continue
         name=$(encode "$name")
         printf '%s\n' "file://$encoded/job/$name $url/$name"
     done <../names >../pairs

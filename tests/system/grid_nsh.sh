@@ -80,6 +80,16 @@ echo 'EXECUTABLE = /bin/true' >>missing.jt
 echo 'RESCHEDULE_ON_FAILURE = no' >>missing.jt
 timeout 120 gwsubmit --wait -t missing.jt >missing.out 2>&1
 t_match "an output that the job did not make is the job's fault, named" 'missing\.txt' "$(cat missing.out)"
+cat >links.jt <<'X'
+EXECUTABLE = /bin/sh
+ARGUMENTS = -c 'ln -s /home/griduser/where link.txt; ln -s /home/griduser d; mkdir real; echo real >real/f; echo plain >plain.txt; rm -f stderr.execution; ln -s /home/griduser/where stderr.execution'
+OUTPUT_FILES = plain.txt, real/f real.txt, link.txt, d/where under.txt
+STDERR_FILE = linked.txt
+RESCHEDULE_ON_FAILURE = no
+X
+timeout 120 gwsubmit --wait -t links.jt >links.out 2>&1
+t_match "an output that is a symbolic link is none" 'link\.txt|d/where' "$(cat links.out)"
+t_equal "what links lead to is not brought back" '' "$(cat link.txt under.txt linked.txt 2>/dev/null)"
 timeout 120 gwsubmit --wait -- /no/such/program >none.out 2>&1
 t_match "a program that is not on the node is told in words" '/no/such/program' "$(cat none.out)"
 
