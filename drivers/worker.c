@@ -68,7 +68,7 @@ struct worker *worker_get(struct router *r, const char *credential)
 {
     struct worker *w;
     DL_FOREACH (r->workers, w)
-        if (credential ? w->credential && strcmp(w->credential, credential) == 0 : !w->credential)
+        if (texts_are_equal(w->credential, credential))
             return w;
     sweep(r);
     w = xcalloc(1, sizeof *w);

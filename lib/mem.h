@@ -3,7 +3,9 @@
 #ifndef LIB_MEM_H
 #define LIB_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
@@ -13,6 +15,12 @@ char *xstrdup(const char *s); /* NULL gives NULL */
 char *xstrndup(const char *s, size_t n);
 char *xmemdup0(const void *p, size_t n); /* a copy with a NUL after it */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Texts of which each may be NULL, as xstrdup() takes them. */
+static inline bool texts_are_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
 #define GW_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

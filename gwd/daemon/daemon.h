@@ -162,8 +162,11 @@ enum sight {
     SIGHT_OUTSIDE, /* where it is, not what it is made of */
     SIGHT_FULL
 };
-enum sight connection_sight(const struct connection *c,
-                            uint64_t owner); /* of jobs of user `owner` */
+#define VIEWER_OF_ALL UINT64_MAX /* in place of a user: an administrator */
+/* What a viewer, or who is at the connection, sees of jobs of user `owner`. */
+enum sight sight_of(const struct daemon *d, uint64_t viewer, uint64_t owner);
+enum sight connection_sight(const struct connection *c, uint64_t owner);
+uint64_t connection_viewer(const struct connection *c);
 /* Whose job it is, or was; false: there is none of that id. */
 bool job_owner(struct daemon *d, uint64_t job, uint64_t *ret_uid);
 

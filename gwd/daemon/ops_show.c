@@ -49,7 +49,7 @@ static bool state_is_wanted(const char *letters, const char *state)
 }
 
 /* Equal submissions share their spec, and follow each other: one look serves them all. */
-static enum sight sight_of(struct listing *l, const struct job_spec *spec)
+static enum sight sight_in(struct listing *l, const struct job_spec *spec)
 {
     if (l->spec != spec) {
         bool is_users = !l->user || strcmp(spec->owner.user, l->user) == 0;
@@ -77,7 +77,7 @@ static bool is_over_time(struct listing *l)
 
 static void add_task(struct listing *l, const struct job *j, uint64_t index)
 {
-    enum sight sight = sight_of(l, j->spec);
+    enum sight sight = sight_in(l, j->spec);
     if (sight == SIGHT_NONE || !is_wanted(l, j, index))
         return;
     l->n++;
@@ -87,7 +87,7 @@ static void add_task(struct listing *l, const struct job *j, uint64_t index)
 static void add_job(struct listing *l, const struct job *j, uint64_t after)
 {
     uint64_t i = after < j->id ? 0 : after - j->id + 1;
-    if (i < j->tasks && sight_of(l, j->spec) == SIGHT_NONE) {
+    if (i < j->tasks && sight_in(l, j->spec) == SIGHT_NONE) {
         l->next = j->id + j->tasks - 1;
         l->is_cut = is_over_time(l);
         return;
@@ -255,7 +255,7 @@ static bool has_good_size(struct connection *c, json_int_t id, json_t *request)
 /* To one from whom others' jobs are hidden they are as jobs that never were. */
 static enum gw_errc why_not(const struct connection *c, uint64_t id, char **ret_text)
 {
-    if (connection_sight(c, UINT64_MAX) != SIGHT_NONE)
+    if (connection_sight(c, NOBODY) != SIGHT_NONE)
         return archived_why_not(connection_daemon(c), id, ret_text);
     *ret_text = xasprintf("no job has the id %" PRIu64, id);
     return GW_ENOENT;

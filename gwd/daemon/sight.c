@@ -3,13 +3,22 @@
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 
-enum sight connection_sight(const struct connection *c, uint64_t owner)
+enum sight sight_of(const struct daemon *d, uint64_t viewer, uint64_t owner)
+{
+    if (viewer == VIEWER_OF_ALL || viewer == owner)
+        return SIGHT_FULL;
+    return settings_engine(d->settings)->hides_others ? SIGHT_NONE : SIGHT_OUTSIDE;
+}
+
+uint64_t connection_viewer(const struct connection *c)
 {
     struct asker asker = connection_asker(c, 0);
-    if (asker.is_admin || asker.uid == owner)
-        return SIGHT_FULL;
-    return settings_engine(connection_daemon(c)->settings)->hides_others ? SIGHT_NONE
-                                                                         : SIGHT_OUTSIDE;
+    return asker.is_admin ? VIEWER_OF_ALL : asker.uid;
+}
+
+enum sight connection_sight(const struct connection *c, uint64_t owner)
+{
+    return sight_of(connection_daemon(c), connection_viewer(c), owner);
 }
 
 /* Its parts in the archive are the same job's. */

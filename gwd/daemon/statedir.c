@@ -28,15 +28,15 @@ static int append(struct daemon *d, struct event *ev, struct gw_err *err)
     return r < 0 ? r : state_apply(s, ev, err);
 }
 
-/* None that another copy of this state has had: the time, in milliseconds, and chance, for copies
- * that start in the same one or while the clock is behind. */
+/* None that another copy of this state has had: the time, and chance, for copies that start in the
+ * same millisecond or while the clock is behind. */
 static uint64_t new_epoch(uint64_t old)
 {
     uint64_t now = (uint64_t)clock_wall_us() / 1000;
     uint32_t chance = 0;
     if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
         log_warn("no random number for the epoch: %s", strerror(errno));
-    return (now > old ? now : old) + 1 + chance % (1u << 20);
+    return (now > old ? now : old) + 1 + chance % EPOCH_CHANCE_MS;
 }
 
 /* A state that was never used begins with its identity. */

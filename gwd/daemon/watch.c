@@ -15,8 +15,6 @@
 #include <string.h>
 #include <utlist.h>
 
-#define EVERYBODY UINT64_MAX /* in place of a user: one who may see all */
-
 /* One watch's interest in one job record. */
 struct interest {
     struct watch *watch;
@@ -40,7 +38,7 @@ struct watch {
     size_t n_ids;
     uint64_t array_id;
     bool has_filter;
-    uint64_t viewer; /* its user, or EVERYBODY */
+    uint64_t viewer; /* connection_viewer() */
     struct interest *interests;
     uint64_t after; /* only events with a greater number */
     bool is_catching_up;
@@ -94,21 +92,13 @@ static bool concerns(struct daemon *d, const struct watch *w, const struct event
     return id_from(w, ev->job) <= (j ? ev->job + j->tasks - 1 : ev->job);
 }
 
-/* What a viewer may see of a job of user `owner`. */
-static enum sight sight_of(const struct daemon *d, uint64_t viewer, uint64_t owner)
-{
-    if (viewer == EVERYBODY || viewer == owner)
-        return SIGHT_FULL;
-    return settings_engine(d->settings)->hides_others ? SIGHT_NONE : SIGHT_OUTSIDE;
-}
-
-/* Whose job an event is of; EVERYBODY: of none, or of one that is not known any more. One that is
+/* Whose job an event is of; NOBODY: of none, or of one that is not known any more. One that is
  * forgotten says nothing that is its owner's alone, and is looked for only where its very existence
  * is. */
 static uint64_t owner_of(struct daemon *d, const struct event *ev)
 {
     const struct job *j = ev->job ? state_job(engine_state(d->engine), ev->job) : NULL;
-    uint64_t uid = EVERYBODY;
+    uint64_t uid = NOBODY;
     if (j)
         return j->spec->owner.uid;
     if (ev->kind == EV_JOB_SUBMITTED)
@@ -189,7 +179,6 @@ static struct watch *create(struct connection *c, json_int_t id, json_t *request
 {
     struct daemon *d = connection_daemon(c);
     json_t *ids = json_object_get(request, "ids");
-    struct asker asker = connection_asker(c, id);
     struct watch *w = xcalloc(1, sizeof *w);
     w->connection = c;
     w->id = id;
@@ -201,7 +190,7 @@ static struct watch *create(struct connection *c, json_int_t id, json_t *request
     w->array_id = (uint64_t)json_integer_value(json_object_get(request, "array"));
     w->has_filter = ids || w->array_id;
     w->is_catching_up = is_past;
-    w->viewer = asker.is_admin ? EVERYBODY : asker.uid;
+    w->viewer = connection_viewer(c);
     interests_add(d, w);
     struct watch **list = list_of(d, w);
     DL_APPEND(*list, w);
@@ -245,7 +234,7 @@ static bool show_past(void *ctx, const struct event *ev)
     w->after = ev->seq;
     if (!concerns(p->daemon, w, ev))
         return true;
-    if (w->viewer != EVERYBODY && (p->job != ev->job || !ev->job)) {
+    if (w->viewer != VIEWER_OF_ALL && (p->job != ev->job || !ev->job)) {
         p->job = ev->job;
         p->owner = owner_of(p->daemon, ev);
     }
@@ -469,7 +458,7 @@ static size_t add_text(struct turn *t, const struct event *ev, enum sight sight,
 
 static void take_event(struct turn *t, const struct event *ev)
 {
-    struct event_text at = {.seq = ev->seq, .is_of_job = ev->job != 0, .owner = EVERYBODY};
+    struct event_text at = {.seq = ev->seq, .is_of_job = ev->job != 0, .owner = NOBODY};
     at.at = add_text(t, ev, SIGHT_FULL, &at.len);
     if (t->has_others && ev->job) {
         at.owner = owner_of(t->daemon, ev);
@@ -489,7 +478,7 @@ static bool has_others(const struct watch *list)
 {
     const struct watch *w;
     DL_FOREACH (list, w)
-        if (w->viewer != EVERYBODY)
+        if (w->viewer != VIEWER_OF_ALL)
             return true;
     return false;
 }

@@ -12,12 +12,14 @@
 enum { PASS_BUDGET = 50000 };
 
 /* A VM's UUID comes from instance, job, task and rank, so that the memory image of an earlier
- * attempt still fits it. Version 8 (RFC 9562): our own derivation. */
+ * attempt still fits it; and from when the job was submitted, because an older copy of the state
+ * that was put back gives job numbers again. Version 8 (RFC 9562): our own derivation. */
 static void vm_uuid(const struct engine *e, const struct job *j, uint64_t task, uint64_t rank,
                     char ret[37])
 {
     char *seed =
-        xasprintf("%s.%" PRIu64 ".%" PRIu64 ".%" PRIu64, e->state.instance, j->id, task, rank);
+        xasprintf("%s.%" PRIu64 ".%" PRId64 ".%" PRIu64 ".%" PRIu64, e->state.instance, j->id,
+                  j->submitted_us, task, rank);
     uint64_t high = num_fnv64(seed, strlen(seed));
     char *again = xasprintf("%s#%016" PRIx64, seed, high);
     uint64_t low = num_fnv64(again, strlen(again));

@@ -143,7 +143,6 @@ struct forget_queue {
 };
 
 struct engine {
-    struct remain *remains; /* by ref */
     const struct engine_config *config;
     const struct engine_im *ims;
     size_t n_ims;
@@ -170,6 +169,7 @@ struct engine {
     int64_t wall_ahead_us; /* of the wall clock before the other one, when it was last judged */
     struct trace *traces;  /* by site: what it knows of this state */
     uint64_t n_traces;
+    struct remain *remains; /* by ref */
     struct {
         const struct attempt_place *place; /* the last one that was looked for */
         const char *credential;

@@ -25,17 +25,12 @@ struct lease_copy {
     struct lease_copy *prev, *next;
 };
 
-static bool is_same(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Two credentials may be two accounts, and so two homes; as two users are. */
 static bool site_is_new(const struct site *sites, size_t n, const struct site *s)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(sites[i].tm, s->tm) == 0 && strcmp(sites[i].url, s->url) == 0 &&
-            is_same(sites[i].credential, s->credential) && sites[i].uid == s->uid)
+            texts_are_equal(sites[i].credential, s->credential) && sites[i].uid == s->uid)
             return false;
     return true;
 }
@@ -139,7 +134,7 @@ void lease_want(struct engine *e, uint64_t lease_s)
 static bool is_of(const struct lease_copy *c, const struct site *s)
 {
     return strcmp(c->tm, s->tm) == 0 && strcmp(c->url, s->url) == 0 &&
-           is_same(c->credential, s->credential) && c->uid == s->uid;
+           texts_are_equal(c->credential, s->credential) && c->uid == s->uid;
 }
 
 static struct site site_of(const struct engine *e, const struct flight *f)

@@ -46,11 +46,6 @@ static bool parameters_fit(const struct submission *sub)
            !__builtin_add_overflow(sub->start, last, &last);
 }
 
-static bool texts_are_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Is it what the key was given with? What may be changed afterwards does not count. */
 static bool is_same(const struct job *j, const struct submission *sub)
 {

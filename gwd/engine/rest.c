@@ -15,9 +15,7 @@ static struct health_rules rules(const struct engine *e)
 static struct health *find(const struct host_entry *at, uint64_t uid, const char *credential)
 {
     struct health *h = at->health;
-    while (h &&
-           (h->uid != uid || (h->credential && credential ? strcmp(h->credential, credential) != 0
-                                                          : h->credential != credential)))
+    while (h && (h->uid != uid || !texts_are_equal(h->credential, credential)))
         h = h->next;
     return h;
 }

@@ -102,18 +102,13 @@ static uint64_t spec_hash(const struct event *ev)
     return mix(h, ev->source);
 }
 
-static bool parts_are_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool spec_is(const struct job_spec *spec, const struct event *ev)
 {
     return spec->owner.uid == ev->uid && spec->owner.gid == ev->gid &&
            strcmp(spec->source, ev->source) == 0 && strcmp(spec->home, ev->home) == 0 &&
-           strcmp(spec->owner.user, ev->user) == 0 && parts_are_equal(spec->file, ev->file) &&
-           parts_are_equal(spec->owner.credential, ev->credential) &&
-           parts_are_equal(spec->owner.project, ev->project);
+           strcmp(spec->owner.user, ev->user) == 0 && texts_are_equal(spec->file, ev->file) &&
+           texts_are_equal(spec->owner.credential, ev->credential) &&
+           texts_are_equal(spec->owner.project, ev->project);
 }
 
 static struct job_spec **chain_of(const struct state *s, uint64_t hash)

@@ -36,11 +36,6 @@ static struct attempt_place *create(const struct buf *key)
     return p;
 }
 
-static bool texts_are_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool place_is(const struct attempt_place *p, const struct event *ev)
 {
     return texts_are_equal(p->host, ev->host) && texts_are_equal(p->queue, ev->queue) &&

@@ -51,6 +51,9 @@ struct row_changes {
     struct row_list marked, gone, gone_specs;
 };
 
+/* Epochs are times in milliseconds, and by chance so far ahead of the clock. */
+enum { EPOCH_CHANCE_MS = 1 << 20 };
+
 struct state {
     char *instance; /* UUID of this state; NULL in an empty state */
     uint64_t epoch; /* of this run of a daemon: part of the tokens of the attempts it starts */

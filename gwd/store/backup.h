@@ -30,7 +30,8 @@ int store_backup(const char *dir, const char *to, store_progress *progress, void
 
 /* Put a copy of `from` (a backup, a copy of a state directory, or `dir` itself) in the place of the
  * state in `dir`, which is moved to a directory there, *ret_aside (malloc'ed; NULL: there was
- * none). Its epoch and fence are the later of `epoch` and all that is known of. -GW_EEXIST: a gwd
+ * none). Its epoch and fence are later than all that is known of, and
+ * than all that a run until now_us may have had. -GW_EEXIST: a gwd
  * runs there. After a failure the state is what it was, or missing: a daemon then refuses to start,
  * and the same call goes on. */
 int store_restore(const char *dir, const char *from, int64_t now_us, store_progress *progress,

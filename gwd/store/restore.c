@@ -195,7 +195,7 @@ int store_restore(const char *dir, const char *from, int64_t now_us, store_progr
     struct restore w = {.dir = dir,
                         .from = from,
                         .part = in(dir, "restoring"),
-                        .epoch = (uint64_t)now_us / 1000,
+                        .epoch = (uint64_t)now_us / 1000 + EPOCH_CHANCE_MS,
                         .progress = progress,
                         .ctx = ctx};
     int r = file_mkdirs(dir, 0700, err);

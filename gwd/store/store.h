@@ -4,11 +4,12 @@
  *   state.db    journal(seq, n, data)   one row a turn: its events seq .. seq+n-1
  *               row(key, data)          the checkpoint: jobs and tasks, see gwd/model/rows.h
  *               spec(id, data)          what equal submissions share
- *               meta(key, value)        format version; the checkpoint's head, how many rows it
- * has, and their sum state.mark  the last event that was acknowledged, the last batch of the
- * archive, which file state.db is: a state that is older, or not whole, is told from one that is
- * not archive.db  job, job_task, spec     finished jobs in the same form gwd.lock    held by flock
- * for the life of the process: gone with it, however it ends
+ *               meta(key, value)        format version; the checkpoint's head, how many rows it has,
+ *                                       and their sum
+ *   state.mark  the last event that was acknowledged, the last batch of the archive, which file
+ *               state.db is; so a state that is older, or not whole, is told from one that is not
+ *   archive.db  job, job_task, spec     finished jobs in the same form
+ *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
  *
  * Every blob ends in a CRC over its number and content. WAL, synchronous=FULL: when store_append
  * returns 0 the turn is on disk. A failed append or sync is the end of the daemon: go down, come
