@@ -4,13 +4,17 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 failed=0
 
-sources() {
-    git ls-files -- '*.[ch]' 2>/dev/null | grep -vE '^(tests|bench)/' | grep . || find . -name '*.[ch]' ! -path './build*' ! -path './tests/*' ! -path './bench/*'
+all_sources() {
+    git ls-files -- '*.[ch]' 2>/dev/null | grep . || find . -name '*.[ch]' ! -path './build*'
 }
 
-# Lines "FILE:LINE:CODE" of the sources, or of standard input: without comments, and with empty texts.
+product_sources() {
+    all_sources | grep -vE '^(\./)?(tests|bench)/'
+}
+
+# Lines "FILE:LINE:CODE" of the files that are named on standard input: without comments, and with empty texts.
 code() {
-    sources | xargs awk '
+    xargs awk '
         FNR == 1 { in_comment = 0 }
         {
             line = $0
@@ -24,9 +28,9 @@ code() {
         }'
 }
 
-# finds_none SENTENCE ERE: no line of code matches.
+# finds_none SENTENCE FILES ERE: no line of code in them matches.
 finds_none() {
-    found=$(code | grep -E "$2")
+    found=$($2 | code | grep -E "$3")
     if [ -z "$found" ]; then
         echo "ok - $1"
     else
@@ -36,12 +40,12 @@ finds_none() {
     fi
 }
 
-finds_none "no function is called that knows no bounds or starts a shell" \
+finds_none "no function is called that knows no bounds or starts a shell" all_sources \
     '\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|tmpnam|mktemp|tempnam|system|popen|wordexp|execlp|alloca) *\('
 # sqlite3_exec(db, "...", ...); what sql_exec and sql_prepare of gwd/store get is looked at below.
-finds_none "no text is executed as SQL that is not a constant" \
+finds_none "no text is executed as SQL that is not a constant" product_sources \
     'sqlite3_(exec|prepare[a-z0-9_]*) *\([^,]*, *(\(|[^" s]|s[^q])'
-formatted_sql=$(sources | xargs grep -nE '"[^"]*(SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE TABLE|PRAGMA) [^"]*%')
+formatted_sql=$(product_sources | xargs grep -nE '"[^"]*(SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE TABLE|PRAGMA) [^"]*%')
 if [ -z "$formatted_sql" ]; then
     echo "ok - no SQL is made of a format"
 else

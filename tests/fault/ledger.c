@@ -357,9 +357,11 @@ static bool mentions(const char *pid, const char *name, const char *what)
 static unsigned processes_of(const char *dir, bool is_told)
 {
     unsigned n = 0;
+    char own[24];
+    snprintf(own, sizeof own, "%ld", (long)getpid());
     DIR *proc = opendir("/proc");
     for (const struct dirent *e; proc && (e = readdir(proc));) {
-        if (e->d_name[0] < '1' || e->d_name[0] > '9' || atol(e->d_name) == getpid())
+        if (e->d_name[0] < '1' || e->d_name[0] > '9' || strcmp(e->d_name, own) == 0)
             continue;
         if (mentions(e->d_name, "cmdline", dir) || mentions(e->d_name, "cwd", dir)) {
             n++;

@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/history.h"
+#include "tests/unit/tempdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +48,7 @@ static struct play {
     struct state stored;
     struct peer clients[CLIENTS], drivers[DRIVER_KINDS];
     size_t n_clients;
-    char dir[64];
+    char *dir;
 } * play;
 
 /* --- what stands in for the system and for the store --- */
@@ -393,18 +394,17 @@ static void happen(const char *line, size_t len)
 
 static void remove_dir(void)
 {
-    file_remove_tree(play->dir, NULL);
+    tempdir_remove(play->dir);
     settings_destroy(play->d.settings);
     free(play);
 }
 
 static void begin_process(void)
 {
-    const char *tmp = getenv("TMPDIR");
     struct gw_err err;
     play = xcalloc(1, sizeof *play);
-    snprintf(play->dir, sizeof play->dir, "%.40s/gwdfuzz.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    FUZZ_CHECK(mkdtemp(play->dir) != NULL);
+    play->dir = tempdir_make("gwdfuzz");
+    FUZZ_CHECK(play->dir != NULL);
     char *text = xasprintf(
         "IM_MAD = i:/bin/sh::t:e\nTM_MAD = t:/bin/sh\nEM_MAD = e:/bin/sh::rsl\nSTATE_DIR = "
         "%s\nSOCKET = %s/s\nJOB_RETENTION = 0\n"

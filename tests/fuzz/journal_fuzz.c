@@ -7,25 +7,25 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "tests/fuzz/fuzz.h"
-
-#include <unistd.h>
+#include "tests/unit/tempdir.h"
 
 enum { TOKENS_MAX = 64 };
 
-static char dir[64], instance[80], left[96];
+static char *dir, *instance, *left;
 
 static void remove_dir(void)
 {
-    file_remove_tree(dir, NULL);
+    tempdir_remove(dir);
+    free(instance);
+    free(left);
 }
 
 static void begin_process(void)
 {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(dir, sizeof dir, "%.40s/gwjournal.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    FUZZ_CHECK(mkdtemp(dir) != NULL);
-    snprintf(instance, sizeof instance, "%s/i", dir);
-    snprintf(left, sizeof left, "%s/1.1", instance);
+    dir = tempdir_make("gwjournal");
+    FUZZ_CHECK(dir != NULL);
+    instance = xasprintf("%s/i", dir);
+    left = xasprintf("%s/1.1", instance);
     log_set("journal", LOG_ERROR + 1);
     atexit(remove_dir);
 }
@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct seen seen[TOKENS_MAX];
     char *text = xmemdup0(data, size);
-    if (!*dir)
+    if (!dir)
         begin_process();
     check_names(text);
     size_t n = strlen(text) == size ? note_tokens(text, seen) : 0;

@@ -7,6 +7,7 @@
 #include "lib/file.h"
 #include "vm/result.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/tempdir.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -15,21 +16,22 @@
 
 enum { BYTES_MAX = 2000 };
 
-static char dir[64], job[80], disk[80];
+static char *dir, *job, *disk;
 static uint64_t n_bytes;
 
 static void remove_dir(void)
 {
-    file_remove_tree(dir, NULL);
+    tempdir_remove(dir);
+    free(job);
+    free(disk);
 }
 
 static void begin_process(void)
 {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(dir, sizeof dir, "%.40s/gwresult.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    FUZZ_CHECK(mkdtemp(dir) != NULL);
-    snprintf(job, sizeof job, "%s/job", dir);
-    snprintf(disk, sizeof disk, "%s/disk", dir);
+    dir = tempdir_make("gwresult");
+    FUZZ_CHECK(dir != NULL);
+    job = xasprintf("%s/job", dir);
+    disk = xasprintf("%s/disk", dir);
     FUZZ_CHECK(mkdir(job, 0755) == 0);
     atexit(remove_dir);
 }
@@ -97,12 +99,12 @@ static int check_entry(const char *path, const struct stat *st, int type, struct
 
 static void check_tree(int r)
 {
-    char out[96];
-    snprintf(out, sizeof out, "%s/out", job);
+    char *out = xasprintf("%s/out", job);
     n_bytes = 0;
     FUZZ_CHECK(nftw(job, check_entry, 16, FTW_PHYS) == 0);
     FUZZ_CHECK(n_bytes <= BYTES_MAX);
     FUZZ_CHECK(r == 0 || access(out, F_OK) < 0);
+    free(out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -112,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct vm_failure f = {0};
     int code = -1;
     struct stat st;
-    if (!*dir)
+    if (!dir)
         begin_process();
     if (fuzz_byte(&in))
         make_tar(&in, &tar);

@@ -269,19 +269,6 @@ cases() {
     exit $T_FAILED
 }
 
-cost() {
-    local i begin end
-    job cost /bin/true
-    begin=$(date +%s%N)
-    for i in $(seq 40); do
-        rm -rf "$T_DIR/cost/claim.$TOKEN"
-        run "$1" cost
-    done
-    end=$(date +%s%N)
-    # Ten times what it costs on an idle machine: against a mistake, not a measurement.
-    t_check "$1: a trivial job costs milliseconds ($(((end - begin) / 40000)) us each)" test $(((end - begin) / 40000)) -lt 150000
-}
-
 pids=()
 for shell in dash "busybox sh" bash gw_wrapper; do
     name=${shell%% *}
@@ -296,6 +283,4 @@ for pid in "${pids[@]}"; do
     wait "$pid" || T_FAILED=1
 done
 cat "$T_DIR"/out.*
-cost dash
-cost gw_wrapper
 t_done

@@ -5,6 +5,7 @@
 #include "tm/copy.h"
 #include "tm/part.h"
 #include "tm/place.h"
+#include "tests/unit/tempdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,33 +29,14 @@
  */
 static char *home;
 
-static void put(const char *path, const char *text)
-{
-    assert_int_equal(file_write(path, text, strlen(text), 0600, NULL), 0);
-}
-
 static int enter(void **state)
 {
-    home = xasprintf("%s/beneath_test.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    *state = home;
-    if (!mkdtemp(home) || chdir(home) < 0 || mkdir("secret", 0700) < 0 || mkdir(".gw_1", 0700) < 0)
+    if (tempdir_enter(state) < 0 || mkdir("secret", 0700) < 0 || mkdir(".gw_1", 0700) < 0)
         return -1;
-    put("secret/file", "secret");
+    home = *state;
+    tempdir_put("secret/file", "secret");
     beneath_forget_openat2(false);
     return 0;
-}
-
-static int leave(void **state)
-{
-    int r = chdir("/") < 0 ? -1 : file_remove_tree(*state, NULL);
-    free(*state);
-    return r;
-}
-
-static bool exists(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
 }
 
 static int open_in(const char *path, int flags)
@@ -101,8 +83,8 @@ static void a_name_beneath_leads_nowhere_else(void **state)
 {
     (void)state;
     assert_int_equal(mkdir(".gw_1/d", 0700), 0);
-    put(".gw_1/f", "");
-    put(".gw_1/d/f", "");
+    tempdir_put(".gw_1/f", "");
+    tempdir_put(".gw_1/d/f", "");
     assert_int_equal(symlink("../secret/file", ".gw_1/link"), 0);
     assert_int_equal(symlink("../secret/new", ".gw_1/dangling"), 0);
     assert_int_equal(symlink("../secret", ".gw_1/dir"), 0);
@@ -111,7 +93,7 @@ static void a_name_beneath_leads_nowhere_else(void **state)
     look_at_names();
     beneath_forget_openat2(true);
     look_at_names();
-    assert_false(exists("secret/new"));
+    assert_false(tempdir_has("secret/new"));
 }
 
 static void missing_parents_are_made_and_links_among_them_refused(void **state)
@@ -122,15 +104,15 @@ static void missing_parents_are_made_and_links_among_them_refused(void **state)
     int fd = beneath_make_parents(dir, "a/b/c", 0700, &last);
     assert_true(fd >= 0);
     assert_string_equal(last, "c");
-    assert_true(exists(".gw_1/a/b"));
+    assert_true(tempdir_has(".gw_1/a/b"));
     close(fd);
     assert_int_equal(symlink("../../secret", ".gw_1/a/s"), 0);
-    put(".gw_1/a/f", "");
+    tempdir_put(".gw_1/a/f", "");
     assert_int_equal(beneath_make_parents(dir, "a/s/new/c", 0700, &last), -ELOOP);
     assert_int_equal(beneath_make_parents(dir, "a/f/c", 0700, &last), -ENOTDIR);
     assert_int_equal(beneath_make_parents(dir, "../c", 0700, &last), -EXDEV);
     assert_int_equal(beneath_make_parents(dir, "/c", 0700, &last), -EXDEV);
-    assert_false(exists("secret/new"));
+    assert_false(tempdir_has("secret/new"));
     close(dir);
 }
 
@@ -210,7 +192,7 @@ static void an_output_behind_a_swapped_directory_is_its_own_or_refused(void **st
 {
     (void)state;
     assert_int_equal(mkdir(".gw_1/d", 0700), 0);
-    put(".gw_1/d/file", "output");
+    tempdir_put(".gw_1/d/file", "output");
     assert_int_equal(symlink("../secret", ".gw_1/s"), 0);
     for (int i = 0; i < 2; i++) {
         beneath_forget_openat2(i == 1);
@@ -225,7 +207,7 @@ static void an_output_that_is_swapped_with_a_link_is_its_own_or_refused(void **s
 {
     (void)state;
     assert_int_equal(mkdir(".gw_1/d", 0700), 0);
-    put(".gw_1/d/file", "output");
+    tempdir_put(".gw_1/d/file", "output");
     assert_int_equal(symlink("../../secret/file", ".gw_1/d/s"), 0);
     taken = refused = 0;
     while_swapped(".gw_1/d/file", ".gw_1/d/s", take_output);
@@ -262,9 +244,9 @@ static void a_removal_does_not_leave_its_tree_for_a_swapped_link(void **state)
 {
     (void)state;
     while_swapped(".gw_1/d", ".gw_1/s", remove_job);
-    assert_true(exists("secret/file"));
+    assert_true(tempdir_has("secret/file"));
     while_swapped(".gw_1", "s", remove_job_itself);
-    assert_true(exists("secret/file"));
+    assert_true(tempdir_has("secret/file"));
 }
 
 static void *make_files(void *ctx)
@@ -309,7 +291,7 @@ static void a_tree_of_any_depth_is_removed(void **state)
     }
     close(dir);
     assert_int_equal(file_remove_tree(".gw_1", NULL), 0);
-    assert_false(exists(".gw_1"));
+    assert_false(tempdir_has(".gw_1"));
     assert_int_equal(file_remove_tree(".gw_1", NULL), 0);
 }
 
@@ -322,7 +304,7 @@ static void what_a_payload_put_in_the_way_is_removed_and_not_opened(void **state
     assert_int_equal(mkfifo("pipe", 0600), 0);
     assert_int_equal(symlink("secret/file", "link"), 0);
     assert_int_equal(mkdir("dir", 0), 0);
-    put("file", "old");
+    tempdir_put("file", "old");
     for (size_t i = 0; i < GW_COUNT(names); i++) {
         struct stat st;
         int fd = file_make(AT_FDCWD, names[i], 0600);
@@ -344,7 +326,7 @@ static void a_strangers_temporary_gets_nothing_of_ours(void **state)
         skip();
     struct place to;
     char *path = xasprintf("%s/out", home), *planted = part_name("out", 3, 0);
-    put(planted, "");
+    tempdir_put(planted, "");
     assert_int_equal(chown(planted, 65534, 65534), 0);
     assert_int_equal(chmod(planted, 0666), 0);
     int theirs = open(planted, O_RDONLY);
@@ -388,7 +370,7 @@ static void a_file_that_grows_without_end_is_not_followed_for_ever(void **state)
     free(path);
 }
 
-#define IN_DIR(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define IN_DIR(f) cmocka_unit_test_setup_teardown(f, enter, tempdir_leave)
 
 int main(void)
 {

@@ -197,7 +197,7 @@ static pid_t pid_in_line(void)
     assert_non_null(at);
     while (at > line && at[-1] != ' ')
         at--;
-    return atoi(at);
+    return (pid_t)strtol(at, NULL, 10);
 }
 
 static bool is_there(pid_t pid)
@@ -408,7 +408,7 @@ static void answers_wait_for_their_reader(void **state)
     FILE *f = fopen(path, "r");
     while (fgets(line, sizeof line, f))
         if (strncmp(line, "VmRSS:", 6) == 0)
-            kib = atol(line + 6);
+            kib = strtol(line + 6, NULL, 10);
     fclose(f);
     assert_true(kib > 0);
 #ifndef __SANITIZE_ADDRESS__

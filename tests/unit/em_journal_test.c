@@ -3,6 +3,7 @@
 #include "em/journal.h"
 #include "lib/file.h"
 #include "lib/mem.h"
+#include "tests/unit/tempdir.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -345,16 +346,14 @@ static void what_never_ran_may_run_yet(void **state)
 static int make_dir(void **state)
 {
     (void)state;
-    dir = xstrdup("/tmp/em_journal.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    dir = tempdir_make("em_journal");
+    return dir ? 0 : -1;
 }
 
 static int remove_dir(void **state)
 {
     (void)state;
-    file_remove_tree(dir, NULL);
-    free(dir);
-    return 0;
+    return tempdir_remove(dir);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)

@@ -6,6 +6,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "tests/unit/tempdir.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -35,7 +36,7 @@ struct fake_step {
 };
 
 struct fake {
-    char dir[32], path[64];
+    char *dir, path[108]; /* as a socket may be called */
     int listener, fd;
     const struct fake_step *steps;
     pthread_t thread;
@@ -150,11 +151,11 @@ static inline struct fake *fake_start(const struct fake_step *steps)
 {
     struct fake *f = xcalloc(1, sizeof *f);
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    strcpy(f->dir, "/tmp/fake-gwd.XXXXXX");
-    if (!mkdtemp(f->dir))
+    f->dir = tempdir_make("fake-gwd");
+    int len = snprintf(f->path, sizeof f->path, "%s/gwd.sock", f->dir);
+    if (!f->dir || len >= (int)sizeof f->path)
         abort();
-    snprintf(f->path, sizeof f->path, "%s/gwd.sock", f->dir);
-    strcpy(addr.sun_path, f->path);
+    memcpy(addr.sun_path, f->path, (size_t)len);
     f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     f->fd = -1;
     f->steps = steps;
@@ -189,8 +190,7 @@ static inline bool fake_stop(struct fake *f)
     if (f->fd >= 0)
         close(f->fd);
     close(f->listener);
-    unlink(f->path);
-    rmdir(f->dir);
+    tempdir_remove(f->dir);
     buf_clear(&f->in);
     json_decref(f->requests);
     free(f);

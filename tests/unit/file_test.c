@@ -1,5 +1,6 @@
 #include "lib/file.h"
 #include "lib/mem.h"
+#include "tests/unit/tempdir.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -16,30 +17,6 @@
 #include <cmocka.h>
 
 /* Each test runs in a directory of its own. */
-static int enter(void **state)
-{
-    char *dir = xasprintf("%s/file_test.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    *state = dir;
-    return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-    int r = chdir("/") < 0 ? -1 : file_remove_tree(*state, NULL);
-    free(*state);
-    return r;
-}
-
-static bool exists(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
-}
-
-static void put(const char *path, const char *text)
-{
-    assert_int_equal(file_write(path, text, strlen(text), 0600, NULL), 0);
-}
 
 static void what_is_written_is_read_back(void **state)
 {
@@ -55,7 +32,7 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal(file_read("a", 300000, &b, NULL), 0);
     assert_int_equal(b.len, 300006);
     assert_memory_equal(b.data, "beforexxx", 9);
-    put("a", "");
+    tempdir_put("a", "");
     buf_reset(&b);
     assert_int_equal(file_read("a", 0, &b, NULL), 0);
     assert_string_equal(buf_str(&b), "");
@@ -75,7 +52,7 @@ static void what_cannot_be_read_leaves_the_buffer_as_it_was(void **state)
                  {"dir", -GW_EINVAL, "dir is not a regular file"},
                  {"fifo", -GW_EINVAL, "fifo is not a regular file"},
                  {"large/x", -GW_ENOENT, "opening large/x: Not a directory"}};
-    put("large", "123456");
+    tempdir_put("large", "123456");
     assert_int_equal(mkdir("dir", 0700), 0);
     assert_int_equal(mkfifo("fifo", 0600), 0);
     for (size_t i = 0; i < GW_COUNT(cases); i++) {
@@ -97,9 +74,9 @@ static void a_file_is_replaced_at_once_and_nothing_else_is_left(void **state)
 {
     (void)state;
     struct buf b = BUF_INIT;
-    put("target", "old");
+    tempdir_put("target", "old");
     assert_int_equal(symlink("target", "link"), 0);
-    put("link", "new"); /* the link is replaced, not what it names */
+    tempdir_put("link", "new"); /* the link is replaced, not what it names */
     assert_int_equal(file_read("target", 10, &b, NULL), 0);
     assert_string_equal(b.data, "old");
     struct gw_err err;
@@ -118,13 +95,13 @@ static void directories_are_made_with_their_parents(void **state)
 {
     struct gw_err err;
     assert_int_equal(file_mkdirs("a/b//c/", 0700, NULL), 0);
-    assert_true(exists("a/b/c"));
+    assert_true(tempdir_has("a/b/c"));
     assert_int_equal(file_mkdirs("a/b/c", 0700, NULL), 0);
     char *full = xasprintf("%s/x/y", (char *)*state);
     assert_int_equal(file_mkdirs(full, 0700, NULL), 0);
-    assert_true(exists("x/y"));
+    assert_true(tempdir_has("x/y"));
     free(full);
-    put("file", "");
+    tempdir_put("file", "");
     assert_int_equal(file_mkdirs("file", 0700, &err), -GW_EINVAL);
     assert_string_equal(err.text, "file is not a directory");
     assert_true(file_mkdirs("file/x", 0700, NULL) < 0);
@@ -135,22 +112,22 @@ static void a_tree_is_removed_and_links_are_not_followed(void **state)
 {
     (void)state;
     assert_int_equal(file_mkdirs("keep", 0700, NULL) + file_mkdirs("tree/a/b", 0700, NULL), 0);
-    put("keep/file", "x");
-    put("tree/a/file", "x");
+    tempdir_put("keep/file", "x");
+    tempdir_put("tree/a/file", "x");
     assert_int_equal(symlink("../keep", "tree/link"), 0);
     assert_int_equal(symlink("../../keep/file", "tree/a/link"), 0);
     assert_int_equal(mkfifo("tree/a/b/fifo", 0600), 0);
     assert_int_equal(file_remove_tree("tree", NULL), 0);
-    assert_false(exists("tree"));
-    assert_true(exists("keep/file"));
+    assert_false(tempdir_has("tree"));
+    assert_true(tempdir_has("keep/file"));
     assert_int_equal(file_remove_tree("tree", NULL), 0);
     assert_int_equal(file_remove_tree("none/x", NULL), 0);
     assert_int_equal(symlink("keep", "link"), 0);
     assert_int_equal(file_remove_tree("link", NULL), 0);
-    assert_false(exists("link"));
-    assert_true(exists("keep/file"));
+    assert_false(tempdir_has("link"));
+    assert_true(tempdir_has("keep/file"));
     assert_int_equal(file_remove_tree("keep/file", NULL), 0);
-    assert_false(exists("keep/file"));
+    assert_false(tempdir_has("keep/file"));
 }
 
 static void a_directory_of_secrets_is_closed_to_others(void **state)
@@ -180,14 +157,14 @@ static void a_directory_of_secrets_is_closed_to_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_written_is_read_back, enter, leave),
+        cmocka_unit_test_setup_teardown(what_is_written_is_read_back, tempdir_enter, tempdir_leave),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_leaves_the_buffer_as_it_was, enter,
                                         leave),
         cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once_and_nothing_else_is_left, enter,
                                         leave),
-        cmocka_unit_test_setup_teardown(directories_are_made_with_their_parents, enter, leave),
-        cmocka_unit_test_setup_teardown(a_directory_of_secrets_is_closed_to_others, enter, leave),
-        cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, enter, leave),
+        cmocka_unit_test_setup_teardown(directories_are_made_with_their_parents, tempdir_enter, tempdir_leave),
+        cmocka_unit_test_setup_teardown(a_directory_of_secrets_is_closed_to_others, tempdir_enter, tempdir_leave),
+        cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, tempdir_enter, tempdir_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "tm/gass/fetch.c"
 
 #include "lib/file.h"
+#include "tests/unit/tempdir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,9 +75,8 @@ int trouble_set(struct trouble *t, enum gw_errc code, const char *reason, const 
 /* The size of what came, -1 when nothing did. */
 static int64_t fetch(const char *path, uint64_t says, uint64_t sends)
 {
-    char *dir =
-        xasprintf("%s/gass_fetch_test.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    char *dir = tempdir_make("gass_fetch_test");
+    assert_non_null(dir);
     char *to = xasprintf("%s/to", dir), *url = xasprintf("file://%s", to);
     struct gass_request g = {.r = {.to = url},
                              .class = CLASS_BULK,
@@ -89,10 +89,9 @@ static int64_t fetch(const char *path, uint64_t says, uint64_t sends)
     failure = (struct trouble){0};
     cp_fetch(&c);
     int64_t size = stat(to, &st) == 0 ? st.st_size : -1;
-    assert_int_equal(file_remove_tree(dir, NULL), 0);
+    assert_int_equal(tempdir_remove(dir), 0);
     free(url);
     free(to);
-    free(dir);
     return size;
 }
 

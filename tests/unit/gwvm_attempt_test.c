@@ -9,6 +9,7 @@
 #include "wire/status.h"
 #include "wrappers/gwvm/attempt.h"
 #include "wrappers/gwvm/console.h"
+#include "tests/unit/tempdir.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,20 +17,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
+static char *dir;
 
 /* attempt_finish writes into the working directory, which is the job's. */
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(dir, "/tmp/gw-attempt.XXXXXX");
-    return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
+    dir = tempdir_make("gw-attempt");
+    return dir && chdir(dir) == 0 ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    return chdir("/") == 0 ? file_remove_tree(dir, NULL) : -1;
+    return chdir("/") == 0 ? tempdir_remove(dir) : -1;
 }
 
 static struct status_file read_status(void)

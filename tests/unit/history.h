@@ -188,11 +188,6 @@ static inline void make_event(struct rng *r, const struct state *s, int64_t now_
 
 /* --- equal states --- */
 
-static inline bool texts_are_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static inline bool attempts_are_equal(const struct attempt *a, const struct attempt *b)
 {
     bool are_equal = a->number == b->number && a->epoch == b->epoch &&

@@ -11,6 +11,7 @@
 #include "gwd/store/store_private.h"
 #include "lib/file.h"
 #include "tests/unit/core.h"
+#include "tests/unit/tempdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,10 +29,9 @@ struct world {
 
 static inline int setup(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
     struct world *w = xcalloc(1, sizeof *w);
-    w->dir = xasprintf("%s/gwd-store-test.XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(w->dir))
+    w->dir = tempdir_make("gwd-store-test");
+    if (!w->dir)
         return -1;
     state_init(&w->state);
     *state = w;
@@ -43,8 +43,7 @@ static inline int teardown(void **state)
     struct world *w = *state;
     store_close(w->store);
     state_clear(&w->state);
-    int r = file_remove_tree(w->dir, NULL);
-    free(w->dir);
+    int r = tempdir_remove(w->dir);
     free(w);
     return r;
 }

@@ -7,6 +7,7 @@
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "vm/cache.h"
+#include "tests/unit/tempdir.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -21,19 +22,19 @@
 static const char zeros_hash[] = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 static const char other_hash[] = "0000000000000000000000000000000000000000000000000000000000000000";
 
-static char dir[64];
+static char *dir;
 
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(dir, "/tmp/gw-cache.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    dir = tempdir_make("gw-cache");
+    return dir ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    return file_remove_tree(dir, NULL);
+    return tempdir_remove(dir);
 }
 
 static char *in_cache(const char *name)

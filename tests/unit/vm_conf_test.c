@@ -43,10 +43,10 @@ static void all_keys_are_read(void **state)
 {
     (void)state;
     struct vm_conf c;
-    char more[512] = "IMAGE_CHECKSUM = sha256:";
-    memset(more + strlen(more), 'a', 64);
-    strcat(more, "\nDISK = 1024 2048\nINPUT = a\nINPUT = \"b c\"\nOUTPUT = d/e\nSTDIN = yes\n"
-                 "CACHE_MAX_BYTES = 7\nCACHE_MAX_AGE_S = 8");
+    static const char more[] =
+        "IMAGE_CHECKSUM = sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
+        "DISK = 1024 2048\nINPUT = a\nINPUT = \"b c\"\nOUTPUT = d/e\nSTDIN = yes\n"
+        "CACHE_MAX_BYTES = 7\nCACHE_MAX_AGE_S = 8";
     assert_int_equal(parse(GW_COUNT(lines), more, &c, NULL), 0);
     assert_string_equal(c.token, "8c1c.1.12.0.1");
     assert_string_equal(c.name, "hello # world");

@@ -7,6 +7,7 @@
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "vm/result.h"
+#include "tests/unit/tempdir.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -24,13 +25,13 @@ struct member {
 
 enum { DISK = 1 << 20, MAX = 1 << 19 };
 
-static char dir[64], disk[128];
+static char *dir, disk[128];
 
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(dir, "/tmp/gw-result.XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    dir = tempdir_make("gw-result");
+    assert_non_null(dir);
     snprintf(disk, sizeof disk, "%s/disk", dir);
     return 0;
 }
@@ -38,7 +39,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    return file_remove_tree(dir, NULL);
+    return tempdir_remove(dir);
 }
 
 static void put_member(struct archive *a, const struct member *m)

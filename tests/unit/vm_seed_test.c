@@ -8,6 +8,7 @@
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "vm/seed.h"
+#include "tests/unit/tempdir.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -17,13 +18,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64], disk[128], input[128];
+static char *dir, disk[128], input[128];
 
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(dir, "/tmp/gw-seed.XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    dir = tempdir_make("gw-seed");
+    assert_non_null(dir);
     snprintf(disk, sizeof disk, "%s/seed.iso", dir);
     snprintf(input, sizeof input, "%s/input", dir);
     return 0;
@@ -32,7 +33,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    return file_remove_tree(dir, NULL);
+    return tempdir_remove(dir);
 }
 
 /* "MODE NAME CONTENT;" of each file, in the disk's order; read with libarchive's own ISO reader. */
