@@ -201,7 +201,7 @@ static void add_answer(json_t *all, json_t *answer)
 int gw_wish(struct gw *gw, const char *wish, const uint64_t *ids, size_t n, uint64_t array,
             bool is_hard, json_t **ret_answer, struct gw_err *err)
 {
-    enum { AT_ONCE = 50000 }; /* a request has a limit, and is one step of the daemon */
+    enum { AT_ONCE = 10000 }; /* as many as the daemon takes in one step */
     struct gw_err why = {0};
     json_t *all = NULL, *answer = NULL;
     size_t at = 0;

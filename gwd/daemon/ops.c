@@ -50,12 +50,19 @@ uint64_t *asked_ids(json_t *request, size_t *ret_n)
 }
 /* --- changes --- */
 
+/* One wish is one step and one turn, and an event for each id. */
+enum { WISH_MAX_IDS = 10000 };
+
 static void serve_wish(struct connection *c, json_int_t id, json_t *request)
 {
     enum wish wish;
     const char *name = asked_text(request, "wish");
     if (!name || !wish_of_name(name, &wish) || wish == WISH_ASLEEP) {
         connection_error(c, id, GW_EINVAL, "wish is one of gone, held, run", NULL);
+        return;
+    }
+    if (json_array_size(json_object_get(request, "ids")) > WISH_MAX_IDS) {
+        connection_error(c, id, GW_EINVAL, "ids: at most 10000 in one wish", NULL);
         return;
     }
     size_t n;

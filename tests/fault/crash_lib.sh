@@ -38,7 +38,7 @@ crash_supervise() {
     touch "$dir/over"
 }
 
-# crash_users DIR SEED JOBS [USERS [WAIT_S [ENOUGH]]]
+# crash_users DIR SEED JOBS [USERS [WAIT_S [ENOUGH [PADDING]]]]
 crash_users() {
     local dir=$1
     shift

@@ -7,9 +7,9 @@
  *             O_CREAT, rename, ftruncate, fallocate, unlink), any
  *       HOW   enospc, eio, edquot; short: a write of half, and ENOSPC the next time
  *       on    from then on, not once
- *   GW_IO_COUNT=FILE      at the end: how many of each there were, and whether one failed
- *   GW_IO_SWITCH=FILE     while FILE exists, every write fails with ENOSPC, whatever GW_IO_FAIL
- * says
+ *   GW_IO_COUNT=FILE      at the end, and when one fails: how many of each there were, and "failed 1"
+ *                         with the path of the first that failed, or "failed 0"
+ *   GW_IO_SWITCH=FILE     while FILE exists, every write fails with ENOSPC, whatever GW_IO_FAIL is
  *
  * Only the process that is named by GW_IO_PROGRAM (the end of its /proc/self/exe) is meddled with,
  * not the drivers that it starts. */
@@ -38,7 +38,9 @@ static struct {
     size_t dir_len;
     const char *count_file, *switch_file;
     long counts[N_WHATS];
+    char failed_path[4096];
 } plan;
+static _Thread_local char last_path[4096]; /* that is_path() or is_file() looked at */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool is_named(const char *program)
@@ -81,9 +83,10 @@ __attribute__((constructor)) static void begin(void)
 
 static void tell(void)
 {
-    char text[128];
-    int n = snprintf(text, sizeof text, "write %ld\nsync %ld\nother %ld\nfailed %d\n",
-                     plan.counts[WRITE], plan.counts[SYNC], plan.counts[OTHER], plan.has_failed);
+    char text[4096 + 128];
+    int n = snprintf(text, sizeof text, "write %ld\nsync %ld\nother %ld\nfailed %d %s\n",
+                     plan.counts[WRITE], plan.counts[SYNC], plan.counts[OTHER], plan.has_failed,
+                     plan.failed_path);
     int fd = open(plan.count_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text, (size_t)n) < 0)
         return;
@@ -92,7 +95,10 @@ static void tell(void)
 
 static bool is_path(const char *path)
 {
-    return plan.is_on && strncmp(path, plan.dir, plan.dir_len) == 0;
+    bool is_below = plan.is_on && strncmp(path, plan.dir, plan.dir_len) == 0;
+    if (is_below)
+        snprintf(last_path, sizeof last_path, "%s", path);
+    return is_below;
 }
 
 static bool is_file(int fd)
@@ -126,6 +132,8 @@ static bool fails(enum what what, bool *ret_is_half)
         plan.left = 0;
     }
     bool is_told = does && !plan.has_failed;
+    if (is_told)
+        memcpy(plan.failed_path, last_path, sizeof last_path);
     plan.has_failed |= does;
     if (is_told && plan.count_file)
         tell();

@@ -1,17 +1,19 @@
 /* Users of a daemon that keeps dying: they submit, hold, release, kill and wait, and write down
  * what they were told. They come back whenever the connection is lost, as the commands do.
  *
- *     users SOCKET LEDGER PAYLOAD HOME SEED JOBS [USERS [WAIT_S [ENOUGH]]]
+ *     users SOCKET LEDGER PAYLOAD HOME SEED JOBS [USERS [WAIT_S [ENOUGH [PADDING]]]]
  *
  * USERS (2) processes submit JOBS tasks between them, some at a time, and wait for their ends, each
- * for at most WAIT_S (60) seconds; with ENOUGH they go on until that file is there. Exits 1 when
- * something did not end in time or was refused. In LEDGER, beside the lines of the jobs themselves
- * (payload.c):
+ * for at most WAIT_S (60) seconds; with ENOUGH they go on until that file is there. Each template
+ * has PADDING (0) bytes more than it needs. Exits 1 when something did not end in time or was
+ * refused. In LEDGER, beside the lines of the jobs themselves (payload.c):
  *
  *     submitted ID TASKS CODE FILES   acknowledged; the program will exit with CODE; FILES 1: an
- * output comes home held ID, releasing ID           not to start in between killed ID confirmed:
- * neither start nor end after it killing ID                      asked for told ID PHASE CODE the
- * end of a task, as the client was told */
+ *                                     output comes home
+ *     held ID, releasing ID           not to start in between
+ *     killing ID                      asked for
+ *     killed ID                       confirmed: neither start nor end after it
+ *     told ID PHASE CODE              the end of a task, as the client was told */
 #include "client/gw.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
@@ -35,7 +37,7 @@ struct user {
     uint64_t random;
     uint64_t ids[TOLD_MAX]; /* of this batch */
     size_t n_ids;
-    uint64_t n_submitted, wait_ms;
+    uint64_t n_submitted, wait_ms, padding;
 };
 
 struct plan { /* of one submission */
@@ -180,6 +182,8 @@ static void write_template(const struct user *u, const struct plan *p, struct bu
                "STDERR_FILE = /dev/null\n",
                u->payload, u->ledger_path, p->code, p->ms, p->is_staged ? " token" : "");
     buf_puts(out, p->is_staged ? "OUTPUT_FILES = token token.${JOB_ID}\n" : "STAGING = no\n");
+    for (uint64_t n = 0; n < u->padding; n += 64)
+        buf_printf(out, "# %061" PRIu64 "\n", n);
 }
 
 static void submit(struct user *u, const struct plan *p)
@@ -285,7 +289,8 @@ int main(int argc, char **argv)
     static struct user u;
     if (argc < 7) {
         fprintf(stderr,
-                "usage: users SOCKET LEDGER PAYLOAD HOME SEED JOBS [USERS [WAIT_S [ENOUGH]]]\n");
+                "usage: users SOCKET LEDGER PAYLOAD HOME SEED JOBS [USERS [WAIT_S [ENOUGH "
+                "[PADDING]]]]\n");
         return 64;
     }
     uint64_t seed = number(argc, argv, 5, 1), users = number(argc, argv, 7, 2);
@@ -295,8 +300,9 @@ int main(int argc, char **argv)
                       .ledger_path = argv[2],
                       .payload = argv[3],
                       .home = argv[4],
-                      .enough = argc > 9 ? argv[9] : NULL,
-                      .wait_ms = number(argc, argv, 8, 60) * 1000};
+                      .enough = argc > 9 && *argv[9] ? argv[9] : NULL,
+                      .wait_ms = number(argc, argv, 8, 60) * 1000,
+                      .padding = number(argc, argv, 10, 0)};
     for (uint64_t i = 0; i < users; i++) {
         u.random = seed * 1000003 + i;
         pid_t pid = fork();

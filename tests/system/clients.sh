@@ -60,6 +60,8 @@ t_match "a page of nothing is refused" '"code":"invalid","message":"limit: ' "$(
 t_match "more than 1,000 ids are refused" '"code":"invalid","message":"ids: ' \
     "$(speak "{\"id\":1,\"op\":\"jobs\",\"ids\":[$(seq -s, 1 1001)]}")"
 t_equal "gwps asks for as many as it likes" 3000 "$(gwps -n $(seq 300 3299) | wc -l)"
+t_match "more than 10,000 ids in one wish are refused" '"code":"invalid","message":"ids: ' \
+    "$(speak "{\"id\":1,\"op\":\"wish\",\"wish\":\"run\",\"ids\":[$(seq -s, 1 10001)]}")"
 
 # crowded SENTENCE N LINE [STATUSES]: N requests in one connection are all answered, and another does not wait for them.
 crowded() {
