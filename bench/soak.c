@@ -1,11 +1,14 @@
 /* Jobs at a steady rate for a long time, and whether anything grows.
  *
- *     soak SOCKET PID STATE_DIR JOBS_PER_S SECONDS TEMPLATE
+ *     soak SOCKET PID STATE_DIR JOBS_PER_S SECONDS TEMPLATE [TRACE]
  *
  * One connection submits; each answer's delay counts from when the job was due, so that a pause of
- * the daemon counts for all that it held up. Memory and descriptors of the daemon PID and the sizes
- * of the files in STATE_DIR are looked at every SECONDS/120. Growth is the median of the last
- * quarter over that of the second, in percent: the first fills what retention keeps. */
+ * the daemon counts for all that it held up. Beside it a thread writes and syncs 4 KiB in STATE_DIR
+ * at a tenth of the rate, counted in the same way: what disk and machine do in the same time. TRACE
+ * gets a line for each second: its number, the longest delays of both in ms. Memory and descriptors
+ * of the daemon PID and the sizes of the files in STATE_DIR are looked at every SECONDS/120. Growth
+ * is the median of the last quarter over that of the second, in percent: the first fills what
+ * retention keeps. */
 #include "bench/growth.h"
 #include "bench/report.h"
 #include "client/gw.h"
@@ -13,17 +16,36 @@
 #include "lib/file.h"
 #include "lib/mem.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+struct delays {
+    double *ms; /* from when it was due */
+    size_t n, cap;
+};
+
+struct probe {
+    int fd;
+    double start, every_s;
+    atomic_bool is_over;
+    pthread_t thread;
+    struct delays delays;
+};
+
 struct soak {
     struct gw *gw;
     json_t *submission;
-    double *delays_ms; /* of each job */
-    size_t n, cap;
+    struct delays delays; /* of each job */
     struct growth growth;
+    struct probe probe;
+    double rate;
 };
 
 static int fail(const struct gw_err *err)
@@ -32,12 +54,27 @@ static int fail(const struct gw_err *err)
     return 1;
 }
 
+static void add(struct delays *d, double due_s)
+{
+    if (d->n == d->cap) {
+        d->cap = d->cap ? 2 * d->cap : 1024;
+        d->ms = xreallocarray(d->ms, d->cap, sizeof *d->ms);
+    }
+    d->ms[d->n++] = (report_now_s() - due_s) * 1e3;
+}
+
+static void tell_delays(struct delays *d, const char *p50, const char *p99, const char *max)
+{
+    qsort(d->ms, d->n, sizeof *d->ms, growth_by_size);
+    report(p50, d->ms[d->n / 2], "ms");
+    report(p99, d->ms[d->n * 99 / 100], "ms");
+    report(max, d->ms[d->n - 1], "ms");
+}
+
 static void tell(struct soak *s)
 {
-    qsort(s->delays_ms, s->n, sizeof *s->delays_ms, growth_by_size);
-    report("soak.ack_p50", s->delays_ms[s->n / 2], "ms");
-    report("soak.ack_p99", s->delays_ms[s->n * 99 / 100], "ms");
-    report("soak.ack_max", s->delays_ms[s->n - 1], "ms");
+    tell_delays(&s->delays, "soak.ack_p50", "soak.ack_p99", "soak.ack_max");
+    tell_delays(&s->probe.delays, "soak.disk_p50", "soak.disk_p99", "soak.disk_max");
     report("soak.rss", growth_largest(&s->growth, RSS_MIB), "MiB");
     report("soak.rss_growth", growth_percent(&s->growth, RSS_MIB), "%");
     report("soak.wal", growth_largest(&s->growth, WAL_MIB), "MiB");
@@ -56,21 +93,76 @@ static void sleep_until(double at_s)
         usleep((useconds_t)(rest * 1e6));
 }
 
-static int submit(struct soak *s, double due_s, struct gw_err *err)
+/* --- what the disk does meanwhile --- */
+
+static void *probe_run(void *ctx)
 {
-    int r = gw_request(s->gw, "submit", json_deep_copy(s->submission), NULL, err);
-    if (s->n == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 1024;
-        s->delays_ms = xreallocarray(s->delays_ms, s->cap, sizeof *s->delays_ms);
+    struct probe *p = ctx;
+    static char block[4096];
+    for (double due = p->start; !p->is_over; due += p->every_s) {
+        sleep_until(due);
+        off_t at = (off_t)(p->delays.n % 256 * sizeof block);
+        memset(block, (int)p->delays.n, sizeof block);
+        if (pwrite(p->fd, block, sizeof block, at) != sizeof block || fdatasync(p->fd) < 0)
+            break;
+        add(&p->delays, due);
     }
-    s->delays_ms[s->n++] = (report_now_s() - due_s) * 1e3;
+    return NULL;
+}
+
+static int probe_start(struct probe *p, const char *dir, double every_s, struct gw_err *err)
+{
+    char *path = xasprintf("%s/soak.probe", dir);
+    p->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    p->every_s = every_s;
+    p->start = report_now_s();
+    int r = p->fd < 0 || posix_fallocate(p->fd, 0, 256 * 4096) != 0 ||
+                    pthread_create(&p->thread, NULL, probe_run, p) != 0
+                ? gw_err_sys(err, errno, "%s", path)
+                : 0;
+    free(path);
     return r;
 }
 
-static int run(struct soak *s, double rate, double seconds, struct gw_err *err)
+static void probe_stop(struct probe *p)
 {
-    double start = report_now_s(), due = start;
-    for (int r; due < start + seconds; due += 1 / rate) {
+    p->is_over = true;
+    pthread_join(p->thread, NULL);
+    close(p->fd);
+}
+
+/* --- jobs --- */
+
+static int submit(struct soak *s, double due_s, struct gw_err *err)
+{
+    int r = gw_request(s->gw, "submit", json_deep_copy(s->submission), NULL, err);
+    add(&s->delays, due_s);
+    return r;
+}
+
+static double longest(const struct delays *d, double from, double to)
+{
+    double most = 0;
+    for (size_t i = (size_t)from; i < (size_t)to && i < d->n; i++)
+        most = d->ms[i] > most ? d->ms[i] : most;
+    return most;
+}
+
+static void trace(const struct soak *s, const char *path, double seconds)
+{
+    FILE *f = fopen(path, "we");
+    double per_s = 1 / s->probe.every_s;
+    for (double i = 0; f && i < seconds; i++)
+        fprintf(f, "%.0f %.1f %.1f\n", i, longest(&s->delays, i * s->rate, (i + 1) * s->rate),
+                longest(&s->probe.delays, i * per_s, (i + 1) * per_s));
+    if (f)
+        fclose(f);
+}
+
+static int run(struct soak *s, double seconds, struct gw_err *err)
+{
+    double start = s->probe.start, due = start;
+    for (int r; due < start + seconds; due += 1 / s->rate) {
         sleep_until(due);
         r = submit(s, due, err);
         if (r < 0)
@@ -83,23 +175,33 @@ static int run(struct soak *s, double rate, double seconds, struct gw_err *err)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: soak SOCKET PID STATE_DIR JOBS_PER_S SECONDS TEMPLATE\n");
+    if (argc < 7 || argc > 8) {
+        fprintf(stderr, "usage: soak SOCKET PID STATE_DIR JOBS_PER_S SECONDS TEMPLATE [TRACE]\n");
         return 64;
     }
-    struct soak s = {.growth = {.pid = argv[2], .state_dir = argv[3]}};
+    static struct soak s;
+    s.growth.pid = argv[2];
+    s.growth.state_dir = argv[3];
+    s.rate = strtod(argv[4], NULL);
+    double seconds = strtod(argv[5], NULL);
     struct gw_err err = {0};
     struct buf template = BUF_INIT;
     if (file_read(argv[6], 1 << 16, &template, &err) < 0 || gw_connect(argv[1], &s.gw, &err) < 0)
         return fail(&err);
     s.submission = json_pack("{ss ss}", "template", buf_str(&template), "home", "/tmp");
-    int r = run(&s, strtod(argv[4], NULL), strtod(argv[5], NULL), &err);
+    if (probe_start(&s.probe, argv[3], 10 / s.rate, &err) < 0)
+        return fail(&err);
+    int r = run(&s, seconds, &err);
+    probe_stop(&s.probe);
     if (r < 0)
         return fail(&err);
+    if (argc == 8)
+        trace(&s, argv[7], seconds);
     tell(&s);
     gw_close(s.gw);
     json_decref(s.submission);
     buf_clear(&template);
-    free(s.delays_ms);
+    free(s.delays.ms);
+    free(s.probe.delays.ms);
     return 0;
 }

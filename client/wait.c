@@ -21,7 +21,7 @@ struct waiter {
     size_t *dirty; /* positions of the dirty items; room for all */
     size_t n_dirty;
     int64_t seq;   /* of the last event seen, or of the first listing */
-    int64_t watch; /* id of the stream */
+    int64_t watch; /* id of the stream; 0: none is open */
     bool has_gap;  /* events after seq are no longer kept */
     int64_t deadline_ms;
 };
@@ -231,10 +231,31 @@ static int start_watch(struct waiter *s, int64_t from, struct gw_err *err)
     int64_t id = gw_start(s->gw, "watch", fields, err);
     if (id < 0)
         return (int)id;
-    s->watch = id;
     int r = gw_answer(s->gw, id, NULL, err);
+    s->watch = r < 0 ? 0 : id;
     s->has_gap = r == -GW_ENOENT;
     return r;
+}
+
+/* A connection has few of them. A daemon that does not answer that is lost, and is not waited for
+ * as long as for an answer that matters. */
+static void stop_watch(struct waiter *s)
+{
+    enum { PATIENCE_MS = 1000 };
+    struct gw *gw = s->gw;
+    struct gw_err err;
+    json_t *line;
+    if (!s->watch || gw->fd < 0)
+        return;
+    int64_t id = gw_start(gw, "unwatch", json_pack("{sI}", "watch", (json_int_t)s->watch), &err);
+    int r = id < 0 ? -1 : gw_next(gw, id, PATIENCE_MS, &line, &err);
+    if (r == 0)
+        connection_drop(gw);
+    if (r <= 0)
+        return;
+    json_decref(line);
+    while (gw_next(gw, s->watch, 0, &line, &err) > 0)
+        json_decref(line); /* came before the answer */
 }
 
 /* Take one event: 1, 0 at the time limit, or a negative code. */
@@ -243,6 +264,8 @@ static int next_event(struct waiter *s, int64_t timeout_ms, struct gw_err *err)
     json_t *line;
     int r = gw_next(s->gw, s->watch, timeout_ms, &line, err);
     s->has_gap = r == -GW_ENOENT;
+    if (r < 0)
+        s->watch = 0;
     if (r > 0) {
         take_event(s, gw_object(line, "event"));
         json_decref(line);
@@ -355,6 +378,7 @@ int gw_wait(struct gw *gw, const struct gw_wait *w, struct gw_err *err)
         if (r == 0 && !is_over(&s))
             r = watch_and_follow(&s, &why);
     }
+    stop_watch(&s);
     free(s.items);
     free(s.dirty);
     return r < 0 ? gw_err_set(err, (enum gw_errc)why.code, "%s", why.text) : 0;

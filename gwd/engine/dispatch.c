@@ -17,9 +17,8 @@ enum { PASS_BUDGET = 50000 };
 static void vm_uuid(const struct engine *e, const struct job *j, uint64_t task, uint64_t rank,
                     char ret[37])
 {
-    char *seed =
-        xasprintf("%s.%" PRIu64 ".%" PRId64 ".%" PRIu64 ".%" PRIu64, e->state.instance, j->id,
-                  j->submitted_us, task, rank);
+    char *seed = xasprintf("%s.%" PRIu64 ".%" PRId64 ".%" PRIu64 ".%" PRIu64, e->state.instance,
+                           j->id, j->submitted_us, task, rank);
     uint64_t high = num_fnv64(seed, strlen(seed));
     char *again = xasprintf("%s#%016" PRIx64, seed, high);
     uint64_t low = num_fnv64(again, strlen(again));

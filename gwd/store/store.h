@@ -4,10 +4,9 @@
  *   state.db    journal(seq, n, data)   one row a turn: its events seq .. seq+n-1
  *               row(key, data)          the checkpoint: jobs and tasks, see gwd/model/rows.h
  *               spec(id, data)          what equal submissions share
- *               meta(key, value)        format version; the checkpoint's head, how many rows it has,
- *                                       and their sum
- *   state.mark  the last event that was acknowledged, the last batch of the archive, which file
- *               state.db is; so a state that is older, or not whole, is told from one that is not
+ *               meta(key, value)        format; the checkpoint's head, number and sum of its rows
+ *   state.mark  the last event acknowledged, the last batch of the archive, which file state.db
+ *               is; so a state that is older, or not whole, is told from one that is not
  *   archive.db  job, job_task, spec     finished jobs in the same form
  *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
  *

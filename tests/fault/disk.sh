@@ -91,16 +91,16 @@ all_plans() {
     for ((n = 1; n <= 500; n++)); do
         for what in write:eio write:enospc write:short sync:eio other:eio other:enospc; do
             # Opening, renaming, and making longer: there are some at the start, and few later.
-            [[ $what != other* ]] || [ $n -le 60 ] || continue
+            [[ $what != other* ]] || [ $n -le 20 ] || continue
             how=${what#*:} on=
-            [ $how != enospc ] || [ $((n % 4)) -ne 1 ] || how=edquot
+            [ "$how" != enospc ] || [ $((n % 4)) -ne 1 ] || how=edquot
             [ $(((n + FAULT_SEED + ${#what}) % 2)) -eq 0 ] || on=:on
             echo "${what%:*}:$n:$how$on"
         done
     done
 }
 
-CHAINS=$(share 106 100)
+CHAINS=$(share 102 250)
 worker() { # NUMBER
     local i plans chains
     T_DIR=$T_DIR/w$1 && mkdir "$T_DIR" || exit 1

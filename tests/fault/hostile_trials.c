@@ -20,9 +20,9 @@ static const char *expect_refusal(int fd)
 {
     bool is_end;
     long lines = read_lines(fd, 0, &is_end);
-    return lines < 0                                           ? "it was neither answered nor ended"
+    return lines < 0                                         ? "it was neither answered nor ended"
            : lines > 1 && !strstr(last_read, "\"ok\":false") ? "it was not refused"
-                                                               : NULL;
+                                                             : NULL;
 }
 
 static const char *expect_answers(int fd, long n)

@@ -7,9 +7,9 @@
  *             O_CREAT, rename, ftruncate, fallocate, unlink), any
  *       HOW   enospc, eio, edquot; short: a write of half, and ENOSPC the next time
  *       on    from then on, not once
- *   GW_IO_COUNT=FILE      at the end, and when one fails: how many of each there were, and "failed 1"
- *                         with the path of the first that failed, or "failed 0"
- *   GW_IO_SWITCH=FILE     while FILE exists, every write fails with ENOSPC, whatever GW_IO_FAIL is
+ *   GW_IO_COUNT=FILE      at the end, and when one fails: how many of each there were; "failed 1"
+ *                         and the path of the first that failed, or "failed 0"
+ *   GW_IO_SWITCH=FILE     while FILE exists, every write fails with ENOSPC, whatever GW_IO_FAIL
  *
  * Only the process that is named by GW_IO_PROGRAM (the end of its /proc/self/exe) is meddled with,
  * not the drivers that it starts. */

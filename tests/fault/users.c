@@ -288,9 +288,8 @@ int main(int argc, char **argv)
 {
     static struct user u;
     if (argc < 7) {
-        fprintf(stderr,
-                "usage: users SOCKET LEDGER PAYLOAD HOME SEED JOBS [USERS [WAIT_S [ENOUGH "
-                "[PADDING]]]]\n");
+        fprintf(stderr, "usage: users SOCKET LEDGER PAYLOAD HOME SEED JOBS [USERS [WAIT_S [ENOUGH "
+                        "[PADDING]]]]\n");
         return 64;
     }
     uint64_t seed = number(argc, argv, 5, 1), users = number(argc, argv, 7, 2);

@@ -12,6 +12,7 @@
 #define DONE(id) "{\"id\":" #id ",\"phase\":\"DONE\",\"exit_code\":0}"
 #define JOBS(list) "{\"id\":@jobs,\"ok\":true,\"seq\":10,\"jobs\":[" list "]}"
 #define WATCHING "{\"id\":@watch,\"ok\":true,\"seq\":10}"
+#define UNWATCHED "{\"id\":@unwatch,\"ok\":true}"
 #define EVENT(seq, id)                                                                             \
     "{\"id\":@watch,\"event\":{\"seq\":" #seq ",\"kind\":\"attempt-ended\",\"id\":" #id "}}"
 
@@ -79,6 +80,8 @@ static const struct scenario scenarios[] = {
                {FAKE_SEND, EVENT(13, 12)},
                {FAKE_EXPECT, "jobs"},
                {FAKE_SEND, JOBS(DONE(12))},
+               {FAKE_EXPECT, "unwatch"},
+               {FAKE_SEND, UNWATCHED},
                {0}},
      .ids = {13, 12, 12},
      .n = 3,
@@ -106,6 +109,8 @@ static const struct scenario scenarios[] = {
                            "20,\"task\":null}}"},
                {FAKE_EXPECT, "jobs"},
                {FAKE_SEND, JOBS(DONE(21) "," DONE(22))},
+               {FAKE_EXPECT, "unwatch"},
+               {FAKE_SEND, UNWATCHED},
                {0}},
      .array = 3,
      .timeout_ms = -1,
@@ -116,6 +121,8 @@ static const struct scenario scenarios[] = {
                {FAKE_SEND, JOBS(DONE(12) "," RUNNING(13))},
                {FAKE_EXPECT, "watch"},
                {FAKE_SEND, WATCHING},
+               {FAKE_EXPECT, "unwatch"},
+               {FAKE_SEND, UNWATCHED},
                {0}},
      .ids = {12, 13},
      .n = 2,
@@ -172,6 +179,8 @@ static const struct scenario scenarios[] = {
                {FAKE_SEND, EVENT(96, 12)},
                {FAKE_EXPECT, "jobs"},
                {FAKE_SEND, JOBS(DONE(12))},
+               {FAKE_EXPECT, "unwatch"},
+               {FAKE_SEND, UNWATCHED},
                {0}},
      .ids = {12},
      .n = 1,
@@ -187,6 +196,8 @@ static const struct scenario scenarios[] = {
                {FAKE_EXPECT, "jobs"},
                {FAKE_SEND, "{\"id\":@jobs,\"ok\":false,\"error\":{\"code\":\"not-found\","
                            "\"message\":\"no job 12\"}}"},
+               {FAKE_EXPECT, "unwatch"},
+               {FAKE_SEND, UNWATCHED},
                {0}},
      .ids = {12},
      .n = 1,

@@ -158,13 +158,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_written_is_read_back, tempdir_enter, tempdir_leave),
-        cmocka_unit_test_setup_teardown(what_cannot_be_read_leaves_the_buffer_as_it_was, enter,
-                                        leave),
-        cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once_and_nothing_else_is_left, enter,
-                                        leave),
-        cmocka_unit_test_setup_teardown(directories_are_made_with_their_parents, tempdir_enter, tempdir_leave),
-        cmocka_unit_test_setup_teardown(a_directory_of_secrets_is_closed_to_others, tempdir_enter, tempdir_leave),
-        cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, tempdir_enter, tempdir_leave),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_leaves_the_buffer_as_it_was,
+                                        tempdir_enter, tempdir_leave),
+        cmocka_unit_test_setup_teardown(a_file_is_replaced_at_once_and_nothing_else_is_left,
+                                        tempdir_enter, tempdir_leave),
+        cmocka_unit_test_setup_teardown(directories_are_made_with_their_parents, tempdir_enter,
+                                        tempdir_leave),
+        cmocka_unit_test_setup_teardown(a_directory_of_secrets_is_closed_to_others, tempdir_enter,
+                                        tempdir_leave),
+        cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, tempdir_enter,
+                                        tempdir_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

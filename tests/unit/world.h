@@ -1,6 +1,6 @@
 /* A world for the engine: the site of world_site.h answers the effects of engine_step(), under a
- * clock that the test moves. It has the journal in memory, so that the daemon can be killed and come
- * up again. */
+ * clock that the test moves. It has the journal in memory, so that the daemon can be killed and
+ * come up again. */
 #ifndef TESTS_UNIT_WORLD_H
 #define TESTS_UNIT_WORLD_H
 
