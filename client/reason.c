@@ -55,7 +55,8 @@ static const struct reason_row rows[] = {
      "the daemon's administrator decides it, in /etc/gwd/launch.conf"},
     {"driver-down", "the driver of the site is down",
      "gwhost --drivers shows it; gwd's log says why"},
-    {"bad-sample", "what the host reports of itself makes no sense", "see gwd's log"},
+    {"bad-sample", "what is reported of the host cannot be used",
+     "see docs/sites.md, and gwd's log"},
     {"no-status", "the site said that it ended, but left no status", NULL},
     /* running */
     {"exec-failed", "the executable cannot be run",

@@ -4,7 +4,6 @@
 #include "im/glue/map.h"
 #include "lib/mem.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -75,9 +74,7 @@ static char *kind_of(const struct entry *manager)
         const char *product, *kind;
     } kinds[] = {{"torque", "pbs"}, {"openpbs", "pbs"},    {"pbspro", "pbs"},
                  {"pbs", "pbs"},    {"gridengine", "sge"}, {"htcondor", "condor"}};
-    char *product = xstrdup(manager ? entry_text(manager, "GLUE2ManagerProductName") : "");
-    for (char *p = product; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
+    char *product = glue_small(manager ? entry_text(manager, "GLUE2ManagerProductName") : "");
     for (size_t i = 0; i < GW_COUNT(kinds); i++)
         if (strcmp(product, kinds[i].product) == 0) {
             free(product);

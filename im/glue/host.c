@@ -56,14 +56,20 @@ static void facts_clear(struct facts *f)
     *f = (struct facts){0};
 }
 
+char *glue_small(const char *name)
+{
+    char *low = xstrdup(name);
+    for (char *p = low; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return low;
+}
+
 struct glue_host *glue_host_add(struct glue_host **hosts, const char *name)
 {
     struct glue_host *h;
     if (!attributes_is_host_name(name))
         return NULL;
-    char *low = xstrdup(name);
-    for (char *p = low; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
+    char *low = glue_small(name);
     HASH_FIND_STR(*hosts, low, h);
     if (h || HASH_COUNT(*hosts) == GLUE_HOSTS_MAX) {
         free(low);
@@ -150,13 +156,28 @@ void glue_queue_allow(struct glue_queue *q, const char *rule)
     free(framed);
 }
 
-/* Where job directories are made is a place at the site: never a file of this machine. */
+static bool is_bracketed_address(const char *host)
+{
+    size_t len = host[0] == '[' ? 1 + strspn(host + 1, "0123456789abcdefABCDEF:.") : 0;
+    return len > 1 && strcmp(host + len, "]") == 0;
+}
+
+/* Where job directories are made is a place at the site: never a file of this machine. Nor may its
+ * host be another to us than to a driver ("https://a.org:1@b.org/"). */
 static bool is_stage_url(const char *url)
 {
     const char *rest = strncasecmp(url, "gsiftp://", 9) == 0  ? url + 9
                        : strncasecmp(url, "https://", 8) == 0 ? url + 8
-                                                              : "";
-    return (isalnum((unsigned char)*rest) || *rest == '[') && !strpbrk(url, " \"\\<>");
+                                                              : NULL;
+    if (!rest)
+        return false;
+    char *host = glue_host_of(url);
+    bool is_good = attributes_is_host_name(host) || is_bracketed_address(host);
+    rest += strlen(host);
+    free(host);
+    if (*rest == ':')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    return is_good && (!*rest || *rest == '/') && !strpbrk(url, " \"\\<>");
 }
 
 static bool is_plain_path(const char *path)
@@ -198,7 +219,8 @@ char *glue_host_of(const char *contact)
 {
     const char *scheme = strstr(contact, "://");
     const char *host = scheme ? scheme + 3 : contact;
-    return xstrndup(host, strcspn(host, ":/"));
+    const char *end = host[0] == '[' ? strchr(host, ']') : NULL;
+    return xstrndup(host, end ? (size_t)(end + 1 - host) : strcspn(host, ":/"));
 }
 
 static void put_facts(const struct facts *f, long index, struct buf *out)

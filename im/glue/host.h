@@ -52,6 +52,7 @@ struct glue_host {
     struct facts facts;
     struct glue_queue *queues;
     size_t n_queues;
+    const struct fact *leads_out; /* of its facts; NULL: none does (im/glue/realm.h) */
     UT_hash_handle hh;
 };
 
@@ -73,9 +74,10 @@ void glue_host_tag(struct glue_host *h, const char *tag);
 
 bool glue_is_lrms(const char *name); /* may stand in SUBMIT behind the slash */
 
-/* "front.example.org" of "gsiftp://front.example.org:2811/x" or of "front.example.org:2119/...";
- * the caller's. */
+/* "front.example.org" of "gsiftp://front.example.org:2811/x" or of "front.example.org:2119/...",
+ * "[::1]" of "gsiftp://[::1]:2811/x"; the caller's. */
 char *glue_host_of(const char *contact);
+char *glue_small(const char *name); /* in small letters; the caller's */
 
 void glue_host_line(const struct glue_host *h, struct buf *out);
 

@@ -38,8 +38,9 @@ void known_publish(struct known *k, const char *attributes)
     k->attributes = buf_take(&line);
 }
 
-void known_fail(struct known *k, const char *mistake)
+void known_fail(struct known *k, const char *reason, const char *mistake)
 {
+    k->reason = reason;
     if (!k->mistake || strcmp(k->mistake, mistake) != 0)
         k->is_changed = true;
     free(k->mistake);

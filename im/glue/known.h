@@ -15,6 +15,7 @@ struct known {
     struct server *by;  /* who publishes it; NULL: asked for, and not heard of yet */
     char *attributes;   /* as they were told last, with what had to be cleared; NULL: never */
     char *mistake;      /* why that does not hold now, or NULL */
+    const char *reason; /* of a mistake: docs/PROTOCOL section 5 */
     char *handle;       /* MONITOR's last for it, or NULL */
     bool is_waiting;    /* that MONITOR was not answered yet */
     bool is_new;        /* not told by DISCOVER */
@@ -29,7 +30,7 @@ struct known *known_find(struct known *all, const char *name); /* or NULL */
 
 /* What its server publishes: a line of docs/PROTOCOL section 4. */
 void known_publish(struct known *k, const char *attributes);
-void known_fail(struct known *k, const char *mistake);
+void known_fail(struct known *k, const char *reason, const char *mistake); /* reason: a constant */
 void known_clear(struct known **all);
 
 #endif

@@ -2,7 +2,8 @@
  *
  * Each server is searched once per interval for all its hosts; DISCOVER and MONITOR are answered
  * from the last search, or wait for the first. To a daemon that is not GridWay's, what changed is
- * told of itself. A server that fails takes its hosts with it, no others, and is asked again. */
+ * told of itself. A server that fails takes its hosts with it, no others, and is asked again. What
+ * it says of hosts outside of its realm (im/glue/realm.h) is not heard. */
 #include "drivers/kit.h"
 #include "im/glue/fetch.h"
 #include "im/glue/known.h"
@@ -34,6 +35,7 @@ struct server {
     unsigned long round;
     bool has_answered, is_listed;
     char *mistake; /* of the last search, or NULL */
+    char *remark;  /* on the last one that succeeded, or NULL: hosts that were left out */
     struct server *prev, *next;
 };
 
@@ -44,6 +46,7 @@ struct im {
     unsigned next_rank;
     struct known *hosts;
     bool is_discovering; /* DISCOVER was not answered yet */
+    char *told;          /* the complaint that DISCOVER's answer ended with; NULL: none yet */
     char *list;          /* its text when it was read last, or NULL */
     char *list_mistake;
 };
@@ -58,24 +61,30 @@ static bool is_first_pending(const struct im *im)
     return false;
 }
 
-static const char *first_mistake(const struct im *im)
+/* Why hosts may be missing: "", or what is to be told of it first. */
+static const char *find_complaint(const struct im *im)
 {
     for (const struct server *s = im->servers; s; s = s->next)
         if (s->mistake)
             return s->mistake;
-    return im->list_mistake;
+    if (im->list_mistake)
+        return im->list_mistake;
+    for (const struct server *s = im->servers; s; s = s->next)
+        if (s->remark)
+            return s->remark;
+    return "";
 }
 
-/* In as many lines as it takes: hosts that were told stay known. */
-static void answer_discover(struct im *im)
+/* In as many lines as it takes. Returns how many hosts were named. */
+static size_t tell_names(struct im *im, bool only_new)
 {
     struct buf names = BUF_INIT;
     struct known *k, *tmp;
-    bool has_any = false;
+    size_t n = 0;
     HASH_ITER (hh, im->hosts, k, tmp) {
-        if (!k->by)
+        if (!k->by || (only_new && !k->is_new))
             continue;
-        has_any = true;
+        n++;
         k->is_new = false;
         buf_printf(&names, "%s%s", names.len ? " " : "", k->name);
         if (names.len < NAMES_MAX_BYTES)
@@ -83,13 +92,26 @@ static void answer_discover(struct im *im)
         kit_succeed(im->kit, "DISCOVER", "-", NULL, "%s", buf_str(&names));
         buf_reset(&names);
     }
-    const char *mistake = first_mistake(im);
-    if (!has_any && mistake)
-        kit_fail(im->kit, "DISCOVER", "-", NULL, "unreachable:site", "%s", mistake);
-    else if (names.len || !has_any)
+    if (names.len)
         kit_succeed(im->kit, "DISCOVER", "-", NULL, "%s", buf_str(&names));
-    im->is_discovering = false;
     buf_clear(&names);
+    return n;
+}
+
+/* Hosts that were told stay known. So a daemon that is not GridWay's hears of new ones only where
+ * there is a complaint as well: gwd shows the one that came last, and logs it when it changes. */
+static void answer_discover(struct im *im)
+{
+    const char *complaint = find_complaint(im);
+    bool is_told = *complaint && kit_is_extended(im->kit);
+    size_t n = tell_names(im, is_told);
+    if (is_told || (*complaint && n == 0))
+        kit_fail(im->kit, "DISCOVER", "-", NULL, "unreachable:site", "%s", complaint);
+    else if (n == 0)
+        kit_succeed(im->kit, "DISCOVER", "-", NULL, "%s", "");
+    im->is_discovering = false;
+    free(im->told);
+    im->told = xstrdup(complaint);
 }
 
 static void answer_monitor(struct im *im, struct known *k)
@@ -97,8 +119,9 @@ static void answer_monitor(struct im *im, struct known *k)
     if (k->by && !k->mistake)
         kit_succeed(im->kit, "MONITOR", k->handle, NULL, "%s", k->attributes);
     else
-        kit_fail(im->kit, "MONITOR", k->handle, NULL, "unreachable:site", "%s%s",
-                 k->by ? k->mistake : k->name, k->by ? "" : " is published by none of the servers");
+        kit_fail(im->kit, "MONITOR", k->handle, NULL, k->by ? k->reason : "unreachable:site",
+                 "%s%s", k->by ? k->mistake : k->name,
+                 k->by ? "" : " is published by none of the servers");
     k->is_waiting = k->is_changed = false;
 }
 
@@ -106,10 +129,11 @@ static void answer_monitor(struct im *im, struct known *k)
 static void tell(struct im *im, bool is_success)
 {
     struct known *k, *tmp;
-    bool is_pending = is_first_pending(im), has_new = false;
+    bool is_pending = is_first_pending(im);
+    bool has_news = strcmp(find_complaint(im), im->told ? im->told : "") != 0;
     HASH_ITER (hh, im->hosts, k, tmp)
-        has_new |= k->by && k->is_new;
-    if (im->is_discovering ? is_success || !is_pending : has_new && kit_is_extended(im->kit))
+        has_news |= k->by && k->is_new;
+    if (im->is_discovering ? is_success || !is_pending : has_news && kit_is_extended(im->kit))
         answer_discover(im);
     HASH_ITER (hh, im->hosts, k, tmp)
         if (k->is_waiting ? k->by || !is_pending
@@ -128,22 +152,51 @@ static void publish(struct server *s, const char *name, const char *attributes)
     known_publish(k, attributes);
 }
 
+/* A record of it that cannot be used. What another server says of the host stays. */
+static void refuse(struct server *s, const char *name, const char *why)
+{
+    struct known *k = known_add(&s->im->hosts, name);
+    if (!k || (k->by && k->by != s && (!k->mistake || k->by->rank < s->rank)))
+        return;
+    if (!k->mistake || strcmp(k->mistake, why) != 0)
+        log_warn("%s: %s", name, why);
+    k->is_new |= !k->by;
+    k->by = s;
+    k->seen = s->round;
+    known_fail(k, "bad-sample:site", why);
+}
+
+static void take_remark(struct server *s, const char *remark)
+{
+    if (remark && (!s->remark || strcmp(remark, s->remark) != 0))
+        log_warn("%s", remark);
+    free(s->remark);
+    s->remark = xstrdup(remark);
+}
+
 static void take_result(struct server *s, const char *text, size_t len)
 {
     char *copy = xmemdup0(text, len), *save;
+    const char *remark = NULL;
     for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         char *blank = strchr(line, ' ');
         if (!blank)
             continue;
         *blank = '\0';
-        publish(s, line, blank + 1);
+        if (strcmp(line, "!") == 0)
+            remark = blank + 1;
+        else if (line[0] == '!')
+            refuse(s, line + 1, blank + 1);
+        else
+            publish(s, line, blank + 1);
     }
+    take_remark(s, remark);
     free(copy);
     char *gone = xasprintf("%s no longer publishes it", s->target.url);
     struct known *k, *tmp;
     HASH_ITER (hh, s->im->hosts, k, tmp)
         if (k->by == s && k->seen != s->round)
-            known_fail(k, gone);
+            known_fail(k, "unreachable:site", gone);
     free(gone);
 }
 
@@ -156,7 +209,7 @@ static void take_failure(struct server *s, const char *why)
     s->mistake = xstrdup(why);
     HASH_ITER (hh, s->im->hosts, k, tmp)
         if (k->by == s)
-            known_fail(k, why);
+            known_fail(k, "unreachable:site", why);
 }
 
 static void on_fetched(void *ctx, bool is_good, const char *text, size_t len)
@@ -205,7 +258,7 @@ static void server_remove(struct server *s)
     char *gone = xasprintf("%s is no longer in the list of servers", s->target.url);
     HASH_ITER (hh, s->im->hosts, k, tmp)
         if (k->by == s) {
-            known_fail(k, gone);
+            known_fail(k, "unreachable:site", gone);
             k->by = NULL;
         }
     free(gone);
@@ -214,6 +267,7 @@ static void server_remove(struct server *s)
     one.items[0] = s->target;
     targets_clear(&one);
     free(s->mistake);
+    free(s->remark);
     free(s);
 }
 
@@ -228,7 +282,7 @@ static void server_add(struct im *im, struct target t, bool is_listed)
 
 static bool is_same(const struct target *a, const struct target *b)
 {
-    if (strcmp(a->url, b->url) != 0 || a->n_bases != b->n_bases)
+    if (strcmp(a->url, b->url) != 0 || strcmp(a->realm, b->realm) != 0 || a->n_bases != b->n_bases)
         return false;
     for (size_t i = 0; i < a->n_bases; i++)
         if (strcmp(a->bases[i], b->bases[i]) != 0)
@@ -323,6 +377,7 @@ static void clear(struct im *im)
         server_remove(im->servers);
     known_clear(&im->hosts);
     options_clear(&im->options);
+    free(im->told);
     free(im->list);
     free(im->list_mistake);
 }

@@ -3,15 +3,12 @@
 #include "lib/mem.h"
 #include "spec/glob.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 bool glue_is_wanted(const struct glue_wish *w, const char *host, const char *queue)
 {
-    char *low = xstrdup(host);
-    for (char *p = low; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
+    char *low = glue_small(host);
     bool is_wanted =
         (!w->host || glob_match(w->host, low)) && (!w->queue || glob_match(w->queue, queue));
     free(low);

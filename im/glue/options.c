@@ -1,6 +1,7 @@
 #include "im/glue/options.h"
 
 #include "im/attributes.h"
+#include "im/glue/realm.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/num.h"
@@ -14,12 +15,16 @@
 
 enum { BDII_PORT = 2170 };
 
+static const char blanks[] = " \t\r";
+
 static const char usage[] =
-    "usage: gw_im_glue -s SERVER... | -l LIST [-b BASE]... [-f HOSTS] [-q QUEUES]\n"
-    "                  [-i SECONDS] [-t SECONDS] [-p PORT]\n"
+    "usage: gw_im_glue -s SERVER [-a HOSTS]... ... | -l LIST [-b BASE]... [-f HOSTS]\n"
+    "                  [-q QUEUES] [-i SECONDS] [-t SECONDS] [-p PORT]\n"
     "Information driver of gwd: hosts from GLUE 1.3 and GLUE 2 in LDAP (docs/glue.md).\n"
     "  -s, --server=SERVER     ldap://HOST[:PORT][/BASE], or HOST\n"
-    "  -l, --list=FILE         a file of servers, one a line\n"
+    "  -a, --allow=HOSTS       a pattern of hosts of which the server before it may speak, and\n"
+    "                          where it may have files sent; its own domain if none is given\n"
+    "  -l, --list=FILE         a file of servers, one a line, patterns as for -a behind it\n"
     "  -b, --base=BASE         where in the tree; o=grid and o=glue if none is given\n"
     "  -f, --hosts=FILTER      a pattern of host names, or LDAP filters\n"
     "  -q, --queues=FILTER     a pattern of queue names, or LDAP filters\n"
@@ -61,7 +66,8 @@ static int target_of_url(const struct options *o, const char *text, struct targe
     if (r == 0) {
         bool is_v6 = strchr(u->lud_host, ':') != NULL;
         *ret = (struct target){.url = xasprintf("%s://%s%s%s:%d", u->lud_scheme, is_v6 ? "[" : "",
-                                                u->lud_host, is_v6 ? "]" : "", u->lud_port)};
+                                                u->lud_host, is_v6 ? "]" : "", u->lud_port),
+                               .realm = realm_of_server(u->lud_host)};
         put_bases(o, u->lud_dn, ret);
     }
     ldap_free_urldesc(u);
@@ -78,13 +84,15 @@ static int target_parse(const struct options *o, const char *text, struct target
     uint64_t port = o->port;
     bool is_good = attributes_is_host_name(name) &&
                    (!text[host] || num_parse_u64(text + host + 1, 1, 65535, &port, NULL) == 0);
+    if (is_good) {
+        *ret = (struct target){.url = xasprintf("ldap://%s:%u", name, (unsigned)port),
+                               .realm = realm_of_server(name)};
+        put_bases(o, NULL, ret);
+    }
     free(name);
-    if (!is_good)
-        return gw_err_set(err, GW_EINVAL, "\"%.200s\" is neither an LDAP URL nor HOST[:PORT]",
-                          text);
-    *ret = (struct target){.url = xasprintf("ldap://%.*s:%u", (int)host, text, (unsigned)port)};
-    put_bases(o, NULL, ret);
-    return 0;
+    return is_good ? 0
+                   : gw_err_set(err, GW_EINVAL, "\"%.200s\" is neither an LDAP URL nor HOST[:PORT]",
+                                text);
 }
 
 static void target_clear(struct target *t)
@@ -93,6 +101,7 @@ static void target_clear(struct target *t)
         free(t->bases[i]);
     free(t->bases);
     free(t->url);
+    free(t->realm);
 }
 
 void targets_clear(struct targets *t)
@@ -103,13 +112,35 @@ void targets_clear(struct targets *t)
     *t = (struct targets){0};
 }
 
-static int targets_add(const struct options *o, struct targets *l, const char *text,
-                       struct gw_err *err)
+/* Patterns with blanks between them take the place of the server's own domain. */
+static int put_realm(struct target *t, const char *patterns, struct gw_err *err)
+{
+    char *words = glue_small(patterns), *save;
+    struct buf realm = BUF_INIT;
+    int r = 0;
+    for (char *p = strtok_r(words, blanks, &save); p && r == 0; p = strtok_r(NULL, blanks, &save))
+        if (realm_is_pattern(p))
+            buf_printf(&realm, "%s%s", realm.len ? " " : "", p);
+        else
+            r = gw_err_set(err, GW_EINVAL, "%s: \"%.200s\" behind it is no pattern of host names",
+                           t->url, p);
+    if (r == 0 && realm.len) {
+        free(t->realm);
+        t->realm = buf_take(&realm);
+    }
+    buf_clear(&realm);
+    free(words);
+    return r;
+}
+
+static int targets_add(const struct options *o, struct targets *l, const char *server,
+                       const char *patterns, struct gw_err *err)
 {
     struct target t;
-    int r = target_parse(o, text, &t, err);
+    int r = target_parse(o, server, &t, err);
     if (r < 0)
         return r;
+    r = put_realm(&t, patterns, err);
     for (size_t i = 0; i < l->n && r == 0; i++)
         if (strcmp(l->items[i].url, t.url) == 0 && strcmp(l->items[i].bases[0], t.bases[0]) == 0)
             r = gw_err_set(err, GW_EEXIST, "%s is given twice", t.url);
@@ -128,19 +159,19 @@ static int targets_add(const struct options *o, struct targets *l, const char *t
 void options_list(const struct options *o, const char *text, size_t len, const char *path,
                   struct targets *ret, void (*report)(const char *message))
 {
-    static const char blanks[] = " \t\r";
     const char *end = text + len;
     unsigned number = 0;
     for (const char *p = text; p < end;) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         size_t n = (size_t)((newline ? newline : end) - p);
-        char *line = xmemdup0(p, n), *word = line + strspn(line, blanks);
+        char *line = xmemdup0(p, n), *server = line + strspn(line, blanks);
+        char *patterns = server + strcspn(server, blanks);
         struct gw_err err;
         p += n + (newline != NULL);
         number++;
-        for (size_t k = strlen(word); k && strchr(blanks, word[k - 1]); k--)
-            word[k - 1] = '\0';
-        if (*word && *word != '#' && targets_add(o, ret, word, &err) < 0) {
+        if (*patterns)
+            *patterns++ = '\0';
+        if (*server && *server != '#' && targets_add(o, ret, server, patterns, &err) < 0) {
             char *message = xasprintf("%s:%u: %s", path, number, err.text);
             report(message);
             free(message);
@@ -241,52 +272,99 @@ static void add_base(struct options *o, const char *base)
     o->bases[o->n_bases++] = xstrdup(base);
 }
 
-int options_read(struct options *o, int argc, char **argv, struct gw_err *err)
+/* What has to wait until all options are known. */
+struct given {
+    struct {
+        const char *server;
+        struct buf patterns;
+    } servers[TARGETS_MAX];
+    size_t n;
+    const char *hosts, *queues;
+};
+
+static int take_server(struct given *g, const char *server, struct gw_err *err)
 {
-    static const struct option options[] = {{"server", required_argument, NULL, 's'},
-                                            {"list", required_argument, NULL, 'l'},
-                                            {"base", required_argument, NULL, 'b'},
-                                            {"hosts", required_argument, NULL, 'f'},
-                                            {"queues", required_argument, NULL, 'q'},
-                                            {"interval", required_argument, NULL, 'i'},
-                                            {"timeout", required_argument, NULL, 't'},
-                                            {"port", required_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    const char *servers[TARGETS_MAX], *hosts = NULL, *queues = NULL;
-    size_t n_servers = 0;
+    if (g->n == TARGETS_MAX)
+        return gw_err_set(err, GW_EINVAL, "-s %.200s is one too many, %d are allowed", server,
+                          TARGETS_MAX);
+    g->servers[g->n].server = server;
+    g->servers[g->n++].patterns = BUF_INIT;
+    return 0;
+}
+
+static int take_pattern(struct given *g, const char *pattern, struct gw_err *err)
+{
+    if (g->n == 0)
+        return gw_err_set(err, GW_EINVAL,
+                          "-a %.200s is about the server before it, and there is none", pattern);
+    buf_printf(&g->servers[g->n - 1].patterns, "%s ", pattern);
+    return 0;
+}
+
+static int take_option(struct options *o, struct given *g, int c, struct gw_err *err)
+{
+    switch (c) {
+    case 's':
+        return take_server(g, optarg, err);
+    case 'a':
+        return take_pattern(g, optarg, err);
+    case 'l':
+        o->list = optarg;
+        return 0;
+    case 'b':
+        add_base(o, optarg);
+        return 0;
+    case 'f':
+        g->hosts = optarg;
+        return 0;
+    case 'q':
+        g->queues = optarg;
+        return 0;
+    case 'i':
+        return number("-i", optarg, 86400, &o->interval_s, err);
+    case 't':
+        return number("-t", optarg, 600, &o->timeout_s, err);
+    case 'p':
+        return number("-p", optarg, 65535, &o->port, err);
+    default:
+        return gw_err_set(err, GW_EINVAL, "gw_im_glue --help says which arguments there are");
+    }
+}
+
+static int take_options(struct options *o, struct given *g, int argc, char **argv,
+                        struct gw_err *err)
+{
+    static const struct option options[] = {
+        {"server", required_argument, NULL, 's'},   {"allow", required_argument, NULL, 'a'},
+        {"list", required_argument, NULL, 'l'},     {"base", required_argument, NULL, 'b'},
+        {"hosts", required_argument, NULL, 'f'},    {"queues", required_argument, NULL, 'q'},
+        {"interval", required_argument, NULL, 'i'}, {"timeout", required_argument, NULL, 't'},
+        {"port", required_argument, NULL, 'p'},     {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},        {0}};
     int c, r = 0;
-    *o = (struct options){.interval_s = 60, .timeout_s = 30, .port = BDII_PORT};
-    while (r == 0 && (c = getopt_long(argc, argv, "s:l:b:f:q:i:t:p:h", options, NULL)) != -1) {
-        if (c == 's' && n_servers < TARGETS_MAX)
-            servers[n_servers++] = optarg;
-        else if (c == 'l')
-            o->list = optarg;
-        else if (c == 'b')
-            add_base(o, optarg);
-        else if (c == 'f')
-            hosts = optarg;
-        else if (c == 'q')
-            queues = optarg;
-        else if (c == 'i')
-            r = number("-i", optarg, 86400, &o->interval_s, err);
-        else if (c == 't')
-            r = number("-t", optarg, 600, &o->timeout_s, err);
-        else if (c == 'p')
-            r = number("-p", optarg, 65535, &o->port, err);
-        else if (c == 'h' || c == 'V') {
+    while (r == 0 && (c = getopt_long(argc, argv, "s:a:l:b:f:q:i:t:p:h", options, NULL)) != -1) {
+        if (c == 'h' || c == 'V') {
             printf("%s", c == 'h' ? usage : "gw_im_glue " GW_VERSION "\n");
             o->is_asked = true;
             return 0;
-        } else
-            r = gw_err_set(err, GW_EINVAL, "gw_im_glue --help says which arguments there are");
+        }
+        r = take_option(o, g, c, err);
     }
-    if (r == 0 && (optind < argc || (!n_servers && !o->list)))
+    if (r == 0 && (optind < argc || (!g->n && !o->list)))
         r = gw_err_set(err, GW_EINVAL, "arguments: -s SERVER or -l LIST was expected (--help)");
-    for (size_t i = 0; r == 0 && i < n_servers; i++)
-        r = targets_add(o, &o->given, servers[i], err);
-    return r < 0 ? r : set_filters(o, hosts, queues, err);
+    return r;
+}
+
+int options_read(struct options *o, int argc, char **argv, struct gw_err *err)
+{
+    struct given g = {0};
+    *o = (struct options){.interval_s = 60, .timeout_s = 30, .port = BDII_PORT};
+    int r = take_options(o, &g, argc, argv, err);
+    for (size_t i = 0; r == 0 && !o->is_asked && i < g.n; i++)
+        r = targets_add(o, &o->given, g.servers[i].server, buf_str(&g.servers[i].patterns), err);
+    for (size_t i = 0; i < g.n; i++)
+        buf_clear(&g.servers[i].patterns);
+    return r < 0 || o->is_asked ? r : set_filters(o, g.hosts, g.queues, err);
 }
 
 void options_clear(struct options *o)

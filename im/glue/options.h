@@ -12,6 +12,7 @@ struct target {
     char *url; /* without the base: "ldap://bdii.example.org:2170" */
     char **bases;
     size_t n_bases;
+    char *realm; /* of whose hosts it may speak (im/glue/realm.h) */
 };
 
 struct targets {
@@ -22,7 +23,7 @@ struct targets {
 enum { TARGETS_MAX = 256 };
 
 struct options {
-    struct targets given; /* -s */
+    struct targets given; /* -s, and -a behind it */
     const char *list;     /* -l, or NULL */
     char *filter;         /* of the search */
     struct glue_wish wish;
@@ -37,8 +38,9 @@ struct options {
 int options_read(struct options *o, int argc, char **argv, struct gw_err *err);
 void options_clear(struct options *o);
 
-/* Read the text of list file `path`: lines of one server each (URL or host, # comments), added to
- * `ret`. Mistakes go to report (file:line: sentence); the other lines count. */
+/* Read the text of list file `path`: lines of one server each (URL or host, patterns of its realm
+ * behind it, # comments), added to `ret`. Mistakes go to report (file:line: sentence); the other
+ * lines count. */
 void options_list(const struct options *o, const char *text, size_t len, const char *path,
                   struct targets *ret, void (*report)(const char *message));
 void targets_clear(struct targets *t);

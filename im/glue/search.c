@@ -1,5 +1,6 @@
 #include "im/glue/search.h"
 
+#include "im/glue/realm.h"
 #include "lib/mem.h"
 #include "lib/utf8.h"
 
@@ -128,17 +129,36 @@ static int take_bases(const struct options *o, const struct target *t, LDAP *ld,
     return 0;
 }
 
-static void put_hosts(const struct options *o, struct entries *l, struct buf *out)
+#define ALLOWED "-a PATTERN behind the server allows it (docs/glue.md)"
+
+static void put_host(const struct target *t, const struct glue_host *h, struct buf *out)
+{
+    const struct fact *f = h->leads_out;
+    struct buf line = BUF_INIT;
+    glue_host_line(h, &line);
+    if (f)
+        buf_printf(out, "!%s %s publishes %s=%s of it, outside of \"%.300s\"; " ALLOWED "\n",
+                   h->name, t->url, f->name, f->text, t->realm);
+    else
+        buf_printf(out, "%s %s\n", h->name, buf_str(&line));
+    buf_clear(&line);
+}
+
+static void put_hosts(const struct options *o, const struct target *t, struct entries *l,
+                      struct buf *out)
 {
     struct glue_host *hosts = NULL, *h, *tmp;
+    char *first;
     entries_sort(l);
     glue_map(l, &o->wish, &hosts);
-    HASH_ITER (hh, hosts, h, tmp) {
-        struct buf line = BUF_INIT;
-        glue_host_line(h, &line);
-        buf_printf(out, "%s %s\n", h->name, buf_str(&line));
-        buf_clear(&line);
-    }
+    size_t n = realm_apply(t->realm, &hosts, &first);
+    if (n)
+        buf_printf(out,
+                   "! %s publishes %zu host%s, %s for one, outside of \"%.300s\"; " ALLOWED "\n",
+                   t->url, n, n > 1 ? "s" : "", first, t->realm);
+    free(first);
+    HASH_ITER (hh, hosts, h, tmp)
+        put_host(t, h, out);
     glue_hosts_clear(&hosts);
 }
 
@@ -149,7 +169,7 @@ int search_hosts(const struct options *o, const struct target *t, struct buf *ou
     LDAP *ld = connect_to(o, t, err);
     int r = ld ? take_bases(o, t, ld, &l, err) : -err->code;
     if (r == 0)
-        put_hosts(o, &l, out);
+        put_hosts(o, t, &l, out);
     if (ld)
         ldap_unbind_ext(ld, NULL, NULL);
     entries_clear(&l);

@@ -6,6 +6,7 @@
 #include "gwd/model/host.h"
 #include "im/attributes.h"
 #include "im/glue/map.h"
+#include "im/glue/realm.h"
 #include "tests/fuzz/fuzz.h"
 
 static void put_line(struct entries *l, const char *line, size_t len)
@@ -55,6 +56,27 @@ static void check_host(const struct glue_host *g)
     buf_clear(&again);
 }
 
+/* Of a server with this realm nothing comes that leads out of it. */
+static void check_realm(const char *realm, struct glue_host **hosts)
+{
+    size_t before = HASH_COUNT(*hosts);
+    char *first;
+    size_t n = realm_apply(realm, hosts, &first);
+    FUZZ_CHECK(n + HASH_COUNT(*hosts) == before && (n > 0) == (first != NULL));
+    FUZZ_CHECK(!first || !realm_has(realm, first));
+    free(first);
+    for (const struct glue_host *h = *hosts; h; h = h->hh.next) {
+        const struct fact *f = facts_find(&h->facts, "STAGE_URL");
+        if (!f)
+            f = facts_find(&h->facts, "SE_HOSTNAME");
+        FUZZ_CHECK(realm_has(realm, h->name));
+        char *host = f ? glue_host_of(f->text) : xstrdup(h->name);
+        FUZZ_CHECK(host[0] == '[' || attributes_is_host_name(host));
+        FUZZ_CHECK((h->leads_out != NULL) == !realm_has(realm, host));
+        free(host);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
@@ -73,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (const struct glue_host *g = hosts; g; g = g->hh.next, n++)
         check_host(g);
     FUZZ_CHECK(n <= GLUE_HOSTS_MAX);
+    check_realm(size % 3 ? "*.org h" : "*", &hosts);
     glue_hosts_clear(&hosts);
     entries_clear(&l);
     return 0;

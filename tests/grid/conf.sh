@@ -18,7 +18,8 @@ conf_hosts() {
     local s servers=''
     for s in $SITES; do
         site_listens "$s" 2170 || { echo "static:gw_im_static:-l $1/hosts" && return; }
-        servers+=" -s ldap\\://$s.$dom\\:2170"
+        # The sites share a domain, and are sites none the less.
+        servers+=" -s ldap\\://$s.$dom\\:2170 -a $s.$dom"
     done
     echo "glue:gw_im_glue:-i 2$servers"
 }

@@ -128,17 +128,18 @@ has() {
 
 OURS=gw1:pct,blame
 ONE=one.example.org
+ALL='*.example.org' # the servers' names say nothing: they are addresses
 BOTH=('LRMS_NAME="jobmanager-fork"' 'QUEUE_NAME[0]="default"' 'QUEUE_NODECOUNT[0]=20' 'VM_HYPERVISOR="qemu"'
     'QUEUE_ACCESS[0]=",VO:test,"' 'ARCH="x86_64"' 'QUEUE_MAXTIME[0]=1440' 'QUEUE_STATUS[0]="enabled"' 'SIZE_MEM_MB=4096')
 
 reads() {
     local fact
-    im_start $OURS -s "$(url 1)" -s "$(url 2)" -i 1 -t 5
+    im_start $OURS -s "$(url 1)" -a "$ALL" -s "$(url 2)" -a "$ALL" -i 1 -t 5
     say "DISCOVER - - -" "MONITOR 1 $ONE -"
     told "a GLUE 1.3 tree is read" "MONITOR 1 SUCCESS"
     for fact in "${BOTH[@]}" "SE_HOSTNAME=\"$ONE\""; do has "from GLUE 1.3: $fact" "$fact"; done
     im_stop
-    im_start $OURS -s "$(url 2)" -i 1 -t 5
+    im_start $OURS -s "$(url 2)" -a "$ALL" -i 1 -t 5
     say "DISCOVER - - -" "MONITOR 2 two.example.org -"
     told "hosts of a GLUE 2 tree are discovered" "DISCOVER - SUCCESS two\.example\.org$"
     told "a GLUE 2 tree is read" "MONITOR 2 SUCCESS"
@@ -147,7 +148,7 @@ reads() {
 }
 
 changes() {
-    im_start $OURS -s "$(url 1)" -s "$(url 2)" -i 1 -t 5
+    im_start $OURS -s "$(url 1)" -a "$ALL" -s "$(url 2)" -a "$ALL" -i 1 -t 5
     say "DISCOVER - - -" "MONITOR 1 $ONE -"
     hear "MONITOR 1 SUCCESS"
     set_ce 1 $ONE GlueCEStateFreeJobSlots 7
@@ -165,7 +166,7 @@ changes() {
 }
 
 down_and_up() {
-    im_start $OURS -s "$(url 1)" -s "$(url 2)" -i 1 -t 5
+    im_start $OURS -s "$(url 1)" -a "$ALL" -s "$(url 2)" -a "$ALL" -i 1 -t 5
     say "MONITOR 1 $ONE -"
     hear "MONITOR 1 SUCCESS" && ldap_stop 1
     told "hosts of a server that died are told to be away, with its URL and why" \
@@ -175,7 +176,7 @@ down_and_up() {
     ldap_start 1
     told "they come back with it" "MONITOR 1 SUCCESS .*LRMS_NAME="
     im_stop
-    im_start $OURS -s "$(url 9)" -i 1 -t 5
+    im_start $OURS -s "$(url 9)" -a "$ALL" -i 1 -t 5
     say "DISCOVER - - -" "MONITOR 5 $ONE -"
     told "without any server DISCOVER fails with a reason" "DISCOVER - FAILURE unreachable:site $(url 9): "
     told "and MONITOR too" "MONITOR 5 FAILURE unreachable:site "
@@ -209,13 +210,13 @@ bad_servers() {
     local n=3 how
     for how in silent chatty stuck huge; do
         rubbish $n $how
-        im_start $OURS -s "$(url $n)" -s "$(url 1)" -i 1 -t 2
+        im_start $OURS -s "$(url $n)" -a "$ALL" -s "$(url 1)" -a "$ALL" -i 1 -t 2
         say "DISCOVER - - -" "MONITOR 1 $ONE -" "MONITOR 8 gone.example.org -"
         told "beside a server that is $how another goes on" "MONITOR 1 SUCCESS .*LRMS_NAME="
         told "a host of none is refused after the server that is $how had its time" \
             "MONITOR 8 FAILURE unreachable:site gone.example.org " 8
         im_stop
-        im_start $OURS -s "$(url $n)" -i 1 -t 2
+        im_start $OURS -s "$(url $n)" -a "$ALL" -i 1 -t 2
         say "DISCOVER - - -"
         told "a server that is $how fails within its time, by name" "DISCOVER - FAILURE unreachable:site $(url $n): " 8
         im_stop
@@ -245,7 +246,7 @@ changetype: modify
 replace: GlueCEInfoHostName
 GlueCEInfoHostName: three.example.org/x y
 X
-    im_start $OURS -s "$(url 1)" -i 1 -t 5
+    im_start $OURS -s "$(url 1)" -a "$ALL" -i 1 -t 5
     say "DISCOVER - - -" "MONITOR 1 $ONE -"
     told "a host without a good name is not one" "DISCOVER - SUCCESS one\.example\.org$"
     told "the others stay" "MONITOR 1 SUCCESS"
@@ -256,45 +257,82 @@ X
     set_ce 1 three.example.org GlueCEInfoHostName three.example.org
 }
 
+# A server that publishes the host of another, with a place of its own for that host's files.
+strangers() {
+    local sub="dn: GlueSubClusterUniqueID=$ONE,GlueClusterUniqueID=$ONE,mds-vo-name=resource,o=grid"
+    ldap_make 7 1 $ONE own.example.net && ldap_start 7
+    printf '%s\nchangetype: modify\nadd: %s\n%s: STAGE_URL=gsiftp://own.example.net/x\n' "$sub" \
+        GlueHostApplicationSoftwareRunTimeEnvironment{,} | ldap_change 7
+    im_start $OURS -s "$(url 7)" -a '*.example.net' -s "$(url 1)" -a "$ALL" -i 1 -t 5
+    say "DISCOVER - - -"
+    told "what a server says of another's host is told as a mistake, with the option that would allow it" \
+        "DISCOVER - FAILURE [^ ]* $(url 7) publishes 1 host, $ONE for one, outside of \"\*\.example\.net\"; -a PATTERN "
+    t_check "and stands in the log" grep -q "WARN im_glue: $(url 7) publishes 1 host, $ONE for one, outside of" "$T_DIR/im.log"
+    say "MONITOR 2 own.example.net -" "MONITOR 1 $ONE -"
+    told "it speaks of its own" "MONITOR 2 SUCCESS"
+    told "the other server is heard, although it is the second" "MONITOR 1 SUCCESS"
+    t_equal "and no file goes elsewhere" "SE_HOSTNAME=\"$ONE\"" "$(grep -oE '(STAGE_URL|SE_HOSTNAME)=[^ ]*' <<<"$LINE")"
+    ldap_stop 1
+    told "its hosts fail with it" "MONITOR 1 FAILURE unreachable:site $(url 1): "
+    hear "MONITOR 1 SUCCESS" 4 # several searches
+    say "MONITOR 1 $ONE -"
+    told "and nobody takes them over" "MONITOR 1 FAILURE unreachable:site $(url 1): " 3
+    ldap_start 1
+    told "they come back with it alone" "MONITOR 1 SUCCESS .*SE_HOSTNAME=\"$ONE\""
+    set_ce 7 own.example.net GlueCEInfoDefaultSE $ONE
+    told "a host whose files would go to another domain is told to be away, and why" \
+        "MONITOR 2 FAILURE bad-sample:site $(url 7) publishes SE_HOSTNAME=$ONE of it, outside of \"\*\.example\.net\"; -a PATTERN "
+    im_stop
+    im_start $OURS -s "$(url 7)" -a '*.example.net' -a $ONE -i 1 -t 5
+    say "DISCOVER - - -" "MONITOR 1 $ONE -" "MONITOR 2 own.example.net -"
+    told "what is allowed by name is taken" "MONITOR 2 SUCCESS .*SE_HOSTNAME=\"$ONE\""
+    im_stop
+    im_start $OURS -s "$(url 1)" -i 1 -t 5
+    say "DISCOVER - - -"
+    told "a server of which nothing is said speaks for its own domain alone" \
+        "DISCOVER - FAILURE [^ ]* $(url 1) publishes 2 hosts, .* outside of \"127\.0\.0\.1\"; "
+    im_stop
+}
+
 filters() {
-    im_start $OURS -s "$(url 1)" -f 'th*' -i 1 -t 5
+    im_start $OURS -s "$(url 1)" -a "$ALL" -f 'th*' -i 1 -t 5
     say "DISCOVER - - -"
     told "-f takes a pattern of names" "DISCOVER - SUCCESS three\.example\.org$"
     im_stop
-    im_start $OURS "-s 127.0.0.1 -p $((PORT + 1)) -b o=grid -q (GlueCEAccessControlBaseRule=VO\\:test)(GlueCEInfoHostName=one*) -t 5"
+    im_start $OURS "-s 127.0.0.1 -a $ALL -p $((PORT + 1)) -b o=grid -q (GlueCEAccessControlBaseRule=VO\\:test)(GlueCEInfoHostName=one*) -t 5"
     say "DISCOVER - - -"
     told "-q takes GridWay's filters, and all arguments may be one word" "DISCOVER - SUCCESS one\.example\.org$"
     im_stop
-    im_start $OURS -s "$(url 2)" -q '(GLUE2ComputingShareMappingQueue=nosuch)' -t 5
+    im_start $OURS -s "$(url 2)" -a "$ALL" -q '(GLUE2ComputingShareMappingQueue=nosuch)' -t 5
     say "DISCOVER - - -"
     told "a host without a queue that is wanted is not reported" "DISCOVER - SUCCESS *$"
     im_stop
-    im_start $OURS -s "$(url 1)/o=nowhere" -t 5
+    im_start $OURS -s "$(url 1)/o=nowhere" -a "$ALL" -t 5
     say "DISCOVER - - -"
     told "a base that is not there is named" "DISCOVER - FAILURE unreachable:site .*o=nowhere"
     im_stop
-    im_start $OURS -s "$(url 1)" -f '(GlueCEInfoHostName=one*)(x)' -t 5
+    im_start $OURS -s "$(url 1)" -a "$ALL" -f '(GlueCEInfoHostName=one*)(x)' -t 5
     say "DISCOVER - - -"
     told "a filter that LDAP does not take is named" "DISCOVER - FAILURE unreachable:site .*Bad search filter"
     im_stop
 }
 
 lists() {
-    printf '# sites\n127.0.0.1:%s\nfile:///etc\n' $((PORT + 1)) >"$T_DIR/list"
+    printf '# sites\n127.0.0.1:%s  *\nfile:///etc\n' $((PORT + 1)) >"$T_DIR/list"
     im_start $OURS -l "$T_DIR/list" -i 1 -t 5
     say "DISCOVER - - -"
     told "-l takes a list of servers" "DISCOVER - SUCCESS .*one\.example\.org"
     t_check "a mistake in it is named by line" grep -q "list:3: \"file:///etc\" is not of the form" "$T_DIR/im.log"
     say "MONITOR 1 $ONE -"
     hear "MONITOR 1 SUCCESS"
-    url 2 >"$T_DIR/list"
+    echo "$(url 2) $ALL" >"$T_DIR/list"
     told "a server that is taken out takes its hosts with it" "MONITOR 1 FAILURE unreachable:site"
     told "one that is put in brings its own" "DISCOVER - SUCCESS two\.example\.org"
     im_stop
 }
 
 gridway() {
-    im_start - -s "$(url 1)" -i 1 -t 5
+    im_start - -s "$(url 1)" -a "$ALL" -i 1 -t 5
     say "DISCOVER - - -"
     hear "DISCOVER - SUCCESS"
     say "MONITOR 1 $ONE -"
@@ -309,7 +347,7 @@ gridway() {
 
 size_limit() {
     LDAP_SIZELIMIT=2 ldap_make 8 1 $ONE three.example.org && ldap_start 8
-    im_start $OURS -s "$(url 8)" -t 5
+    im_start $OURS -s "$(url 8)" -a "$ALL" -t 5
     say "DISCOVER - - -"
     told "a server that sends a part only is a failure that says so" "DISCOVER - FAILURE .*a part only"
     im_stop
@@ -324,6 +362,7 @@ changes
 down_and_up
 bad_servers
 hostile_entries
+strangers
 filters
 lists
 size_limit

@@ -59,5 +59,26 @@ grid ldap stop site-b
 t_check "jobs run on although one site's server is gone" timeout 60 gwsubmit --wait --exit-with-job -- /bin/true
 grid ldap start site-b
 t_check "both sites are there when it is back" t_within 30 grid_hosts_known
+
+# --- a server that speaks of another site's host, whose files would come to its own ---
+claims() { # HOST TAG
+    grid ldap set site-b GLUE2ApplicationEnvironmentAppName "$2"
+    grid ldap set site-b GlueCEInfoHostName "$1"
+    grid ldap set site-b GLUE2EndpointURL "gram5://$1:2119/jobmanager-fork"
+}
+claims site-a.grid.test STAGE_URL=gsiftp://site-b.grid.test/~
+t_check "a site that publishes another one's host is told of" \
+    t_within 20 sh -c "gwhost --drivers | grep -q 'ldap://site-b.grid.test:2170 publishes 1 host, site-a.grid.test for one'"
+timeout 60 gwsubmit --wait --exit-with-job -- /bin/sh -c 'exit 3' >claimed.out 2>&1
+t_equal "jobs run at that host as before" 3 $?
+grid ldap stop site-a
+t_check "when its own server fails, the host is away" \
+    t_within 20 sh -c "gwhost -f site-a.grid.test | grep -q 'ldap://site-a.grid.test:2170: '"
+sleep 5 # more than one search
+t_check "and is not the other site's" sh -c "gwhost -f site-a.grid.test | grep -q 'ldap://site-a.grid.test:2170: '"
+t_equal "which gets none of its files" "" "$(host site-a | grep -o site-b)"
+claims site-b.grid.test VM-QEMU
+grid ldap start site-a
+t_check "both sites are there again" t_within 30 grid_hosts_known
 grid_clean
 t_done
