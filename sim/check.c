@@ -265,16 +265,13 @@ static void check_end(struct ledger *l, const struct ledger_promises *p,
                          t->id, t->reason);
 }
 
-/* What was given up as lost, or killed hard, may be left: that is what both mean. */
+/* Also what was given up as lost, or killed hard, is cleaned when its site is there again. */
 static void check_left(struct ledger *l, const struct ledger_promises *p)
 {
     for (size_t i = 0; i < l->n_left && p->is_one_daemon; i++) {
         const struct ledger_left *left = &l->left[i];
-        uint64_t id = left->job + left->task;
-        const struct ledger_task *t = find_task(l, 0, id);
-        if (!left->is_excused && !is_hard(l, 0, id) && !(t && t->on_lost != LEDGER_WAIT))
-            ledger_violation(l, "%s of attempt %" PRIu64 " of job %" PRIu64 " is left", left->what,
-                             left->attempt, id);
+        ledger_violation(l, "%s of attempt %" PRIu64 " of job %" PRIu64 " is left", left->what,
+                         left->attempt, left->job + left->task);
     }
 }
 

@@ -67,7 +67,6 @@ struct ledger_task {
 struct ledger_left {
     char *what;
     uint64_t job, task, attempt;
-    bool is_excused; /* it was to be removed, again and again, when the site was out of reach */
 };
 
 struct ledger {

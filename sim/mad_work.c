@@ -274,17 +274,6 @@ static bool needs_site(const struct mad_request *r)
            !is_verb(r, "CREDENTIAL");
 }
 
-static void note_removal(const struct mad_request *r)
-{
-    struct site *t;
-    const char *dir, *name;
-    struct site_dir *d = NULL;
-    if (is_verb(r, "RMDIR") && site_parse(r->mad->site->sim, r->args[1], &t, &dir, &name))
-        d = site_find_dir(t, dir, false);
-    if (d)
-        d->n_unreached++;
-}
-
 /* What it asked the site for is tried until the site answers, or given up. */
 static void on_tried(struct sim *s, void *what)
 {
@@ -292,12 +281,10 @@ static void on_tried(struct sim *s, void *what)
     (void)s;
     if (r->life != r->mad->life || r->is_worked)
         return;
-    if (site_is_cut(r->mad->site, r->mad->kind)) {
-        note_removal(r);
+    if (site_is_cut(r->mad->site, r->mad->kind))
         answer(r, false, false, "unreachable:site no connection");
-    } else {
+    else
         mad_work(r, false);
-    }
 }
 
 /* It cannot act in the owner's name, or a site is too busy for anybody. */
@@ -312,10 +299,8 @@ static bool is_refused(struct mad_request *r)
         return true;
     }
     bool is_busy = s->o.kind == SIM_MIXED && !sim_is_calm(s) && sim_chance(s, 40);
-    if (is_busy) {
-        note_removal(r);
+    if (is_busy)
         answer(r, false, false, "busy:site try again later");
-    }
     return is_busy;
 }
 

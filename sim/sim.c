@@ -11,7 +11,9 @@
 /* The longest that anything may take when the faults are over: the watchdog's 600 s, back-offs of
  * 600 s, payloads of 600 s, and five attempts of all that. */
 #define CALM_MAX_US (6 * 3600 * SECONDS)
-#define AFTERWARDS_US (900 * SECONDS) /* and then nothing may happen any more */
+/* And then nothing may happen any more, but that sites are cleaned: two of the longest back-offs,
+ * of which the first may have begun when a site was cut off. */
+#define AFTERWARDS_US (1500 * SECONDS)
 
 const char *sim_kind_name(enum sim_kind kind)
 {

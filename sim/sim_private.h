@@ -66,8 +66,7 @@ struct site_file {
 struct site_dir {
     const char *name;
     bool is_there;
-    unsigned life;        /* raised when it goes */
-    unsigned n_unreached; /* so often it was to be removed, and nobody was reached */
+    unsigned life; /* raised when it goes */
     struct site_file *files;
     struct site_dir *next;
 };

@@ -6,11 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    KILL_AFTER_US = 10000000,
-    LATE_US = 30000000,
-    REMOVALS_MIN = 4 /* one, and NUMBER_OF_RETRIES more */
-};
+enum { KILL_AFTER_US = 10000000, LATE_US = 30000000 };
 
 /* --- files --- */
 
@@ -432,28 +428,25 @@ const char *site_state(struct sim *s, const struct batch_job *b)
     return b->is_lost ? "FAILED" : "DONE";
 }
 
-static void put_left(struct site *t, const struct batch_job *b, const char *what, bool is_excused)
+static void put_left(struct site *t, const struct batch_job *b, const char *what)
 {
     struct ledger_left *left =
         ledger_add_left(&t->sim->ledger, sim_format(t->sim, "%s: %s", t->name, what));
     left->job = b->of.job;
     left->task = b->of.task;
     left->attempt = b->of.attempt;
-    left->is_excused = is_excused;
 }
 
 void site_inventory(struct site *t)
 {
     for (struct batch_job *b = t->jobs; b; b = b->next)
         if (b->state == BATCH_RUNNING)
-            put_left(t, b, "a payload that runs", false);
+            put_left(t, b, "a payload that runs");
     for (struct site_dir *d = t->dirs; d; d = d->next) {
         struct batch_job of = {.token = d->name + strlen(".gw_")};
         if (!d->is_there || strncmp(d->name, ".gw_i.", 6) != 0)
             continue;
         parse_token(&of);
-        /* An answer that is heard twice is two tries. */
-        unsigned heard = t->sim->o.kind == SIM_MIXED ? 2 : 1;
-        put_left(t, &of, d->name, heard * d->n_unreached >= REMOVALS_MIN);
+        put_left(t, &of, d->name);
     }
 }

@@ -69,7 +69,8 @@ void abort_answer(struct engine *e, struct flight *f, const struct input *in)
             reason_clear(&r);
             return;
         }
-        bool may_retry = r.code && flight_may_retry(f, &r);
+        f->is_left = r.code != NULL;
+        bool may_retry = f->is_left && flight_may_retry(f, &r);
         reason_clear(&r);
         if (may_retry) {
             f->tries++;

@@ -18,7 +18,7 @@ struct engine *engine_create(const struct engine_config *config, const struct en
     e->config = config;
     e->ims = ims;
     e->n_ims = n_ims;
-    e->match_us = e->lease_us = INT64_MAX;
+    e->match_us = e->lease_us = e->remains.timer_us = INT64_MAX;
     state_init(&e->state);
     e->sched = dispatch_create(e);
     return e;
@@ -127,6 +127,7 @@ static void start(struct engine *e, const struct input *in)
     e->forget.is_starting = true;
     lease_start(e, in->lease_seq);
     for (struct job *j; (j = state_next_job(&e->state, &it));) {
+        remains_start(e, j);
         if (job_is_final(j)) {
             forget_later(e, j);
             continue;
@@ -304,7 +305,7 @@ static void answer(struct engine *e, const struct input *in)
         if (in->answer.ref.job == 0 && in->answer.kind == DRIVER_TM)
             if (!trace_answer(e, in))
                 lease_answer(e, in);
-        if (in->answer.ref.job && in->answer.kind == DRIVER_TM)
+        if (in->answer.ref.job)
             remains_answer(e, in);
         return;
     }
@@ -391,7 +392,7 @@ static void time_came(struct engine *e)
             rest_time(e, t.job);
             break;
         case TIMER_REMAINS:
-            remains_time(e, &t);
+            remains_time(e);
             break;
         case TIMER_FORGET:
             forget_time(e);

@@ -93,7 +93,7 @@ struct flight {
     bool is_tm_open;           /* START was sent, END was not answered */
     int64_t unknown_mono_us;   /* since when its fate is unknown, on our clock */
     uint64_t lost_seq;         /* lease files from this number on name it as lost */
-    bool has_remains;          /* remains.c releases it */
+    bool is_left;              /* something of it stays at the site: remains.c goes on */
     bool is_parked;            /* STEP_IDLE until its owner's credential is good again */
     struct reason trouble;     /* what it last waited for, parked or backing off */
     unsigned parks;            /* in a row for a credential that looks good from here */
@@ -142,6 +142,14 @@ struct forget_queue {
     bool is_starting; /* not in order yet */
 };
 
+/* What attempts have left at sites: gwd/engine/remains.c. */
+struct remains {
+    struct remain *all; /* by ref, oldest first */
+    struct remains_place *places;
+    struct remains_job *jobs;
+    int64_t timer_us; /* mono: the earliest TIMER_REMAINS that is set, INT64_MAX: none */
+};
+
 struct engine {
     const struct engine_config *config;
     const struct engine_im *ims;
@@ -169,7 +177,7 @@ struct engine {
     int64_t wall_ahead_us; /* of the wall clock before the other one, when it was last judged */
     struct trace *traces;  /* by site: what it knows of this state */
     uint64_t n_traces;
-    struct remain *remains; /* by ref */
+    struct remains remains;
     struct {
         const struct attempt_place *place; /* the last one that was looked for */
         const char *credential;
@@ -378,9 +386,12 @@ void trace_driver_down(struct engine *e, const struct driver *d, uint64_t uid); 
 void trace_clear(struct engine *e);
 
 /* remains.c */
-void remains_add(struct engine *e, struct flight *f); /* its end does not wait for its directory */
-void remains_time(struct engine *e, const struct timer *t);
+void remains_add(struct engine *e, const struct flight *f); /* its end does not wait for them */
+void remains_start(struct engine *e, const struct job *j);  /* those of before a restart */
+void remains_time(struct engine *e);
 void remains_answer(struct engine *e, const struct input *in);
+bool remains_has(const struct engine *e, uint64_t job); /* something of the job is left */
+void remains_keep(struct engine *e, uint64_t job);      /* then forget_later(), and not before */
 void remains_clear(struct engine *e);
 
 /* forget.c */

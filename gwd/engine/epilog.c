@@ -218,7 +218,7 @@ static void failed(struct engine *e, struct flight *f, const char *text)
         f->tries++;
         flight_wait(e, f, backoff_us(e, f->tries), f->step, &r);
     } else if (f->step == EPI_RMDIR) {
-        /* The results are safe; what is left behind is told. */
+        f->is_left = true;
         say_end(e, f);
     } else {
         flight_fail(f, r.code, r.blame, r.text);

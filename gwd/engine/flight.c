@@ -24,7 +24,7 @@ struct flight *flight_find(const struct engine *e, struct task_ref ref)
 
 struct attempt *flight_attempt(const struct flight *f)
 {
-    return task_attempt(f->task);
+    return task_attempt_number(f->task, f->ref.attempt);
 }
 
 struct flight *flight_create(struct engine *e, struct job *j, struct task *t)
@@ -195,6 +195,7 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
                        .reason = f->failure.code,
                        .blame = f->failure.blame,
                        .text = f->failure.text,
+                       .left = f->is_left,
                        .exit_code = a->exit_code,
                        .signal = a->signal};
     if (f->status.is_there && f->status.is_exited) {
@@ -206,9 +207,11 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     struct job *j = f->job;
     rest_ended(e, f, outcome);
     place_count(e, f, -1);
-    emit(e, &ev);
-    if (!f->has_remains)
+    if (f->is_left)
+        remains_add(e, f);
+    else
         effect_add(e, EFFECT_RELEASE)->ref = f->ref;
+    emit(e, &ev);
     if (f->has_spool)
         effect_add(e, EFFECT_REMOVE)->path = staging_spool(e, f, "");
     if (job_is_final(j))

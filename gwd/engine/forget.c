@@ -68,8 +68,17 @@ void forget_time(struct engine *e)
         return; /* IN_ARCHIVED goes on */
     while (q->at + q->n_asked < q->n && q->n_asked < FORGET_CHUNK &&
            q->items[q->at + q->n_asked].at_us <= e->mono_us) {
-        struct effect *f = effect_add(e, EFFECT_ARCHIVE);
-        f->ref = (struct task_ref){.job = q->items[q->at + q->n_asked++].job};
+        uint64_t job = q->items[q->at + q->n_asked].job;
+        bool is_kept = remains_has(e, job);
+        if (is_kept && q->n_asked)
+            break; /* those before it leave first */
+        if (is_kept) {
+            remains_keep(e, job);
+            q->at++;
+            continue;
+        }
+        effect_add(e, EFFECT_ARCHIVE)->ref = (struct task_ref){.job = job};
+        q->n_asked++;
     }
     if (!q->n_asked)
         gather(e);

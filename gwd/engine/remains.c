@@ -1,112 +1,428 @@
-/* What a hard kill has left at a site: the attempt is over for us, and its job directory is removed
- * beside, a few times at most. Nothing waits for it, and a restart forgets it. */
+/* What attempts leave at sites: a job directory that could not be removed, and, of one that was
+ * given up unheard or killed hard, a payload that may still run. The attempt is over for us;
+ * beside, the site is asked to end the one and to remove the other, whenever it is back:
+ *
+ *   [POLL, or RECOVER, and CANCEL until it is over], START, RMDIR, END
+ *
+ * What goes to one place (a site by its drivers, for one owner and credential) goes some at a time;
+ * after a failure one, when a pause is over that doubles up to BACKOFF_MAX. So a site that never
+ * comes back costs one such request now and then, however much is left there.
+ *
+ * That something is left is stored with the attempt's end, and its job stays in the state until
+ * this is over: a restart begins again. After KEPT_US it is given up, and the oldest one when there
+ * are more than REMAINS_MAX. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
-enum { TRIES_MAX = 6 };
+enum { REMAINS_MAX = 10000, OPEN_MAX = 16, BLIND_MAX = 6 };
+#define KEPT_US (INT64_C(7) * 86400 * 1000000)
+
+struct remains_place {
+    char *key;
+    struct remain *first;
+    unsigned n_open, failures; /* requests without an answer yet; in a row */
+    int64_t rests_until_us;    /* mono */
+    UT_hash_handle hh;
+};
 
 struct remain {
     struct task_ref ref; /* the hash key; drivers know the attempt by it until it is released */
-    uint64_t uid;        /* of its owner: the job may be forgotten */
-    char *tm, *url, *credential;
+    struct remains_place *place;
+    bool may_run;   /* its payload; else only the directory is left */
+    bool is_open;   /* it was asked for, and not answered */
+    bool has_spool; /* its description was written there */
     unsigned tries;
+    int64_t due_us, until_us; /* mono: when it is asked for next; when it is given up */
+    struct remain *prev, *next;
     UT_hash_handle hh;
 };
+
+/* Jobs of which something is left. */
+struct remains_job {
+    uint64_t job;
+    size_t n;
+    bool is_kept; /* its time in the listing was over */
+    UT_hash_handle hh;
+};
+
+/* The attempt as a flight, for those who make names and requests of one. */
+static struct flight ghost_of(const struct engine *e, struct task_ref ref)
+{
+    struct job *j = state_job(&e->state, ref.job);
+    return (struct flight){.ref = ref, .job = j, .task = job_task(j, ref.task)};
+}
 
 static struct remain *find(const struct engine *e, struct task_ref ref)
 {
     struct remain *r;
-    HASH_FIND(hh, e->remains, &ref, sizeof ref, r);
+    HASH_FIND(hh, e->remains.all, &ref, sizeof ref, r);
     return r;
 }
 
+static struct remains_job *job_of(const struct engine *e, uint64_t job)
+{
+    struct remains_job *j;
+    HASH_FIND(hh, e->remains.jobs, &job, sizeof job, j);
+    return j;
+}
+
+static struct remains_place *place_of(struct engine *e, const struct flight *f)
+{
+    const struct attempt *a = flight_attempt(f);
+    const struct principal *owner = &f->job->spec->owner;
+    struct remains_place *p;
+    char *key = xasprintf("%s %s %s %" PRIu64 " %s", a->tm, a->em, a->stage_url, owner->uid,
+                          owner->credential ? owner->credential : "");
+    HASH_FIND_STR(e->remains.places, key, p);
+    if (p) {
+        free(key);
+        return p;
+    }
+    p = xcalloc(1, sizeof *p);
+    p->key = key;
+    HASH_ADD_KEYPTR(hh, e->remains.places, p->key, strlen(p->key), p);
+    return p;
+}
+
+/* --- ends --- */
+
+static void answered(struct remain *r)
+{
+    r->place->n_open -= r->is_open;
+    r->is_open = false;
+}
+
+static void forget_job(struct engine *e, uint64_t id)
+{
+    struct remains_job *j = job_of(e, id);
+    if (--j->n)
+        return;
+    const struct job *job = state_job(&e->state, id);
+    bool is_kept = j->is_kept;
+    HASH_DEL(e->remains.jobs, j);
+    free(j);
+    if (is_kept)
+        forget_later(e, job);
+}
+
+/* A place that nothing is left of is removed by serve(). */
 static void destroy(struct engine *e, struct remain *r)
 {
-    HASH_DEL(e->remains, r);
-    free(r->tm);
-    free(r->url);
-    free(r->credential);
+    answered(r);
+    DL_DELETE(r->place->first, r);
+    HASH_DEL(e->remains.all, r);
     free(r);
 }
 
-static void send(struct engine *e, const struct remain *r, const char *verb, const char *arg1)
-{
-    struct effect *f = effect_add(e, EFFECT_SEND);
-    f->uid = r->uid;
-    f->driver_kind = DRIVER_TM;
-    f->driver = xstrdup(r->tm);
-    f->verb = verb;
-    f->ref = r->ref;
-    f->args[1] = xstrdup(arg1);
-}
-
-/* Until the answer, or, if none comes, the next try. */
-static void set_timer(struct engine *e, const struct remain *r)
-{
-    timers_add(&e->timers, (struct timer){.at_us = e->mono_us + backoff_us(e, r->tries + 1),
-                                          .kind = TIMER_REMAINS,
-                                          .job = r->ref.job,
-                                          .task = r->ref.task,
-                                          .attempt = r->ref.attempt,
-                                          .generation = r->tries});
-}
-
+/* Nothing is left, or it is given up. */
 static void finish(struct engine *e, struct remain *r)
 {
-    const struct driver *d = driver_find(e, DRIVER_TM, r->tm);
-    if (d && d->is_up && r->tries > 0)
-        send(e, r, "END", NULL);
+    struct flight f = ghost_of(e, r->ref);
+    uint64_t job = r->ref.job;
+    if (r->has_spool)
+        effect_add(e, EFFECT_REMOVE)->path = staging_spool(e, &f, "");
     effect_add(e, EFFECT_RELEASE)->ref = r->ref;
     destroy(e, r);
+    forget_job(e, job);
 }
 
-void remains_add(struct engine *e, struct flight *f)
+static void destroy_place(struct engine *e, struct remains_place *p)
+{
+    HASH_DEL(e->remains.places, p);
+    free(p->key);
+    free(p);
+}
+
+/* --- asking --- */
+
+static const struct driver *driver_of(const struct engine *e, const struct flight *f,
+                                      enum driver_kind kind)
 {
     const struct attempt *a = flight_attempt(f);
-    struct remain *r = xcalloc(1, sizeof *r);
-    *r = (struct remain){.ref = f->ref,
-                         .uid = f->job->spec->owner.uid,
-                         .tm = xstrdup(a->tm),
-                         .credential = xstrdup(f->job->spec->owner.credential),
-                         .url = staging_dir_url(e, f->job, f->task, a)};
-    HASH_ADD(hh, e->remains, ref, sizeof r->ref, r);
-    f->has_remains = true;
-    set_timer(e, r); /* the payload has a moment to end */
+    const struct driver *d = driver_find(e, kind, kind == DRIVER_EM ? a->em : a->tm);
+    return flight_has_driver(d, f) ? d : NULL;
 }
 
-void remains_time(struct engine *e, const struct timer *t)
+static void send(struct engine *e, const struct flight *f, const struct driver *d, const char *verb,
+                 const char *arg0, const char *arg1)
 {
-    struct remain *r = find(e, (struct task_ref){t->job, t->task, t->attempt});
-    if (!r || r->tries != t->generation)
-        return;
-    if (r->tries == TRIES_MAX) {
+    send_request(e, d->kind, d->name, verb, f->ref, 0, arg0, arg1, NULL);
+}
+
+static void wait_for(struct engine *e, struct remain *r, int64_t for_us)
+{
+    r->due_us = e->mono_us + for_us;
+    DL_DELETE(r->place->first, r);
+    DL_APPEND(r->place->first, r);
+}
+
+static void failed(struct engine *e, struct remain *r)
+{
+    struct remains_place *p = r->place;
+    answered(r);
+    wait_for(e, r, backoff_us(e, ++r->tries));
+    /* Those that were asked for at the same time say nothing new. */
+    if (p->rests_until_us <= e->mono_us)
+        p->rests_until_us = e->mono_us + backoff_us(e, ++p->failures);
+}
+
+/* The place has done what it was asked. */
+static void worked(struct engine *e, struct remain *r)
+{
+    answered(r);
+    r->place->failures = 0;
+    r->place->rests_until_us = e->mono_us;
+}
+
+/* False: nobody can say what became of the payload. */
+static bool recover(struct engine *e, struct remain *r, const struct flight *f,
+                    const struct driver *em)
+{
+    bool by_token = em->features & FEATURE_RECOVER_TOKEN;
+    struct flight ghost = *f;
+    const char *contact = flight_attempt(f)->contact;
+    char *description = by_token ? jobfiles_description(e, &ghost, em) : NULL;
+    bool can_ask = contact || description;
+    r->has_spool |= ghost.has_spool;
+    if (can_ask)
+        send(e, f, em, "RECOVER", contact, description);
+    free(description);
+    return can_ask;
+}
+
+/* False: nothing of it is left. */
+static bool ask(struct engine *e, struct remain *r)
+{
+    struct flight f = ghost_of(e, r->ref);
+    const struct driver *d = driver_of(e, &f, r->may_run ? DRIVER_EM : DRIVER_TM);
+    if (!r->may_run && flight_is_bare(&f)) { /* it has no directory */
         finish(e, r);
+        return false;
+    }
+    if (!d) {
+        failed(e, r);
+        return true;
+    }
+    r->is_open = true;
+    r->place->n_open++;
+    r->due_us = e->mono_us + e->config->backoff_max_us; /* if its driver ends before it answers */
+    credential_tell(e, &f, d);
+    if (r->may_run) {
+        send(e, &f, d, "POLL", NULL, NULL);
+        return true;
+    }
+    char *url = staging_dir_url(e, f.job, f.task, flight_attempt(&f));
+    send(e, &f, d, "START", NULL, NULL);
+    send(e, &f, d, "RMDIR", NULL, url);
+    free(url);
+    return true;
+}
+
+static void set_timer(struct engine *e, int64_t at_us)
+{
+    if (at_us >= e->remains.timer_us)
         return;
+    e->remains.timer_us = at_us;
+    timers_add(&e->timers, (struct timer){.at_us = at_us, .kind = TIMER_REMAINS});
+}
+
+/* Ask for what is due, and see to it that the rest has its turn. */
+static void serve(struct engine *e, struct remains_place *p)
+{
+    struct remain *r, *tmp;
+    int64_t next_us = INT64_MAX;
+    DL_FOREACH_SAFE(p->first, r, tmp)
+    {
+        if (r->until_us <= e->mono_us) {
+            finish(e, r);
+            continue;
+        }
+        if (r->is_open && r->due_us <= e->mono_us)
+            failed(e, r);
+        unsigned most = p->failures ? 1 : OPEN_MAX;
+        bool may_ask = !r->is_open && p->n_open < most && p->rests_until_us <= e->mono_us;
+        if (may_ask && r->due_us <= e->mono_us && !ask(e, r))
+            continue;
+        /* One that only waits for the others is asked for after their answers. */
+        int64_t at_us = r->due_us > p->rests_until_us ? r->due_us : p->rests_until_us;
+        if (at_us > e->mono_us && at_us < next_us)
+            next_us = at_us;
     }
-    const struct driver *d = driver_find(e, DRIVER_TM, r->tm);
-    r->tries++;
-    if (d && d->is_up) {
-        if (r->credential && d->features & FEATURE_CREDENTIAL)
-            send(e, r, "CREDENTIAL", r->credential);
-        send(e, r, "START", NULL);
-        send(e, r, "RMDIR", r->url);
+    if (p->first)
+        set_timer(e, next_us);
+    else
+        destroy_place(e, p);
+}
+
+void remains_time(struct engine *e)
+{
+    struct remains_place *p, *tmp;
+    e->remains.timer_us = INT64_MAX;
+    HASH_ITER (hh, e->remains.places, p, tmp)
+        serve(e, p);
+}
+
+/* --- what is left --- */
+
+static void add(struct engine *e, const struct flight *f, bool may_run)
+{
+    if (HASH_COUNT(e->remains.all) == REMAINS_MAX)
+        finish(e, e->remains.all);
+    struct remains_job *j = job_of(e, f->ref.job);
+    struct remain *r = xcalloc(1, sizeof *r);
+    *r = (struct remain){.ref = f->ref,
+                         .place = place_of(e, f),
+                         .may_run = may_run,
+                         .due_us = e->mono_us + backoff_us(e, 1), /* a payload ends meanwhile */
+                         .until_us = e->mono_us + KEPT_US};
+    HASH_ADD(hh, e->remains.all, ref, sizeof r->ref, r);
+    DL_APPEND(r->place->first, r);
+    if (!j) {
+        j = xcalloc(1, sizeof *j);
+        j->job = f->ref.job;
+        HASH_ADD(hh, e->remains.jobs, job, sizeof j->job, j);
     }
-    set_timer(e, r);
+    j->n++;
+    set_timer(e, r->due_us);
+}
+
+void remains_add(struct engine *e, const struct flight *f)
+{
+    const struct attempt *a = flight_attempt(f);
+    add(e, f, f->task->phase == PHASE_WRAPPER && (a->contact || f->may_be_submitted));
+}
+
+void remains_start(struct engine *e, const struct job *j)
+{
+    size_t it = 0;
+    for (struct task *t; (t = job_next_task(j, &it));)
+        for (size_t i = 0; i < t->n_attempts; i++) {
+            const struct attempt *a = &t->attempts[i];
+            if (!a->is_left)
+                continue;
+            struct flight f = ghost_of(e, (struct task_ref){j->id, t->index, a->number});
+            add(e, &f, a->staged_us && !a->exited_us);
+        }
+}
+
+bool remains_has(const struct engine *e, uint64_t job)
+{
+    return job_of(e, job);
+}
+
+void remains_keep(struct engine *e, uint64_t job)
+{
+    job_of(e, job)->is_kept = true;
+}
+
+/* --- answers --- */
+
+static void directory_answer(struct engine *e, struct remain *r, const struct flight *f,
+                             const struct input *in)
+{
+    const struct driver *tm = driver_of(e, f, DRIVER_TM);
+    if (!r->is_open || r->may_run || strcmp(in->answer.verb, "RMDIR") != 0)
+        return;
+    if (tm)
+        send(e, f, tm, "END", NULL, NULL);
+    if (in->answer.is_success) {
+        worked(e, r);
+        finish(e, r);
+    } else {
+        failed(e, r);
+    }
+}
+
+/* It does not run, or nobody will ever say: the directory is what is left. */
+static void end_payload(struct engine *e, struct remain *r)
+{
+    r->may_run = false;
+    r->tries = 0;
+    r->due_us = e->mono_us;
+}
+
+/* Without reasons an attempt that is lost cannot be told from a site that is out of reach. */
+static bool is_blind(const struct driver *em, const struct remain *r)
+{
+    return !(em->features & FEATURE_BLAME) && r->tries >= BLIND_MAX;
+}
+
+static void payload_failure(struct engine *e, struct remain *r, const struct flight *f,
+                            const struct input *in)
+{
+    struct reason why = {0};
+    reason_from_driver(&why, in->answer.text);
+    bool is_recover = strcmp(in->answer.verb, "RECOVER") == 0;
+    bool is_gone =
+        strcmp(why.code, "lost") == 0 || (is_recover && strcmp(why.code, "not-found") == 0);
+    const struct driver *em = driver_of(e, f, DRIVER_EM);
+    reason_clear(&why);
+    if (is_gone) {
+        worked(e, r);
+        end_payload(e, r);
+    } else if (em && !is_recover && recover(e, r, f, em)) {
+        return;
+    } else if (em && (!is_recover || is_blind(em, r))) {
+        answered(r);
+        end_payload(e, r);
+    } else {
+        failed(e, r);
+    }
+}
+
+static void payload_answer(struct engine *e, struct remain *r, const struct flight *f,
+                           const struct input *in)
+{
+    const char *verb = in->answer.verb, *state = in->answer.text;
+    bool is_asked = strcmp(verb, "POLL") == 0 || strcmp(verb, "RECOVER") == 0;
+    bool is_final = strncmp(state, "DONE", 4) == 0 || strncmp(state, "FAILED", 6) == 0;
+    const struct driver *em = driver_of(e, f, DRIVER_EM);
+    if (!r->may_run || (!is_asked && strcmp(verb, "CALLBACK") != 0))
+        return;
+    if (in->answer.is_success && is_final) {
+        worked(e, r);
+        end_payload(e, r);
+    } else if (!r->is_open || !is_asked) {
+        return;
+    } else if (!in->answer.is_success) {
+        payload_failure(e, r, f, in);
+    } else {
+        worked(e, r);
+        if (em)
+            send(e, f, em, "CANCEL", NULL, NULL);
+        wait_for(e, r, backoff_us(e, ++r->tries));
+    }
 }
 
 void remains_answer(struct engine *e, const struct input *in)
 {
     struct remain *r = find(e, in->answer.ref);
-    if (r && strcmp(in->answer.verb, "RMDIR") == 0 && in->answer.is_success)
-        finish(e, r);
+    if (!r)
+        return;
+    struct flight f = ghost_of(e, r->ref);
+    struct remains_place *p = r->place;
+    const struct attempt *a = flight_attempt(&f);
+    if (in->answer.kind == DRIVER_TM && strcmp(in->answer.driver, a->tm) == 0)
+        directory_answer(e, r, &f, in);
+    else if (in->answer.kind == DRIVER_EM && strcmp(in->answer.driver, a->em) == 0)
+        payload_answer(e, r, &f, in);
+    serve(e, p);
 }
 
 void remains_clear(struct engine *e)
 {
-    struct remain *r, *tmp;
-    HASH_ITER (hh, e->remains, r, tmp)
-        destroy(e, r);
+    struct remains_job *j, *tmp;
+    while (e->remains.all)
+        destroy(e, e->remains.all);
+    HASH_ITER (hh, e->remains.jobs, j, tmp) {
+        HASH_DEL(e->remains.jobs, j);
+        free(j);
+    }
+    while (e->remains.places)
+        destroy_place(e, e->remains.places);
 }

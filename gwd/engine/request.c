@@ -185,6 +185,7 @@ static void end_hard(struct engine *e, struct flight *f)
         send_request(e, DRIVER_TM, tm->name, "END", f->ref, 0, NULL, NULL, NULL);
     if (f->task->phase == PHASE_WRAPPER && flight_has_driver(em, f))
         send_request(e, DRIVER_EM, em->name, "CANCEL", f->ref, 0, NULL, NULL, NULL);
+    f->is_left = f->task->phase == PHASE_WRAPPER || !flight_is_bare(f);
     if (flight_attempt(f)->is_accepted) {
         /* Its results are home, and nothing undoes that. */
         flight_end(e, f, OUTCOME_DONE);
@@ -192,8 +193,6 @@ static void end_hard(struct engine *e, struct flight *f)
     }
     reason_set(&f->failure, "killed-hard", BLAME_NONE,
                "what may be left at the site was not waited for");
-    if (!flight_is_bare(f))
-        remains_add(e, f);
     flight_end(e, f, OUTCOME_FAILED);
 }
 

@@ -23,7 +23,6 @@ enum timer_kind {
 struct timer {
     int64_t at_us; /* mono */
     enum timer_kind kind;
-    uint64_t attempt;               /* REMAINS */
     uint64_t job, task, generation; /* of a flight; job: index for DISCOVER, MONITOR and REST, first
                                        id for FORGET */
 };

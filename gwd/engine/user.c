@@ -68,6 +68,7 @@ static void refused(struct engine *e, struct flight *f, const struct input *in)
         f->is_tm_open = false;
         reason_clear(&f->failure);
         flight_fail(f, "not-served", BLAME_JOB, why);
+        f->is_left = !flight_is_bare(f);
         flight_give_up(e, f);
     } else if (f->task->phase == PHASE_WRAPPER && !has_run) {
         wrapper_refused(e, f, "not-served", why);

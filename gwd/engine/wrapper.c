@@ -124,6 +124,8 @@ static void give_up_lost(struct engine *e, struct flight *f, const char *text)
     flight_fail(f, "lost", BLAME_SITE, text);
     if (f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
         lease_replace(e, f->ref);
+    /* That of a state of which ours is a copy may go on with its daemon. */
+    f->is_left = flight_attempt(f)->epoch >= e->state.fence;
     flight_give_up(e, f);
 }
 

@@ -30,6 +30,7 @@ static void dump_attempt(const struct job *j, const struct task *t, const struct
                        .exit_code = a->exit_code,
                        .signal = a->signal,
                        .flag = a->is_accepted,
+                       .left = a->is_left,
                        .started_us = a->started_us,
                        .staged_us = a->staged_us,
                        .active_us = a->active_us,
@@ -204,6 +205,7 @@ static int load_attempt(struct state *s, const struct event *ev, struct gw_err *
     a->exit_code = (int)ev->exit_code;
     a->signal = (int)ev->signal;
     a->is_accepted = ev->flag != 0;
+    a->is_left = ev->left != 0;
     a->started_us = ev->started_us;
     a->staged_us = ev->staged_us;
     a->active_us = ev->active_us;

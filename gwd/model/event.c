@@ -42,7 +42,8 @@ static const struct event_kind_info kinds[] = {
     [EV_ATTEMPT_EXITED] = {EV_ATTEMPT_EXITED, "attempt-exited", F_ATTEMPT | F_REASON},
     [EV_RESULTS_ACCEPTED] = {EV_RESULTS_ACCEPTED, "results-accepted", F_ATTEMPT | F_RESULT},
     [EV_ATTEMPT_ENDED] = {EV_ATTEMPT_ENDED, "attempt-ended",
-                          F_ATTEMPT | F(outcome) | F_REASON | F_RESULT | F(not_before_us)},
+                          F_ATTEMPT | F(outcome) | F_REASON | F_RESULT | F(not_before_us) |
+                              F(left)},
     [EV_ATTEMPT_LOST] = {EV_ATTEMPT_LOST, "attempt-lost", F_ATTEMPT | F_REASON},
     [EV_ATTEMPT_FOUND] = {EV_ATTEMPT_FOUND, "attempt-found", F_ATTEMPT},
     [EV_VM_CHANGED] = {EV_VM_CHANGED, "vm-changed",
@@ -63,7 +64,7 @@ static const struct event_kind_info kinds[] = {
     [EV_CK_ATTEMPT] = {EV_CK_ATTEMPT, "ck-attempt",
                        F_ATTEMPT | F(epoch) | F_PLACE | F(contact) | F_REASON | F_RESULT | F(flag) |
                            F(started_us) | F(staged_us) | F(active_us) | F(exited_us) |
-                           F(ended_us) | F(unknown_since_us)},
+                           F(ended_us) | F(unknown_since_us) | F(left)},
     [EV_CK_END] = {EV_CK_END, "ck-end", 0},
     [EV_CK_SPEC] = {EV_CK_SPEC, "ck-spec", F(spec) | F(source) | F(file) | F(home) | F_PRINCIPAL},
     [EV_CK_ALL] = {EV_CK_ALL, "ck-all", F(job) | F(wish) | F(flag) | F(ended_us) | F(row_seq)},

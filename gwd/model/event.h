@@ -24,8 +24,7 @@ enum event_kind {
     EV_ATTEMPT_ACTIVE = 8,    /* the site says that it runs */
     EV_ATTEMPT_EXITED = 9,    /* the site says that it is over; phase EPILOG */
     EV_RESULTS_ACCEPTED = 10, /* exit code known, outputs are home; nothing can undo it */
-    EV_ATTEMPT_ENDED =
-        11, /* nothing of it is left at the site; outcome says what becomes of the task */
+    EV_ATTEMPT_ENDED = 11, /* outcome says what becomes of the task; `left`: not all is cleaned */
     EV_ATTEMPT_LOST = 12,  /* unknown from now on */
     EV_ATTEMPT_FOUND = 13, /* known again */
     EV_VM_CHANGED = 14,    /* one VM of an attempt: node, UUID, state */
@@ -105,7 +104,8 @@ enum event_kind {
     X(54, seq_next, U)                                                                             \
     X(55, row_seq, U) /* a row is true up to this event */                                         \
     X(56, spec, U)                                                                                 \
-    X(57, fence, U) /* 0: the same as before */
+    X(57, fence, U) /* 0: the same as before */                                                    \
+    X(58, left, U)  /* something of the attempt stays at the site, and is to be removed */
 
 #define EVENT_MEMBER_U(member) uint64_t member;
 #define EVENT_MEMBER_I(member) int64_t member;

@@ -239,6 +239,7 @@ static int apply_ended(struct state *s, struct job *j, struct task *t, struct at
     if (ev->outcome != OUTCOME_DONE && !ev->reason)
         return refuse(err, ev, "it has no reason");
     a->ended_us = ev->at_us;
+    a->is_left = ev->left != 0;
     a->unknown_since_us = 0;
     if (!a->is_accepted) {
         a->exit_code = (int)ev->exit_code;

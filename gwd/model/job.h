@@ -95,6 +95,7 @@ struct attempt {
     int64_t started_us, staged_us, active_us, exited_us, ended_us; /* 0: not yet */
     int64_t unknown_since_us;                                      /* 0: known */
     bool is_accepted; /* results are home: exit_code and signal are final */
+    bool is_left;     /* when it ended, something of it was not removed at the site yet */
     int exit_code, signal;
     struct reason reason; /* why it ended as it did */
     struct vm_record *vms;

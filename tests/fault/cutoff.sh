@@ -279,6 +279,18 @@ overlaps() {
                 print job[x] ": " x " " first[x] "-" last[x] ", " y " " first[y] "-" last[y] }'
 }
 
+# What jobs left at the sites, also those that were replaced: directories of attempts; of a grid, processes as well.
+left() {
+    local site
+    for site in $SITES; do
+        if [ "$MODE" = grid ]; then grid_left "$site"; else ls -d "$T_DIR/$site"/.gw_*.*.*.*.* 2>/dev/null; fi
+    done
+}
+
+nothing_left() {
+    [ -z "$(left)" ]
+}
+
 all_cuts() {
     local pids=() pid
     if [ -n "$FAULT_SHARE" ]; then
@@ -310,6 +322,7 @@ cut_off() {
     [ "$MODE" != grid ] || twice="$twice$(grid_gram_starts | cut -d ' ' -f 2 | sort | uniq -d)"
     [ -z "$twice" ] || violation "an attempt was started twice" "$twice"
     [ -z "$(overlaps)" ] || violation "two attempts with a lease ran at a time" "$(overlaps)"
+    t_within 90 nothing_left || violation "sites have something left of jobs" "$(left)"
     gwd_stop || violation "gwd does not end well"
 }
 

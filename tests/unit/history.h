@@ -70,6 +70,7 @@ static inline void make_end(struct rng *r, const struct attempt *a, struct event
     ev->blame = rng_below(r, 4);
     ev->not_before_us = (int64_t)rng_below(r, 2000);
     ev->exit_code = (int64_t)rng_below(r, 256);
+    ev->left = (uint64_t)ev->exit_code % 2;
 }
 
 /* Something that can happen to an attempt in any phase. */
