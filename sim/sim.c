@@ -105,8 +105,8 @@ static unsigned tm_features(struct sim *s)
                                         FEATURE_PCT | FEATURE_HANDLES | FEATURE_BLAME |
                                             FEATURE_STAT | FEATURE_ATOMIC | FEATURE_PROGRESS |
                                             FEATURE_CREDENTIAL,
-                                        FEATURE_BLAME};
-    return profiles[rng_below(&s->rng, 3)];
+                                        FEATURE_BLAME, 0};
+    return profiles[rng_below(&s->rng, 4)];
 }
 
 static void make_sites(struct sim *s)

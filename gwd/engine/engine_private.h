@@ -31,6 +31,8 @@ enum step {
     /* epilog.c */
     EPI_START,
     EPI_STATUS,
+    EPI_LOOK,  /* a driver that tells no reasons: is the site there at all? */
+    EPI_REACH, /* it does not show the job directory: would it make one? */
     EPI_READ,
     EPI_COPY,
     EPI_RMDIR,
@@ -79,6 +81,7 @@ struct flight {
     bool is_redo;  /* the prolog was under way before: clean first */
     struct copies copies;
     unsigned tries;       /* of this step */
+    unsigned misses;      /* in a row, of a status file where the site was in reach */
     uint64_t next_number; /* of copies: none comes twice, so an answer said twice is no other's */
     uint64_t lone_copy;   /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
     uint64_t lone_bytes, lone_bytes_total;

@@ -7,6 +7,9 @@
  * With the feature `small` GET takes the place of the first CP, and of START and END no answer is
  * waited for.
  *
+ * Results that are at the site are not thrown away because they cannot be fetched, unless that is
+ * the job's own fault: it waits, and gwps --why says for what.
+ *
  * Interrupted before RESULTS_ACCEPTED it is begun anew, after it only the cleaning is. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
@@ -17,10 +20,11 @@
 /* Send the request of a step, for the first time or again. */
 static bool ask(struct engine *e, struct flight *f, enum step step)
 {
-    if (step != EPI_RMDIR)
+    if (step == EPI_START || step == EPI_END)
         return tm_send(e, f, step, step == EPI_START ? "START" : "END", 0, NULL, NULL, NULL);
+    const char *verb = step == EPI_LOOK ? "EXISTS" : step == EPI_REACH ? "MKDIR" : "RMDIR";
     char *url = staging_dir_url(e, f->job, f->task, flight_attempt(f));
-    bool is_sent = tm_send(e, f, EPI_RMDIR, "RMDIR", 0, NULL, url, NULL);
+    bool is_sent = tm_send(e, f, step, verb, 0, NULL, url, NULL);
     free(url);
     return is_sent;
 }
@@ -38,7 +42,7 @@ void epilog_begin(struct engine *e, struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     copies_clear(&f->copies);
-    f->tries = 0;
+    f->tries = f->misses = 0;
     /* What the execution driver said of the end is stored; what an earlier epilog came to is not.
      */
     reason_clear(&f->failure);
@@ -103,7 +107,6 @@ static void fetch(struct engine *e, struct flight *f, bool is_streams_only)
 {
     copies_clear(&f->copies);
     staging_outputs(e, f, is_streams_only);
-    f->tries = 0;
     if (f->copies.n)
         copies_send(e, f, EPI_COPY);
     else
@@ -118,6 +121,8 @@ void epilog_status(struct engine *e, struct flight *f, const struct status_repor
         no_status(e, f, "the site left no valid status file of this attempt");
         return;
     }
+    if (!f->status.is_there)
+        f->tries = 0;
     status_report_clear(&f->status);
     f->status = *report;
     f->status.reason = xstrdup(report->reason);
@@ -130,23 +135,6 @@ void epilog_status(struct engine *e, struct flight *f, const struct status_repor
     fetch(e, f, !report->is_exited);
 }
 
-/* The payload has run, and its results are there where nobody reaches now: unknown is not failed.
- * The owner chose how long that is waited for. */
-static bool may_wait(struct engine *e, struct flight *f, const struct reason *why)
-{
-    const struct template *t = f->job->spec->t;
-    const struct attempt *a = flight_attempt(f);
-    if (!a->contact || a->is_accepted || f->step == EPI_RMDIR || !why->code ||
-        strcmp(why->code, "unreachable") != 0 || t->on_lost == ON_LOST_RETRY_NOW)
-        return false;
-    flight_lost(e, f, why->text);
-    if (!f->unknown_mono_us)
-        f->unknown_mono_us = e->mono_us;
-    return t->on_lost == ON_LOST_WAIT ||
-           e->mono_us - f->unknown_mono_us <
-               (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us;
-}
-
 static void heard(struct engine *e, struct flight *f)
 {
     f->unknown_mono_us = 0;
@@ -154,36 +142,41 @@ static void heard(struct engine *e, struct flight *f)
         emit_attempt(e, f, EV_ATTEMPT_FOUND);
 }
 
-static void fetched(struct engine *e, struct flight *f)
+/* Else no payload of it has run, and nothing is there to wait for. */
+static bool was_submitted(const struct attempt *a)
 {
-    if (credential_park(e, f, &f->failure)) {
-        reason_clear(&f->failure);
-        return;
+    return a->contact || a->active_us || !a->reason.code || strcmp(a->reason.code, "lost") == 0;
+}
+
+/* Where the results are to go they find no room, or nobody may write: another attempt would come to
+ * the same. */
+static bool is_of_destination(const struct reason *r)
+{
+    return strcmp(r->code, "no-space") == 0 ||
+           (strcmp(r->code, "not-allowed") == 0 && r->blame == BLAME_JOB);
+}
+
+/* The payload has run, and its results are where nobody reaches now: unknown is not failed. The
+ * owner chose how long that is waited for; what he has to mend himself is waited for in any case.
+ */
+static bool may_wait(struct engine *e, struct flight *f, const struct reason *why)
+{
+    const struct template *t = f->job->spec->t;
+    const struct attempt *a = flight_attempt(f);
+    if (a->is_accepted || f->step == EPI_RMDIR || !was_submitted(a))
+        return false;
+    if (is_of_destination(why)) {
+        heard(e, f);
+        return true;
     }
-    if (may_wait(e, f, &f->failure)) {
-        f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY, &f->failure);
-        reason_clear(&f->failure);
-        return;
-    }
-    heard(e, f);
-    bool is_site = f->failure.code && f->failure.blame != BLAME_JOB && f->status.is_exited;
-    if (is_site && f->tries < f->job->spec->t->retries) {
-        f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), EPI_COPY, &f->failure);
-        reason_clear(&f->failure);
-        return;
-    }
-    if (f->status.is_exited && !f->failure.code) {
-        struct event ev = {.kind = EV_RESULTS_ACCEPTED,
-                           .job = f->ref.job,
-                           .task = f->ref.task,
-                           .attempt = f->ref.attempt,
-                           .exit_code = f->status.exit_code,
-                           .signal = f->status.signal};
-        emit(e, &ev);
-    }
-    clean(e, f);
+    if (why->blame == BLAME_JOB || t->on_lost == ON_LOST_RETRY_NOW)
+        return false;
+    flight_lost(e, f, why->text);
+    if (!f->unknown_mono_us)
+        f->unknown_mono_us = e->mono_us;
+    return t->on_lost == ON_LOST_WAIT ||
+           e->mono_us - f->unknown_mono_us <
+               (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us;
 }
 
 static void end(struct engine *e, struct flight *f)
@@ -201,30 +194,95 @@ static void say_end(struct engine *e, struct flight *f)
         end(e, f);
 }
 
+/* What was asked in a step was not done. */
+static void hindered(struct engine *e, struct flight *f, enum step step, const struct reason *why)
+{
+    bool is_jobs_copy = step == EPI_COPY && why->blame == BLAME_JOB;
+    if (credential_park(e, f, why))
+        return;
+    if (may_wait(e, f, why) || (f->tries < f->job->spec->t->retries && !is_jobs_copy)) {
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), step, why);
+    } else if (step == EPI_RMDIR) {
+        f->is_left = true;
+        say_end(e, f);
+    } else {
+        flight_fail(f, why->code, why->blame, why->text);
+        clean(e, f);
+    }
+}
+
+/* One that does not says the same of a status file that is not there and of a site that is out of
+ * reach. Which it is the site's directories tell: one that is there is shown, and else one can be
+ * made. */
+static bool tells_reasons(const struct engine *e, const struct flight *f)
+{
+    const struct driver *tm = driver_find(e, DRIVER_TM, flight_attempt(f)->tm);
+    return tm && tm->features & FEATURE_BLAME;
+}
+
+static void fetched(struct engine *e, struct flight *f)
+{
+    if (f->status.is_exited && f->failure.code) {
+        struct reason why = f->failure;
+        f->failure = (struct reason){0};
+        /* Perhaps nothing is there any more: the status tells, or its absence. */
+        hindered(e, f, tells_reasons(e, f) ? EPI_COPY : EPI_STATUS, &why);
+        reason_clear(&why);
+        return;
+    }
+    heard(e, f);
+    if (f->status.is_exited) {
+        struct event ev = {.kind = EV_RESULTS_ACCEPTED,
+                           .job = f->ref.job,
+                           .task = f->ref.task,
+                           .attempt = f->ref.attempt,
+                           .exit_code = f->status.exit_code,
+                           .signal = f->status.signal};
+        emit(e, &ev);
+    }
+    clean(e, f);
+}
+
+/* The site is in reach, and the file does not come: after some times it is not there. */
+static void missed(struct engine *e, struct flight *f)
+{
+    if (++f->misses > f->job->spec->t->retries + 1)
+        no_status(e, f, "the site left no status file that could be fetched");
+    else
+        flight_wait(e, f, backoff_us(e, f->misses), EPI_STATUS, NULL);
+}
+
 static void failed(struct engine *e, struct flight *f, const char *text)
 {
     struct reason r = {0};
     reason_from_driver(&r, text);
-    if (credential_park(e, f, &r)) {
-        reason_clear(&r);
-        return;
-    }
-    bool is_waiting = may_wait(e, f, &r);
-    if (!is_waiting)
+    if (f->step == EPI_STATUS && !tells_reasons(e, f) && was_submitted(flight_attempt(f))) {
+        reason_set(&f->trouble, r.code, r.blame, r.text);
+        ask(e, f, EPI_LOOK);
+    } else if (f->step == EPI_STATUS && r.blame == BLAME_JOB && strcmp(r.code, "credential") != 0) {
         heard(e, f);
-    if (f->step == EPI_STATUS && r.blame == BLAME_JOB) {
         no_status(e, f, "the site left no status file");
-    } else if (is_waiting || f->tries < f->job->spec->t->retries) {
-        f->tries++;
-        flight_wait(e, f, backoff_us(e, f->tries), f->step, &r);
-    } else if (f->step == EPI_RMDIR) {
-        f->is_left = true;
-        say_end(e, f);
     } else {
-        flight_fail(f, r.code, r.blame, r.text);
-        clean(e, f);
+        hindered(e, f, f->step, &r);
     }
     reason_clear(&r);
+}
+
+/* EXISTS and MKDIR of the job directory. */
+static void looked(struct engine *e, struct flight *f, const struct input *in)
+{
+    if (in->answer.is_success) {
+        missed(e, f);
+    } else if (f->step == EPI_LOOK) {
+        ask(e, f, EPI_REACH);
+    } else {
+        struct reason r = {0};
+        f->misses = 0;
+        reason_set(&r, "unreachable", BLAME_SITE, f->trouble.text);
+        hindered(e, f, EPI_STATUS, &r);
+        reason_clear(&r);
+    }
 }
 
 void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
@@ -246,11 +304,18 @@ void epilog_answer(struct engine *e, struct flight *f, const struct input *in)
         if ((strcmp(verb, "CP") != 0 && !is_get) || in->answer.number != f->lone_copy)
             return;
         if (is_ok) {
-            heard(e, f);
+            f->misses = 0;
+            if (!f->status.is_there)
+                heard(e, f);
             read_status(e, f, is_get ? in->answer.text : NULL);
         } else {
             failed(e, f, in->answer.text);
         }
+        return;
+    case EPI_LOOK:
+    case EPI_REACH:
+        if (strcmp(verb, f->step == EPI_LOOK ? "EXISTS" : "MKDIR") == 0)
+            looked(e, f, in);
         return;
     case EPI_COPY:
         if (strcmp(verb, "CP") == 0 && copies_answer(f, in))

@@ -5,6 +5,9 @@
 static const char job[] = "EXECUTABLE = run.sh\nINPUT_FILES = data\nOUTPUT_FILES = result\n";
 static const char once[] = "EXECUTABLE = run.sh\nOUTPUT_FILES = result\nRESCHEDULE_ON_FAILURE = "
                            "no\nNUMBER_OF_RETRIES = 0\n";
+static const char now[] = "EXECUTABLE = run.sh\nOUTPUT_FILES = result\nON_LOST = retry-now\n";
+static const char once_now[] =
+    "EXECUTABLE = run.sh\nRESCHEDULE_ON_FAILURE = no\nON_LOST = retry-now\n";
 static const char vm_job[] = "EXECUTABLE = run.sh\nOUTPUT_FILES = result\nVM_IMAGE = "
                              "/images/debian.qcow2\nVM_MEMORY = 256\n";
 
@@ -229,8 +232,9 @@ static void each_failure_is_tried_again_or_not_by_its_blame(void **state)
          BLAME_JOB,
          1,
          1},
-        {job, {"CP", "/result", "io:site x", 0, 3}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
-        {job, {"CP", "/result", "io:site x", 0, 4}, NULL, PHASE_DONE, NULL, BLAME_NONE, 2, 2},
+        {job, {"CP", "/result", "io:site x", 0, 20}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
+        {now, {"CP", "/result", "io:site x", 0, 3}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
+        {now, {"CP", "/result", "io:site x", 0, 4}, NULL, PHASE_DONE, NULL, BLAME_NONE, 2, 2},
         {job, {"CP", "/status", "no-input:job x", 0, 1}, NULL, PHASE_DONE, NULL, BLAME_NONE, 2, 2},
         {job,
          {"CP", "/status", "no-input:job x", 0, 99},
@@ -249,7 +253,7 @@ static void each_failure_is_tried_again_or_not_by_its_blame(void **state)
          BLAME_NONE,
          1,
          1},
-        {once, {"START", NULL, "io:site x", 1, 99}, NULL, PHASE_FAILED, "io", BLAME_SITE, 1, 1},
+        {once_now, {"START", NULL, "io:site x", 1, 99}, NULL, PHASE_FAILED, "io", BLAME_SITE, 1, 1},
         {job, {"RMDIR", NULL, "io:site x", 0, 99}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
         {job, {"END", NULL, "internal:us x", 1, 99}, NULL, PHASE_DONE, NULL, BLAME_NONE, 1, 1},
     };
