@@ -311,7 +311,9 @@ install: all
 	    $(DESTDIR)$(SYSCONFDIR)/gwd
 	install -m 755 $(filter $(B)/bin/%,$(PROGRAMS:%=$(B)/%)) $(D_BIN)
 	for c in $(COMMANDS); do ln -sf gw $(D_BIN)/$$c || exit 1; done
-	install -m 755 $(filter $(B)/libexec/%,$(PROGRAMS:%=$(B)/%) $(SCRIPTS:%=$(B)/%)) $(D_LIBEXEC)
+	f=$(D_LIBEXEC)/gw_launch; ! { [ -u $$f ] || getcap $$f 2>/dev/null | grep -q setuid; } || set -- $$(stat -c '%a %G' $$f); \
+	    install -m 755 $(filter $(B)/libexec/%,$(PROGRAMS:%=$(B)/%) $(SCRIPTS:%=$(B)/%)) $(D_LIBEXEC) && \
+	    { [ $$# = 0 ] || $(MAKE) -s --no-print-directory launcher-privilege LAUNCHER_MODE=$$1 GWD_GROUP=$$2; }
 	for f in guest/*; do [ -f $$f ] || continue; m=644; [ ! -x $$f ] || m=755; install -m $$m $$f $(D_SHARE)/gwd/guest || exit 1; done
 	for f in examples/*; do m=644; [ ! -x $$f ] || m=755; install -m $$m $$f $(D_SHARE)/gwd/examples || exit 1; done
 	install -m 644 README.md NEWS.md LICENSE docs/*.md docs/PROTOCOL $(D_DOC)
@@ -323,18 +325,21 @@ install: all
 	sed 's,@BIN@,$(PREFIX)/bin,; s,@CONF@,$(SYSCONFDIR),' etc/systemd/gwd.service.in >$(D_LIB)/systemd/system/gwd.service
 	install -m 644 etc/systemd/gwd.sysusers $(D_LIB)/sysusers.d/gwd.conf
 	install -m 644 etc/systemd/gwd.tmpfiles $(D_LIB)/tmpfiles.d/gwd.conf
-	install -m 644 etc/systemd/multi-user.conf etc/systemd/remote.conf $(D_SHARE)/gwd/systemd
+	install -m 644 etc/systemd/10-remote.conf etc/systemd/20-multi-user.conf $(D_SHARE)/gwd/systemd
 	install -m 644 cli/completion.bash $(D_COMPLETION)/gwsubmit
 	for c in $(filter-out gwsubmit,$(COMMANDS)); do ln -sf gwsubmit $(D_COMPLETION)/$$c || exit 1; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf ] || install -m 644 etc/gwd.conf $(DESTDIR)$(SYSCONFDIR)/gwd/gwd.conf
 
-# As root, after install: the launcher gets its privilege, for the group of gwd's account alone (gw_launch(8)). The list is
-# the administrator's to fill, and stays.
+# As root, after install: the launcher gets its privilege, for the group of gwd's account alone (gw_launch(8)), and a later
+# install leaves it that. The list is the administrator's to fill, and stays.
 GWD_GROUP ?= gwd
-install-multi-user:
+LAUNCHER_MODE ?= 750
+launcher-privilege:
 	chown root:$(GWD_GROUP) $(D_LIBEXEC)/gw_launch
-	chmod 750 $(D_LIBEXEC)/gw_launch
-	setcap cap_setuid,cap_setgid=ep $(D_LIBEXEC)/gw_launch
+	chmod $(LAUNCHER_MODE) $(D_LIBEXEC)/gw_launch
+	[ $(LAUNCHER_MODE) != 750 ] || setcap cap_setuid,cap_setgid=ep $(D_LIBEXEC)/gw_launch
+
+install-multi-user: launcher-privilege
 	install -d $(DESTDIR)/etc/gwd
 	[ -e $(DESTDIR)/etc/gwd/launch.conf ] || sed 's,/usr/libexec,$(PREFIX)/libexec,' etc/launch.conf >$(DESTDIR)/etc/gwd/launch.conf
 	chmod 644 $(DESTDIR)/etc/gwd/launch.conf
@@ -354,4 +359,4 @@ clean:
 
 FORCE:
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCHES:%=%.d) $(FAULT_TOOLS:%=%.d) $(FUZZERS:%=%.d) $(FUZZ_OBJECTS:.o=.d)
-.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fault fuzz fuzzers format lint lint-format lint-c lint-shell install install-multi-user uninstall clean FORCE
+.PHONY: all tests benches bench deps deps-run image demo check check-cloudimg check-chroot grid check-grid bench-grid layers fault fuzz fuzzers format lint lint-format lint-c lint-shell install install-multi-user launcher-privilege uninstall clean FORCE

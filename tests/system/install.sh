@@ -38,6 +38,14 @@ fi
 echo '# mine' >>"$dest/etc/gwd/gwd.conf"
 install_it install >/dev/null
 t_equal "a second install leaves the configuration as its owner changed it" '# mine' "$(tail -n 1 "$dest/etc/gwd/gwd.conf")"
+launch=$dest/usr/libexec/gwd/gw_launch
+if [ "$(id -u)" = 0 ] && chgrp daemon "$launch" && chmod 750 "$launch" && setcap cap_setuid,cap_setgid=ep "$launch" 2>/dev/null; then
+    install_it install >/dev/null
+    t_equal "nor does it take gw_launch what install-multi-user gave it" "750 daemon $launch cap_setgid,cap_setuid=ep" \
+        "$(stat -c '%a %G' "$launch") $(getcap "$launch")"
+else
+    t_skip "nor does it take gw_launch what install-multi-user gave it" "needs root and a file system with capabilities"
+fi
 t_check "make uninstall works" install_it uninstall
 t_equal "make uninstall leaves the configuration and nothing else" "$dest/etc/gwd/gwd.conf" \
     "$(find "$dest" ! -type d)"
