@@ -57,7 +57,7 @@ static int is_plain(const char *dir, struct gw_err *err)
 
 int dev_prepare(const char *dir, char **ret_config, struct gw_err *err)
 {
-    int r = file_mkdirs(dir, 0700, err);
+    int r = file_own_dir(dir, err); /* what is in it is run */
     if (r < 0)
         return r;
     char *full = realpath(dir, NULL);
@@ -67,7 +67,7 @@ int dev_prepare(const char *dir, char **ret_config, struct gw_err *err)
     struct stat st;
     r = is_plain(full, err);
     if (r == 0)
-        r = file_mkdirs(site, 0700, err);
+        r = file_own_dir(site, err);
     if (r == 0 && stat(config, &st) < 0) {
         char *text = config_text(full);
         r = file_write(config, text, strlen(text), 0600, err);

@@ -4,8 +4,8 @@
 
 #include "lib/err.h"
 
-/* Make DIR and, unless it is there, DIR/gwd.conf for the embedded grid (which its user may then
- * change). *ret_config: its name, malloc'ed. */
+/* Make DIR, or see that it is ours, and, unless it is there, DIR/gwd.conf for the embedded grid
+ * (which its user may then change). *ret_config: its name, malloc'ed. */
 int dev_prepare(const char *dir, char **ret_config, struct gw_err *err);
 
 #endif

@@ -34,7 +34,7 @@ static const char doc[] =
     "It prints \"ready\" on its standard output once clients can connect, and logs to its standard "
     "error.\n\n"
     "Examples:\n"
-    "  gwd --dev /tmp/grid        a private daemon with this machine as its grid\n"
+    "  gwd --dev ~/grid           a private daemon with this machine as its grid\n"
     "  gwd -c /etc/gwd/gwd.conf   the daemon of a configuration file\n"
     "  gwd -c /etc/gwd/gwd.conf --backup /srv/backup/gwd-monday\n"
     "                             a copy of its state, also while it runs\n";
@@ -234,7 +234,7 @@ int main(int argc, char **argv)
     if (o.dev && dev_prepare(o.dev, &dev_config, &err) < 0)
         return fail(&err, EXIT_OS);
     const char *config = o.check ? o.check : dev_config ? dev_config : o.config;
-    int r = settings_load(config, &settings, &err);
+    int r = settings_load(config, !o.check, &settings, &err);
     free(dev_config);
     if (r < 0)
         return fail(&err, EXIT_CONFIG);

@@ -15,9 +15,10 @@ struct driver_settings {
 
 struct settings;
 
-/* Read and check FILE; diagnostics go to stderr.
- * -GW_EINVAL: the file has errors, all of them printed. */
-int settings_load(const char *file, struct settings **ret, struct gw_err *err);
+/* Read and check FILE; diagnostics go to stderr. The programs of one that is acted on are started,
+ * so nobody but us and root may be able to write it. -GW_EINVAL: the file has errors, all of them
+ * printed; -GW_EPERM: it is another's. */
+int settings_load(const char *file, bool is_acted_on, struct settings **ret, struct gw_err *err);
 /* The same from a text, named `file` in messages. */
 int settings_from_text(const char *file, const char *text, struct settings **ret,
                        struct gw_err *err);

@@ -4,9 +4,66 @@
 #include "gwd/store/backup.h"
 #include "lib/mem.h"
 
+#include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
+#include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- as whom --- */
+
+static uid_t owner_of(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) == 0 && st.st_uid != 0)
+        return st.st_uid;
+    return stat(path, &st) == 0 ? st.st_uid : 0;
+}
+
+/* Who beside root could lead `path` elsewhere: the nearest one to whom something on the way there
+ * belongs, by its name or by what its links lead to; 0: nobody. */
+static uid_t keeper_of(const char *path)
+{
+    char *copy = xstrdup(path), *at = copy, *real = realpath(at, NULL);
+    uid_t keeper;
+    while (!(keeper = owner_of(at)) && strcmp(at, "/") != 0 && strcmp(at, ".") != 0) {
+        at = dirname(at);
+        real = real ? real : realpath(at, NULL);
+    }
+    if (!keeper && real && strcmp(real, path) != 0)
+        keeper = keeper_of(real);
+    free(real);
+    free(copy);
+    return keeper;
+}
+
+/* Of a directory that another account can change root would read and write whatever the links there
+ * lead to. So root becomes that account, which may do no more than it could by itself.
+ * *ret_as: a word of it for messages. */
+static int become_keeper(const char *path, char **ret_as, struct gw_err *err)
+{
+    uid_t keeper = path && geteuid() == 0 ? keeper_of(path) : 0;
+    if (!keeper)
+        return 0;
+    const struct passwd *pw = getpwuid(keeper);
+    if (!pw)
+        return gw_err_set(err, GW_EPERM,
+                          "%s is in the hands of the account %lu, which this machine does not "
+                          "know: root does not work there",
+                          path, (unsigned long)keeper);
+    if (initgroups(pw->pw_name, pw->pw_gid) < 0 ||
+        setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 || setresuid(keeper, keeper, keeper) < 0)
+        return gw_err_sys(err, errno, "becoming %s, in whose hands %s is", pw->pw_name, path);
+    *ret_as = xasprintf("as %s, in whose hands %s is", pw->pw_name, path);
+    return 0;
+}
+
+/* --- what is done --- */
 
 struct words {
     int64_t begun_us, said_us;
@@ -73,24 +130,36 @@ static int restore(const char *state_dir, const char *from, struct words *w, str
     return 0;
 }
 
+static int do_upkeep(enum upkeep what, const char *state_dir, const char *dir, struct words *w,
+                     struct gw_err *err)
+{
+    switch (what) {
+    case UPKEEP_NONE:
+        break;
+    case UPKEEP_BACKUP:
+        return backup(state_dir, dir, w, err);
+    case UPKEEP_RESTORE:
+        return restore(state_dir, dir, w, err);
+    case UPKEEP_CHECK:
+        return check(dir ? dir : state_dir, dir != NULL, w, err);
+    }
+    return 0;
+}
+
 int upkeep_run(enum upkeep what, const struct settings *settings, const char *dir)
 {
     const char *state_dir = settings ? settings_state_dir(settings) : NULL;
     struct words w = {.begun_us = clock_mono_us(), .said_us = clock_mono_us()};
     struct gw_err err = {0};
-    int r = 0;
-    switch (what) {
-    case UPKEEP_NONE:
-        break;
-    case UPKEEP_BACKUP:
-        r = backup(state_dir, dir, &w, &err);
-        break;
-    case UPKEEP_RESTORE:
-        r = restore(state_dir, dir, &w, &err);
-        break;
-    case UPKEEP_CHECK:
-        r = check(dir ? dir : state_dir, dir != NULL, &w, &err);
-        break;
-    }
+    char *as = NULL;
+    bool is_elsewhere = what == UPKEEP_CHECK && dir;
+    int r = is_elsewhere ? 0 : become_keeper(state_dir, &as, &err);
+    if (r == 0)
+        r = become_keeper(dir, &as, &err);
+    if (r == 0)
+        r = do_upkeep(what, state_dir, dir, &w, &err);
+    if (r < 0 && as)
+        gw_err_context(&err, "%s", as);
+    free(as);
     return r < 0 ? statedir_fail(what == UPKEEP_NONE ? settings : NULL, &err) : 0;
 }

@@ -95,14 +95,6 @@ static int adopt(struct restore *w, int64_t now_us, struct gw_err *err)
 
 /* --- into its place --- */
 
-/* Root restores for the user whose daemon it is. */
-static void give_to_owner(const struct restore *w, const char *path)
-{
-    struct stat st;
-    if (geteuid() == 0 && stat(w->dir, &st) == 0 && lchown(path, st.st_uid, st.st_gid) < 0)
-        return; /* the daemon will say that it may not open it */
-}
-
 static const char *const names[] = {"archive.db", "archive.db-wal", "archive.db-shm",
                                     "state.mark", "state.db-wal",   "state.db-shm",
                                     "state.db"};
@@ -147,23 +139,15 @@ static int move_aside(struct restore *w, int64_t now_us, struct gw_err *err)
     w->aside = xasprintf("%s/replaced-%s", w->dir, stamp);
     if (mkdir(w->aside, 0700) < 0)
         return gw_err_sys(err, errno, "making %s", w->aside);
-    give_to_owner(w, w->aside);
     int r = sync_path(w->dir, err);
     return r < 0 ? r : move_files(w->dir, w->aside, err);
 }
 
 static int put_in_place(struct restore *w, int64_t now_us, struct gw_err *err)
 {
-    char *lock = in(w->part, "gwd.lock"), *own_lock = in(w->dir, "gwd.lock");
+    char *lock = in(w->part, "gwd.lock");
     unlink(lock);
     free(lock);
-    give_to_owner(w, own_lock);
-    free(own_lock);
-    for (size_t i = 0; i < GW_COUNT(names); i++) {
-        char *path = in(w->part, names[i]);
-        give_to_owner(w, path);
-        free(path);
-    }
     int r = sync_path(w->part, err);
     if (r == 0)
         r = move_aside(w, now_us, err);

@@ -255,11 +255,15 @@ strangers() {
         [ -e "$GWD_DIR/$file" ] || [ -S "$GWD_DIR/$file" ] || continue
         t_check "another account does not get at $file" sh -c "! $AS_NOBODY ls '$GWD_DIR/$file' 2>/dev/null"
     done
-    for driver in gw_tm_local gw_em_fork; do
+    for driver in gw_tm_local gw_em_fork gw_tm_gass gw_em_gram5; do
+        if [ ! -x "$LIBEXEC/$driver" ]; then
+            t_skip "$sentence ($driver)" "it is not built here"
+            continue
+        fi
         cp "$LIBEXEC/$driver" "$T_DIR/pub/" && chmod 755 "$T_DIR/pub/$driver"
         # shellcheck disable=SC2086
         driver "$driver" env HOME="$T_DIR/tmp" $AS_NOBODY "$T_DIR/pub/$driver"
-        say "$driver" "INIT 500 gw1:pct -$([ "$driver" = gw_em_fork ] || echo " - -")"
+        say "$driver" "INIT 500 gw1:pct -$([[ $driver == gw_em_* ]] || echo " - -")"
         hear "$driver" "INIT " || t_not_ok "$driver answers as another account" "$D_LINE"
         # Of gw_em_fork's two processes the second does the work.
         pid=$(pgrep -P "${D_PID[$driver]}" || echo "${D_PID[$driver]}")
@@ -268,6 +272,52 @@ strangers() {
         kill9 "$driver"
     done
     planted
+}
+
+# Another account has made the directory that somebody gives to --dev, or a configuration in it.
+foreign_configuration() {
+    local dir=$T_DIR/tmp/grid config=$T_DIR/pub/grid.conf mark=$T_DIR/tmp/mark
+    printf '#!/bin/sh\n: >%s\n' "$mark" >"$T_DIR/pub/evil"
+    printf '%s\n' "STATE_DIR = \"$T_DIR/own.state\"" "SOCKET = \"$T_DIR/own.sock\"" "IM_MAD = static:$T_DIR/pub/evil::local:fork" \
+        "TM_MAD = local:$T_DIR/pub/evil:" "EM_MAD = fork:$T_DIR/pub/evil::rsl" >"$config"
+    chmod 755 "$T_DIR/pub/evil" && chmod 644 "$config"
+    as_nobody mkdir "$dir" && as_nobody cp "$config" "$dir/gwd.conf"
+    timeout 20 gwd --dev "$dir" >own.out 2>&1
+    t_equal "a private daemon is not started in another account's directory" "71 0" "$? $(ls "$T_DIR/tmp/mark" 2>/dev/null | wc -l)"
+    t_match "and says whose it is" "grid belongs to the account $NOBODY" "$(cat own.out)"
+    mkdir "$T_DIR/own" && cp "$config" "$T_DIR/own/gwd.conf" && chown $NOBODY "$T_DIR/own/gwd.conf"
+    timeout 20 gwd --dev "$T_DIR/own" >own.out 2>&1
+    t_equal "nor with a configuration of another account's" "78 0" "$? $(ls "$T_DIR/tmp/mark" 2>/dev/null | wc -l)"
+    chown 0 "$T_DIR/own/gwd.conf" && chmod 664 "$T_DIR/own/gwd.conf"
+    timeout 20 gwd -c "$T_DIR/own/gwd.conf" >own.out 2>&1
+    t_equal "nor any with one that others can write" "78 0" "$? $(ls "$T_DIR/tmp/mark" 2>/dev/null | wc -l)"
+    t_match "and says how it is closed" "chmod go-w" "$(cat own.out)"
+    chmod 644 "$T_DIR/own/gwd.conf"
+    timeout 2 gwd -c "$T_DIR/own/gwd.conf" >own.out 2>&1
+    t_check "this test sees when it is run" test -e "$mark"
+}
+
+# The state of another account, in which root backs up, restores and checks.
+foreign_state() {
+    local dir=$T_DIR/tmp/theirs config=$T_DIR/pub/theirs.conf
+    mkdir "$dir"
+    sed "s|$GWD_DIR|$dir|" "$GWD_DIR/gwd.conf" >"$config" && chmod 644 "$config"
+    upkeep() { timeout 60 gwd -c "$config" "$@" >own.out 2>&1; }
+    cp -a "$GWD_DIR"/state.* "$GWD_DIR"/archive.* "$dir/" && chown -R $NOBODY "$dir"
+    as_nobody mkdir "$T_DIR/tmp/backups"
+    t_check "root backs up another account's state" upkeep --backup "$T_DIR/tmp/backups/a"
+    t_check "and puts it back" upkeep --restore "$T_DIR/tmp/backups/a"
+    t_check "and looks at it" upkeep --check-state
+    t_equal "as that account" "" "$(find "$dir" "$T_DIR/tmp/backups" ! -user $NOBODY)"
+    # Root's own state, which that account cannot read.
+    rm "$dir"/state.db* && as_nobody ln -s "$GWD_DIR/state.db" "$dir/state.db"
+    upkeep --backup "$T_DIR/tmp/backups/b"
+    t_match "a link there leads root no further than that account" "^[1-9].* as nobody" "$? $(cat own.out)"
+    t_check "nor into a backup" test ! -e "$T_DIR/tmp/backups/b"
+    rm "$dir/state.db" && as_nobody mkdir "$dir/in" && mkdir "$dir/in/own" && cp -a "$GWD_DIR"/state.* "$GWD_DIR"/archive.* "$dir/in/own/"
+    sed -i "s|$dir|$dir/in/own|" "$config"
+    upkeep --check-state
+    t_match "nor in a directory that lies in one of that account's" "^[1-9].* as nobody" "$? $(cat own.out)"
 }
 
 # What another account can have waiting in /tmp of a worker node.
@@ -290,6 +340,10 @@ quoting
 secrets
 strangers
 gwd_stop
+if [ -d "$T_DIR/pub" ]; then
+    foreign_configuration
+    foreign_state
+fi
 chmod 777 "$GWD_DIR"
 t_check "the daemon starts again" gwd_start
 t_equal "a state directory that is open to others is closed" 755 "$(stat -c %a "$GWD_DIR")"

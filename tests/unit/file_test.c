@@ -147,11 +147,39 @@ static void a_directory_of_secrets_is_closed_to_others(void **state)
     assert_int_equal(chown("own/state", 65534, 65534), 0);
     assert_int_equal(file_own_dir("own/state", &err), -GW_EPERM);
     assert_non_null(strstr(err.text, "own/state belongs to the account 65534"));
+    assert_int_equal(mkdir("groups", 0755) + chmod("groups", 0775) + chmod(".", 0755), 0);
     assert_int_equal(seteuid(65534), 0);
-    assert_int_equal(file_own_dir("/", NULL), 0);
-    int everybodys = file_own_dir("/tmp", NULL);
+    int roots = file_own_dir("/", NULL), everybodys = file_own_dir("/tmp", NULL);
+    int groups = file_own_dir("groups", &err);
     assert_int_equal(seteuid(0), 0);
+    assert_int_equal(roots, 0);
     assert_int_equal(everybodys, -GW_EPERM);
+    assert_int_equal(groups, -GW_EPERM);
+    assert_non_null(strstr(err.text, "groups can be written by others than its owner"));
+}
+
+static void what_others_could_have_written_is_not_believed(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    struct gw_err err;
+    tempdir_put("config", "text");
+    assert_int_equal(file_read_trusted("config", 10, &b, NULL), 0);
+    assert_string_equal(buf_str(&b), "text");
+    static const mode_t open[] = {0620, 0602, 0666};
+    for (size_t i = 0; i < GW_COUNT(open); i++) {
+        assert_int_equal(chmod("config", open[i]), 0);
+        assert_int_equal(file_read_trusted("config", 10, &b, &err), -GW_EPERM);
+        assert_non_null(strstr(err.text, "config can be written by others than its owner"));
+    }
+    assert_string_equal(buf_str(&b), "text");
+    if (geteuid() == 0) {
+        assert_int_equal(chmod("config", 0600) + chown("config", 65534, 65534), 0);
+        assert_int_equal(file_read_trusted("config", 10, &b, &err), -GW_EPERM);
+        assert_non_null(strstr(err.text, "config belongs to the account 65534"));
+        assert_int_equal(file_read("config", 10, &b, NULL), 0);
+    }
+    buf_clear(&b);
 }
 
 int main(void)
@@ -166,6 +194,8 @@ int main(void)
                                         tempdir_leave),
         cmocka_unit_test_setup_teardown(a_directory_of_secrets_is_closed_to_others, tempdir_enter,
                                         tempdir_leave),
+        cmocka_unit_test_setup_teardown(what_others_could_have_written_is_not_believed,
+                                        tempdir_enter, tempdir_leave),
         cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, tempdir_enter,
                                         tempdir_leave),
     };
