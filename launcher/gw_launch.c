@@ -244,9 +244,9 @@ static const struct passwd *find_user(const struct rules *rules, const char *tex
     if (!rules_allow_uid(rules, uid))
         refuse(EX_NOUSER,
                uid == 0 ? "root's jobs are not run"
-                        : "the account %u is one of the system's: jobs of uid %u and above are run "
-                          "(MIN_UID in %s)",
-               (unsigned)uid, rules->min_uid, LIST);
+                        : "the account %u is one of the system's: jobs of uids %u to %u are run, "
+                          "but for nobody's (MIN_UID, MAX_UID in %s)",
+               (unsigned)uid, rules->min_uid, rules->max_uid, LIST);
     const struct passwd *pw = getpwuid(uid);
     if (!pw)
         refuse(EX_NOUSER, "no account of this machine has the number %u", (unsigned)uid);

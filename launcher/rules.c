@@ -68,10 +68,11 @@ static const char *take(struct rules *r, const char *key, const char *word, bool
         r->daemon = word;
         return name_is_good(word) ? NULL : "is not the name of an account";
     }
-    if (strcmp(key, "MIN_UID") == 0) {
-        if (r->min_uid || !is_first)
-            return "MIN_UID is one number, said once";
-        return number_is_good(word, &r->min_uid) ? NULL : "is not a number from 1";
+    if (strcmp(key, "MIN_UID") == 0 || strcmp(key, "MAX_UID") == 0) {
+        unsigned *number = key[1] == 'I' ? &r->min_uid : &r->max_uid;
+        if (*number || !is_first)
+            return "it is one number, said once";
+        return number_is_good(word, number) ? NULL : "is not a number from 1";
     }
     if (strcmp(key, "USERS") == 0)
         return !name_is_good(word)     ? "is not the name of an account"
@@ -150,6 +151,13 @@ bool rules_parse(char *text, struct rules *ret, char why[RULES_WHY_MAX])
     }
     if (!ret->min_uid)
         ret->min_uid = RULES_MIN_UID;
+    if (!ret->max_uid)
+        ret->max_uid = RULES_MAX_UID;
+    if (ret->max_uid < ret->min_uid) {
+        snprintf(why, RULES_WHY_MAX, "MAX_UID, %u, is less than MIN_UID, %u", ret->max_uid,
+                 ret->min_uid);
+        return false;
+    }
     return true;
 }
 
@@ -163,7 +171,8 @@ bool rules_have(const struct rules_words *words, const char *word)
 
 bool rules_allow_uid(const struct rules *r, unsigned uid)
 {
-    return uid != 0 && uid >= r->min_uid && uid != UINT_MAX;
+    return uid != 0 && uid >= r->min_uid && uid <= r->max_uid && uid != RULES_NOBODY &&
+           uid != UINT_MAX;
 }
 
 bool rules_allow_user(const struct rules *r, const char *name)

@@ -6,6 +6,8 @@
  *   USERS        accounts that may be launched; * is every one
  *   GROUPS       members of these may be launched, too
  *   MIN_UID      no account with a lower uid is (once; 1000)
+ *   MAX_UID      nor with a higher one (once; 60000: above are nobody and accounts that systemd
+ *                makes and removes)
  *   PROGRAMS     absolute paths of the programs that may be started
  *   ENVIRONMENT  NAME=VALUE: given to them beside HOME, USER, LOGNAME, PATH and LANG
  *
@@ -18,7 +20,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { RULES_WORDS_MAX = 1024, RULES_WHY_MAX = 160, RULES_MIN_UID = 1000 };
+enum {
+    RULES_WORDS_MAX = 1024,
+    RULES_WHY_MAX = 160,
+    RULES_MIN_UID = 1000,
+    RULES_MAX_UID = 60000,
+    RULES_NOBODY = 65534
+};
 
 struct rules_words {
     const char *items[RULES_WORDS_MAX];
@@ -27,7 +35,7 @@ struct rules_words {
 
 struct rules {
     const char *daemon;
-    unsigned min_uid;
+    unsigned min_uid, max_uid;
     struct rules_words users, groups, programs, environment;
 };
 

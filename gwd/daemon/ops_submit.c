@@ -27,22 +27,23 @@ static json_t *diagnostics_json(const struct diags *d)
 }
 
 /* A user may submit only to a daemon that runs jobs in his name: one of many users, whose launcher
- * has the last word, but for root; his own, or any as root. */
+ * has the last word, but for root and its own account, whose jobs could read its state; his own, or
+ * any as root. */
 static bool may_submit(struct connection *c, json_int_t id, const struct asker *asker)
 {
-    if (settings_launcher(connection_daemon(c)->settings)) {
-        if (asker->uid != 0)
-            return true;
-        connection_error(c, id, GW_EPERM,
-                         "this daemon runs each user's jobs as that user, and none as root: submit "
-                         "as another user",
-                         NULL);
-        return false;
-    }
-    if (asker->uid == geteuid() || asker->uid == 0)
-        return true;
-    connection_error(c, id, GW_EPERM, "this daemon runs jobs of its own user only", NULL);
-    return false;
+    bool is_own = asker->uid == geteuid(), is_root = asker->uid == 0;
+    const char *refusal = NULL;
+    if (!settings_launcher(connection_daemon(c)->settings))
+        refusal = is_own || is_root ? NULL : "this daemon runs jobs of its own user only";
+    else if (is_root)
+        refusal = "this daemon runs each user's jobs as that user, and none as root: submit as "
+                  "another user";
+    else if (is_own)
+        refusal = "this daemon runs each user's jobs as that user, and none as its own account: "
+                  "submit as another user";
+    if (refusal)
+        connection_error(c, id, GW_EPERM, refusal, NULL);
+    return !refusal;
 }
 
 /* Asked for once a second at most. */

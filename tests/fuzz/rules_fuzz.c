@@ -15,8 +15,9 @@ static void check_words(const struct rules_words *words, const char *never)
 
 static void check(const struct rules *r)
 {
-    FUZZ_CHECK(r->daemon && *r->daemon && r->min_uid > 0);
+    FUZZ_CHECK(r->daemon && *r->daemon && r->min_uid > 0 && r->max_uid >= r->min_uid);
     FUZZ_CHECK(!rules_allow_uid(r, 0) && !rules_allow_uid(r, r->min_uid - 1) &&
+               !rules_allow_uid(r, r->max_uid + 1) && !rules_allow_uid(r, RULES_NOBODY) &&
                !rules_allow_uid(r, (unsigned)-1));
     check_words(&r->users, " \t\n#/:=,\"'\\");
     check_words(&r->groups, " \t\n#/:=,\"'\\");

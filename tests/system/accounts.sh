@@ -14,7 +14,7 @@ fi
 TOP=/mnt/gw LIBEXEC=/mnt/gw/libexec LAUNCH=/mnt/gw/libexec/gw_launch
 cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc || exit 1
 mkdir -p /etc/gwd /mnt/home $TOP/bin $LIBEXEC
-uid=61000
+uid=51000
 for user in gwd alice bob carol; do
     echo "$user:x:$uid:$uid::/mnt/home/$user:/bin/sh" >>/etc/passwd
     echo "$user:x:$uid:" >>/etc/group
@@ -22,7 +22,8 @@ for user in gwd alice bob carol; do
     uid=$((uid + 1))
 done
 echo "daemons:x:300:300::/:/bin/sh" >>/etc/passwd
-echo "friends:x:61010:bob" >>/etc/group
+echo "passing:x:61184:61184::/:/bin/sh" >>/etc/passwd # as systemd makes for DynamicUser=
+echo "friends:x:51010:bob" >>/etc/group
 cp -P "$BUILD"/bin/* $TOP/bin/
 cp "$BUILD"/libexec/* $LIBEXEC/
 chown -R root:root $TOP
@@ -50,30 +51,30 @@ programs="PROGRAMS = /usr/bin/env /usr/bin/id /usr/bin/cat /usr/bin/ls /usr/bin/
 list "USERS = alice" "GROUPS = friends" "$programs" "ENVIRONMENT = GLOBUS_TCP_PORT_RANGE=4000,5000"
 
 # --- what is started ---
-t_equal "a program runs as the user, with his groups" "uid=61001(alice) gid=61001(alice) groups=61001(alice)" \
-    "$(as gwd $LAUNCH 61001 /usr/bin/id 2>&1)"
+t_equal "a program runs as the user, with his groups" "uid=51001(alice) gid=51001(alice) groups=51001(alice)" \
+    "$(as gwd $LAUNCH 51001 /usr/bin/id 2>&1)"
 t_equal "a member of an allowed group is launched, with all his groups" \
-    "uid=61002(bob) gid=61002(bob) groups=61002(bob),61010(friends)" "$(as gwd $LAUNCH 61002 /usr/bin/id 2>&1)"
+    "uid=51002(bob) gid=51002(bob) groups=51002(bob),51010(friends)" "$(as gwd $LAUNCH 51002 /usr/bin/id 2>&1)"
 t_equal "the environment is made, not taken over" "GLOBUS_TCP_PORT_RANGE=4000,5000 HOME=/mnt/home/alice LANG=C.UTF-8 LOGNAME=alice \
 PATH=/usr/local/bin:/usr/bin:/bin USER=alice" \
-    "$(as gwd LD_PRELOAD=/nowhere.so LD_LIBRARY_PATH=/tmp PATH=/tmp IFS=x BASH_ENV=/tmp/x GW_CRASH=sync:1 SECRET=1 $LAUNCH 61001 /usr/bin/env |
+    "$(as gwd LD_PRELOAD=/nowhere.so LD_LIBRARY_PATH=/tmp PATH=/tmp IFS=x BASH_ENV=/tmp/x GW_CRASH=sync:1 SECRET=1 $LAUNCH 51001 /usr/bin/env |
         sort | tr '\n' ' ' | sed 's/ $//')"
-status=$(as gwd $LAUNCH 61001 /usr/bin/cat /proc/self/status)
+status=$(as gwd $LAUNCH 51001 /usr/bin/cat /proc/self/status)
 t_equal "no capability is left, and none can be got back" "0000000000000000 0000000000000000 0000000000000000 0000000000000000 1" \
     "$(awk '/^Cap(Inh|Prm|Eff|Amb)|^NoNewPrivs/ { printf "%s%s", s, $2; s = " " }' <<<"$status")"
 t_equal "files it makes are its user's alone" 0077 "$(awk '/^Umask/ { print $2 }' <<<"$status")"
 t_equal "no signal is blocked or ignored" "0000000000000000 0000000000000000" \
-    "$(as gwd bash -c "trap '' TERM HUP USR1; exec $LAUNCH 61001 /usr/bin/cat /proc/self/status" |
+    "$(as gwd bash -c "trap '' TERM HUP USR1; exec $LAUNCH 51001 /usr/bin/cat /proc/self/status" |
         awk '/^Sig(Blk|Ign)/ { printf "%s%s", s, $2; s = " " }')"
 echo secret >"$T_DIR/secret"
 chmod 600 "$T_DIR/secret"
 t_equal "no descriptor but three is taken over" "0 1 2 3" \
-    "$(as gwd $LAUNCH 61001 /usr/bin/ls /proc/self/fd 5<"$T_DIR/secret" 9<"$T_DIR/secret" | tr '\n' ' ' | sed 's/ $//')"
-t_equal "it begins in the user's home" /mnt/home/alice "$(as gwd $LAUNCH 61001 /usr/bin/dash -c pwd)"
-as gwd $LAUNCH 61001 /usr/bin/dash -c 'exit 42'
+    "$(as gwd $LAUNCH 51001 /usr/bin/ls /proc/self/fd 5<"$T_DIR/secret" 9<"$T_DIR/secret" | tr '\n' ' ' | sed 's/ $//')"
+t_equal "it begins in the user's home" /mnt/home/alice "$(as gwd $LAUNCH 51001 /usr/bin/dash -c pwd)"
+as gwd $LAUNCH 51001 /usr/bin/dash -c 'exit 42'
 t_equal "the exit code is the program's" 42 $?
 t_equal "the program has a session of its own" yes \
-    "$(as gwd $LAUNCH 61001 /usr/bin/dash -c '[ $(cut -d" " -f6 /proc/$$/stat) = $$ ] && echo yes')"
+    "$(as gwd $LAUNCH 51001 /usr/bin/dash -c '[ $(cut -d" " -f6 /proc/$$/stat) = $$ ] && echo yes')"
 
 # --- what is not ---
 # refused SENTENCE CODE ERE COMMAND ...
@@ -88,20 +89,20 @@ refused() {
         t_not_ok "$sentence" "code $got, not $code" "$out"
     fi
 }
-refused "a user who is not in the list is not launched" 67 "the account carol may not run jobs here.*USERS or GROUPS" as gwd $LAUNCH 61003 /usr/bin/id
+refused "a user who is not in the list is not launched" 67 "the account carol may not run jobs here.*USERS or GROUPS" as gwd $LAUNCH 51003 /usr/bin/id
 refused "nor is root" 67 "root's jobs are not run" as gwd $LAUNCH 0 /usr/bin/id
-refused "nor the daemon's own account" 67 "jobs of the account gwd are not run" as gwd $LAUNCH 61000 /usr/bin/id
-refused "nor an account that does not exist" 67 "no account of this machine" as gwd $LAUNCH 61999 /usr/bin/id
+refused "nor the daemon's own account" 67 "jobs of the account gwd are not run" as gwd $LAUNCH 51000 /usr/bin/id
+refused "nor an account that does not exist" 67 "no account of this machine" as gwd $LAUNCH 51999 /usr/bin/id
 refused "nor who is called by a name" 64 "not the number of an account" as gwd $LAUNCH alice /usr/bin/id
 refused "nor the uid that means none" 64 "not the number of an account" as gwd $LAUNCH 4294967295 /usr/bin/id
-refused "nor a number that would come round to another" 64 "not the number of an account" as gwd $LAUNCH 4295028297 /usr/bin/id
-refused "a program that is not in the list is not started" 77 "/usr/bin/whoami is not one of the PROGRAMS" as gwd $LAUNCH 61001 /usr/bin/whoami
-refused "nor one by another path" 77 "is not one of the PROGRAMS" as gwd $LAUNCH 61001 /usr/bin/../bin/id
-refused "nor without a path" 77 "is not one of the PROGRAMS" as gwd $LAUNCH 61001 id
-refused "who is not in the daemon's group cannot start gw_launch" 126 "ermission denied" as alice $LAUNCH 61002 /usr/bin/id
+refused "nor a number that would come round to another" 64 "not the number of an account" as gwd $LAUNCH 4295018297 /usr/bin/id
+refused "a program that is not in the list is not started" 77 "/usr/bin/whoami is not one of the PROGRAMS" as gwd $LAUNCH 51001 /usr/bin/whoami
+refused "nor one by another path" 77 "is not one of the PROGRAMS" as gwd $LAUNCH 51001 /usr/bin/../bin/id
+refused "nor without a path" 77 "is not one of the PROGRAMS" as gwd $LAUNCH 51001 id
+refused "who is not in the daemon's group cannot start gw_launch" 126 "ermission denied" as alice $LAUNCH 51002 /usr/bin/id
 chmod 755 $LAUNCH
-refused "and who can is refused" 77 "only the account gwd may call it" as alice $LAUNCH 61002 /usr/bin/id
-refused "root as well" 77 "only the account gwd may call it" $LAUNCH 61002 /usr/bin/id
+refused "and who can is refused" 77 "only the account gwd may call it" as alice $LAUNCH 51002 /usr/bin/id
+refused "root as well" 77 "only the account gwd may call it" $LAUNCH 51002 /usr/bin/id
 chmod 750 $LAUNCH
 
 # Programs and lists that others could have written.
@@ -112,40 +113,42 @@ cp /usr/bin/id $LIBEXEC/suid && chmod 4755 $LIBEXEC/suid
 printf '#!/bin/sh\nid\n' >$LIBEXEC/script && chmod 755 $LIBEXEC/script
 mkdir -p /mnt/open/shut && chmod 777 /mnt/open && cp /usr/bin/id /mnt/open/shut/id
 ln -s $LIBEXEC /mnt/other
-list "USERS = *" "MIN_UID = 61001" "PROGRAMS = $LIBEXEC/link $LIBEXEC/loose $LIBEXEC/alices $LIBEXEC/suid $LIBEXEC/script /mnt/open/shut/id /mnt/other/gw_em_fork $LIBEXEC /usr/bin/id /mnt/gw/none"
-t_match "with USERS = * every account is launched" "carol" "$(as gwd $LAUNCH 61003 /usr/bin/id 2>&1)"
+list "USERS = *" "MIN_UID = 51001" "PROGRAMS = $LIBEXEC/link $LIBEXEC/loose $LIBEXEC/alices $LIBEXEC/suid $LIBEXEC/script /mnt/open/shut/id /mnt/other/gw_em_fork $LIBEXEC /usr/bin/id /mnt/gw/none"
+t_match "with USERS = * every account is launched" "carol" "$(as gwd $LAUNCH 51003 /usr/bin/id 2>&1)"
 refused "but those of the system" 67 "one of the system's" as gwd $LAUNCH 300 /usr/bin/id
-refused "a program that is a symbolic link is not started" 78 "symbolic link" as gwd $LAUNCH 61001 $LIBEXEC/link
-refused "nor one behind a symbolic link" 78 "symbolic link" as gwd $LAUNCH 61001 /mnt/other/gw_em_fork
-refused "nor one that others can write" 78 "can be written by others" as gwd $LAUNCH 61001 $LIBEXEC/loose
-refused "nor one in a directory that others can write" 78 "/mnt/open can be written by others" as gwd $LAUNCH 61001 /mnt/open/shut/id
-refused "nor one that is not root's" 78 "does not belong to root" as gwd $LAUNCH 61001 $LIBEXEC/alices
-refused "nor one with a set-user-id bit" 78 "set-user-id" as gwd $LAUNCH 61001 $LIBEXEC/suid
-refused "nor a script" 78 "is a script" as gwd $LAUNCH 61001 $LIBEXEC/script
-refused "nor a directory" 78 "is not a regular file" as gwd $LAUNCH 61001 $LIBEXEC
-refused "nor what is not there" 78 "No such file" as gwd $LAUNCH 61001 /mnt/gw/none
+refused "and those that systemd makes and removes" 67 "one of the system's" as gwd $LAUNCH 61184 /usr/bin/id
+refused "and nobody" 67 "one of the system's" as gwd $LAUNCH 65534 /usr/bin/id
+refused "a program that is a symbolic link is not started" 78 "symbolic link" as gwd $LAUNCH 51001 $LIBEXEC/link
+refused "nor one behind a symbolic link" 78 "symbolic link" as gwd $LAUNCH 51001 /mnt/other/gw_em_fork
+refused "nor one that others can write" 78 "can be written by others" as gwd $LAUNCH 51001 $LIBEXEC/loose
+refused "nor one in a directory that others can write" 78 "/mnt/open can be written by others" as gwd $LAUNCH 51001 /mnt/open/shut/id
+refused "nor one that is not root's" 78 "does not belong to root" as gwd $LAUNCH 51001 $LIBEXEC/alices
+refused "nor one with a set-user-id bit" 78 "set-user-id" as gwd $LAUNCH 51001 $LIBEXEC/suid
+refused "nor a script" 78 "is a script" as gwd $LAUNCH 51001 $LIBEXEC/script
+refused "nor a directory" 78 "is not a regular file" as gwd $LAUNCH 51001 $LIBEXEC
+refused "nor what is not there" 78 "No such file" as gwd $LAUNCH 51001 /mnt/gw/none
 list "USER = alice" "$programs"
-refused "a list that is not understood allows nothing" 78 "line 2: USER = alice: no such key" as gwd $LAUNCH 61001 /usr/bin/id
+refused "a list that is not understood allows nothing" 78 "line 2: USER = alice: no such key" as gwd $LAUNCH 51001 /usr/bin/id
 list "USERS = alice" "$programs"
 chmod 664 /etc/gwd/launch.conf
-refused "a list that others can write allows nothing" 78 "launch.conf can be written by others" as gwd $LAUNCH 61001 /usr/bin/id
+refused "a list that others can write allows nothing" 78 "launch.conf can be written by others" as gwd $LAUNCH 51001 /usr/bin/id
 chmod 644 /etc/gwd/launch.conf
 chown gwd /etc/gwd/launch.conf
-refused "nor one that is not root's" 78 "launch.conf does not belong to root" as gwd $LAUNCH 61001 /usr/bin/id
+refused "nor one that is not root's" 78 "launch.conf does not belong to root" as gwd $LAUNCH 51001 /usr/bin/id
 chown root /etc/gwd/launch.conf
 chown gwd /etc/gwd
-refused "nor one in a directory that is not root's" 78 "/etc/gwd does not belong to root" as gwd $LAUNCH 61001 /usr/bin/id
+refused "nor one in a directory that is not root's" 78 "/etc/gwd does not belong to root" as gwd $LAUNCH 51001 /usr/bin/id
 chown root /etc/gwd
 mv /etc/gwd/launch.conf /etc/gwd/launch.real
 ln -s launch.real /etc/gwd/launch.conf
-refused "nor one that is a symbolic link" 78 "symbolic link" as gwd $LAUNCH 61001 /usr/bin/id
+refused "nor one that is a symbolic link" 78 "symbolic link" as gwd $LAUNCH 51001 /usr/bin/id
 mv /etc/gwd/launch.real /etc/gwd/launch.conf
 setcap -r $LAUNCH
-refused "without its privilege it says how it is given" 78 "setcap cap_setuid,cap_setgid=ep" as gwd $LAUNCH 61001 /usr/bin/id
+refused "without its privilege it says how it is given" 78 "setcap cap_setuid,cap_setgid=ep" as gwd $LAUNCH 51001 /usr/bin/id
 chmod 4750 $LAUNCH
-t_match "where a file system has no capabilities the set-user-id bit does" "uid=61001\(alice\) gid=61001" "$(as gwd $LAUNCH 61001 /usr/bin/id 2>&1)"
+t_match "where a file system has no capabilities the set-user-id bit does" "uid=51001\(alice\) gid=51001" "$(as gwd $LAUNCH 51001 /usr/bin/id 2>&1)"
 t_equal "of which nothing is left, either" 0000000000000000 \
-    "$(as gwd $LAUNCH 61001 /usr/bin/cat /proc/self/status | awk '/^CapPrm/ { print $2 }')"
+    "$(as gwd $LAUNCH 51001 /usr/bin/cat /proc/self/status | awk '/^CapPrm/ { print $2 }')"
 chmod 750 $LAUNCH
 setcap cap_setuid,cap_setgid=ep $LAUNCH
 
@@ -163,16 +166,16 @@ with_input() {
 child() { pgrep -P "$GUARD"; }
 # Whoever inherits it may take its time to bury it.
 gone() { ! grep -qE '^State:[[:space:]]+[^XZ]' "/proc/$1/status" 2>/dev/null; }
-with_input $LAUNCH 61001 /usr/bin/sleep 600
+with_input $LAUNCH 51001 /usr/bin/sleep 600
 t_within 10 child
 sleep=$(child)
-t_equal "the program's parent is the user's as well" "61001 61001" \
+t_equal "the program's parent is the user's as well" "51001 51001" \
     "$(awk '/^Uid/ { printf "%s%s", s, $3; s = " " }' /proc/"$sleep"/status /proc/"$GUARD"/status)"
 exec {INPUT}>&-
 t_check "a program that does not end at the end of its input is ended" t_within 10 gone "$sleep"
 wait $GUARD
 t_equal "and its end is told" 137 $?
-with_input $LAUNCH 61001 /usr/bin/sleep 600
+with_input $LAUNCH 51001 /usr/bin/sleep 600
 t_within 10 child
 sleep=$(child)
 kill -KILL $GUARD
@@ -197,17 +200,23 @@ EM_MAD = fork:gw_em_fork::rsl
 EOF
 export GW_SOCKET=/mnt/run/gwd.sock
 GWD_LOG=$T_DIR/gwd.log
+# It can have what its unit leaves it, and no more.
+bounds=-all$(sed -n 's/^CapabilityBoundingSet=//p' "$T_ROOT/etc/systemd/20-multi-user.conf" | tr A-Z a-z | sed 's/ *cap_/,+/g')
 daemon_start() {
     local line=
     rm -f "$T_DIR/ready"
     mkfifo -m 666 "$T_DIR/ready"
-    as_exec gwd gwd -v -c /etc/gwd/gwd.conf >"$T_DIR/ready" 2>>"$GWD_LOG" </dev/null &
+    exec_bounded gwd -v -c /etc/gwd/gwd.conf >"$T_DIR/ready" 2>>"$GWD_LOG" </dev/null &
     GWD_PID=$!
     [ -z "${T_READY-}" ] || exec {T_READY}<&-
     exec {T_READY}<"$T_DIR/ready"
     read -r -t 60 line <&"$T_READY"
     [ "$line" = ready ] || tail -n 20 "$GWD_LOG"
     [ "$line" = ready ]
+}
+exec_bounded() {
+    exec setpriv --bounding-set="$bounds" setpriv --reuid=gwd --regid=gwd --init-groups \
+        env -i PATH=$TOP/bin:/usr/bin:/bin HOME=/mnt/home/gwd "$@"
 }
 # user_do USER COMMAND: by the user's shell, in his home.
 user_do() {
@@ -224,6 +233,11 @@ job() {
 refused "a daemon of many users does not run as root" 78 "as an account of its own" timeout 20 $TOP/bin/gwd -c /etc/gwd/gwd.conf
 t_check "a daemon of many users starts" daemon_start
 t_equal "anybody may connect to it" 666 "$(stat -c %a $GW_SOCKET)"
+t_equal "it has no privilege, and what it starts can have two" "0000000000000000 0000000000000000 00000000000000c0" \
+    "$(awk '/^Cap(Prm|Eff|Bnd)/ { printf "%s%s", s, $2; s = " " }' "/proc/$GWD_PID/status")"
+# The kernel gives what /proc shows of such a process to root.
+t_equal "no core and no debugger shows what the daemon has in memory" "gwd root" \
+    "$(cat "/proc/$GWD_PID/comm") $(stat -c %U "/proc/$GWD_PID/environ")"
 
 cat >/mnt/home/alice/job.jt <<'EOF'
 EXECUTABLE = run.sh
@@ -293,6 +307,7 @@ fails "nor may a job read the daemon's state" "ermission denied|may not be read"
 t_match "a user who is not in the list is told so by his job" "carol may not run jobs here" "$(job carol "EXECUTABLE = /bin/true")"
 t_match "also without staging" "carol may not run jobs here" "$(job carol "EXECUTABLE = /bin/true" "STAGING = no")"
 t_match "root's jobs are refused" "none as root" "$($TOP/bin/gwsubmit -- /bin/true 2>&1)"
+t_match "and the daemon's own account's" "none as its own account" "$(user_do gwd "gwsubmit -- /bin/true" 2>&1)"
 list "USERS = alice bob carol" "$drivers"
 t_check "once he is in the list his next job runs" user_do carol "gwsubmit --wait --exit-with-job -- /bin/true"
 
@@ -315,8 +330,16 @@ t_equal "and is there afterwards" "first last" "$(user_do alice "gwwait $slow >/
 t_match "an administrator who may not read the file does not get it from the daemon" "ermission denied" "$(user_do bob "gwlogs $slow" 2>&1)"
 
 # --- processes ---
-t_equal "each driver has a process for each user beside its own" "gwd 61001 61002 61003" \
+t_equal "each driver has a process for each user beside its own" "gwd 51001 51002 51003" \
     "$(gwhost --drivers --json | jq -r '[.status.drivers[] | select(.kind == "tm") | .uid // "gwd" | tostring] | sort_by(. != "gwd", .) | join(" ")')"
+with_log() { # Processes that the daemon has started for users, and that have its log open.
+    local pid
+    for pid in $(pgrep -u alice,bob,carol); do
+        for fd in "/proc/$pid"/fd/*; do [ "$(readlink "$fd")" != "$GWD_LOG" ] || echo "$pid: $fd"; done
+    done
+}
+t_equal "the daemon's log is at no descriptor of a user's process" "" "$(with_log)"
+t_check "as it is at the daemon's" [ "$(readlink "/proc/$GWD_PID/fd/2")" = "$GWD_LOG" ]
 rm -f /mnt/home/*/go
 ids=()
 for user in alice bob; do
@@ -360,7 +383,7 @@ VM_IMAGE = /mnt/guest.qcow2
 VM_MEMORY = 128M
 EOF
     as alice GW_SOCKET=$GW_SOCKET timeout 240 bash -c "cd; gwsubmit --wait --exit-with-job vm.jt" >"$T_DIR/vm.said" 2>&1
-    t_equal "a job in a virtual machine runs as its user" "4 61001 alice's secret" \
+    t_equal "a job in a virtual machine runs as its user" "4 51001 alice's secret" \
         "$? $(stat -c %u /mnt/home/alice/vm.out) $(cat /mnt/home/alice/vm.out "$T_DIR/vm.said")"
 else
     t_skip "a job in a virtual machine runs as its user" "there is no guest image; make image"
@@ -396,13 +419,13 @@ cp /mnt/home/bob/fake.script /mnt/home/gwd/fake.script
 printf '%s\n' "EXECUTABLE = /bin/true" "STAGING = no" | tee /mnt/home/alice/fake.jt >/mnt/home/bob/fake.jt
 stuck=$(user_do alice "gwsubmit -v --credential=/mnt/home/alice/proxy fake.jt" | sed -n 's/^JOB ID: //p')
 t_check "one user's job is not kept waiting" user_do bob "gwsubmit --wait --exit-with-job --credential=/mnt/home/bob/proxy fake.jt"
-t_equal "which needs a credential, that the operator's command makes as its owner" "61002 600" "$(stat -c '%u %a' /mnt/home/bob/proxy)"
+t_equal "which needs a credential, that the operator's command makes as its owner" "51002 600" "$(stat -c '%u %a' /mnt/home/bob/proxy)"
 thief=$(user_do bob "gwsubmit -v --credential=/mnt/home/alice/proxy fake.jt" | sed -n 's/^JOB ID: //p')
 waits() { user_do bob "gwps --why $thief" | grep -qE "may not be read|ermission denied"; }
 t_check "another user's credential is not used" t_within 20 waits
 hung=$(pgrep -u alice -f gw_fake | tail -n 1)
 t_check "by another's driver, which hangs" [ -n "$hung" ]
-late() { em_says 61001 | grep -q "down no answer to INIT in time"; }
+late() { em_says 51001 | grep -q "down no answer to INIT in time"; }
 t_check "that is noticed" t_within 25 late
 t_check "and it is ended" t_within 10 gone "$hung"
 cp /mnt/home/bob/fake.script /mnt/home/alice/fake.script
@@ -414,6 +437,34 @@ wait "$GWD_PID"
 t_equal "the daemon does not wait for a driver that was stopped" 0 $?
 GWD_PID=
 t_check "which is ended, too" t_within 10 gone "$stopped"
+
+# --- a driver that answers for others ---
+cat >/mnt/home/alice/fake.script <<'EOF'
+INIT -> INIT - SUCCESS ok gw1:pct,handles,recover-token,idempotent,blame,inline,bare,credential
+SUBMIT -> SUBMIT %1 SUCCESS fake:%1
+  CALLBACK %1 SUCCESS ACTIVE
+EOF
+{
+    head -n 1 /mnt/home/alice/fake.script
+    echo "SUBMIT -> SUBMIT %1 SUCCESS fake:%1"
+    for number in $(seq 0 9) 4294967296; do
+        printf '  %s\n' "CALLBACK $number SUCCESS DONE:9" "POLL $number SUCCESS DONE:9"
+    done
+} >/mnt/home/bob/fake.script
+t_check "a daemon with a driver that lies starts" daemon_start
+patient=$(user_do alice "gwsubmit -v --credential=/mnt/home/alice/proxy fake.jt" | sed -n 's/^JOB ID: //p')
+of_patient() { gwps --json "$patient" | jq -r '.jobs[] | "\(.phase) \(.em) \(.attempt) \(.exit_code)"'; }
+runs_on() { [ "$(of_patient)" = "WRAPPER actv 1 null" ]; }
+t_check "a job of one user runs" t_within 30 runs_on
+# What was said at the first one's submission is heard before the second one's end.
+for i in 1 2; do
+    user_do bob "gwsubmit --wait --exit-with-job --credential=/mnt/home/bob/proxy fake.jt" >"$T_DIR/lied" 2>&1
+    t_equal "another's driver ends its own user's jobs as it likes ($i)" 9 $?
+done
+t_equal "and no other user's, whichever handle it names" "WRAPPER actv 1 null" "$(of_patient)"
+kill -TERM "$GWD_PID"
+wait "$GWD_PID"
+GWD_PID=
 t_equal "the daemon's log has no error" "" "$(grep ' ERROR ' "$GWD_LOG")"
 [ $T_FAILED = 0 ] || tail -n 60 "$GWD_LOG" | sed 's/^/# /'
 t_done

@@ -62,6 +62,36 @@ static void root_is_never_allowed(void **state)
     assert_false(rules_allow_uid(&rules, UINT32_MAX));
 }
 
+static void nobody_and_passing_accounts_are_not_everybody(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        unsigned uid;
+        bool is_allowed;
+    } cases[] = {
+        {"", 999, false},
+        {"", 1000, true},
+        {"", 60000, true},
+        {"", 60001, false},
+        {"", 61184, false}, /* systemd's DynamicUser= */
+        {"", 65519, false},
+        {"", 65534, false},
+        {"", 1000000, false},
+        {"MAX_UID = 2000000\n", 1000000, true},
+        {"MAX_UID = 2000000\n", 2000001, false},
+        {"MAX_UID = 2000000\n", 65534, false},
+        {"MIN_UID = 65534\nMAX_UID = 65534\n", 65534, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char list[100];
+        snprintf(list, sizeof list, "DAEMON = gwd\nUSERS = *\n%s", cases[i].line);
+        assert_true(parse(list));
+        if (rules_allow_uid(&rules, cases[i].uid) != cases[i].is_allowed)
+            fail_msg("%suid %u: allowed is %d", list, cases[i].uid, !cases[i].is_allowed);
+    }
+}
+
 static void what_is_not_understood_is_refused(void **state)
 {
     (void)state;
@@ -83,6 +113,10 @@ static void what_is_not_understood_is_refused(void **state)
         {"DAEMON = gwd\nMIN_UID = 99999999999999999999\n", "is not a number from 1"},
         {"DAEMON = gwd\nMIN_UID = 4294967295\n", "is not a number from 1"},
         {"DAEMON = gwd\nMIN_UID = 5\nMIN_UID = 6\n", "one number, said once"},
+        {"DAEMON = gwd\nMAX_UID = 5 6\n", "one number, said once"},
+        {"DAEMON = gwd\nMIN_UID = 60001\n", "MAX_UID, 60000, is less than MIN_UID, 60001"},
+        {"DAEMON = gwd\nMAX_UID = 0\n", "is not a number from 1"},
+        {"DAEMON = gwd\nMIN_UIDS = 5\n", "no such key"},
         {"DAEMON = gwd\nUSERS = ann,bob\n", "is not the name of an account"},
         {"DAEMON = gwd\nGROUPS = *\n", "is not the name of a group"},
         {"DAEMON = gwd\nPROGRAMS = gw_em_fork\n", "plain absolute path"},
@@ -124,6 +158,7 @@ int main(void)
         cmocka_unit_test(a_whole_list_is_read),
         cmocka_unit_test(without_users_nobody_is_allowed),
         cmocka_unit_test(root_is_never_allowed),
+        cmocka_unit_test(nobody_and_passing_accounts_are_not_everybody),
         cmocka_unit_test(what_is_not_understood_is_refused),
         cmocka_unit_test(more_words_than_there_is_room_for_are_refused),
     };
