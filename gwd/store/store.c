@@ -156,11 +156,12 @@ static const char TABLES[] =
 /* In a database that has none, and beside those of the first format. */
 static int make_tables(struct store *s, const char *path, bool is_new, struct gw_err *err)
 {
-    char *sql = xasprintf("BEGIN IMMEDIATE;%s%s;COMMIT", TABLES,
-                          is_new ? "INSERT INTO meta VALUES('format', 3)" : "");
-    int r = sql_exec(s->state, sql, path, err);
-    free(sql);
-    return r;
+    int r = sql_exec(s->state, "BEGIN IMMEDIATE", path, err);
+    if (r == 0)
+        r = sql_exec(s->state, TABLES, path, err);
+    if (r == 0 && is_new)
+        r = sql_exec(s->state, "INSERT INTO meta VALUES('format', 3)", path, err);
+    return r < 0 ? r : sql_exec(s->state, "COMMIT", path, err);
 }
 
 static int has_tables(struct store *s, bool *ret, struct gw_err *err)
