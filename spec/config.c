@@ -61,8 +61,9 @@ static const struct row rows[] = {
      "members administer this daemon, as root and its own user do; a process counts by the groups "
      "that it has, not by those of its user"},
     {"VISIBILITY", ROW_TEXT, "all", AT(visibility), 0, 0,
-     "what users see of each other's jobs: all: where they are, but nothing of their templates, "
-     "files and output; user: nothing. Administrators see everything"},
+     "what users see of each other's jobs: all: their names, kinds, sizes and where they are, but "
+     "no template, directory, credential, file, output or message; user: nothing. Administrators "
+     "see everything"},
     {"DISCOVERY_INTERVAL", ROW_DURATION, "300", AT(discovery_s), 1, NO_LIMIT,
      "how often drivers are asked which hosts there are"},
     {"MONITORING_INTERVAL", ROW_DURATION, "180", AT(monitoring_s), 1, NO_LIMIT,

@@ -1,6 +1,6 @@
 /* A proxy certificate's file, as grid-proxy-init makes it: PEM, the proxy's own certificate, its
- * key, then the chain up to the owner's certificate (RFC 3820, and the older Globus kind). The
- * key is not read. */
+ * key, then the chain up to the owner's certificate (RFC 3820, and the older Globus kind). Nothing
+ * is made of the key. */
 #ifndef WIRE_PROXY_H
 #define WIRE_PROXY_H
 

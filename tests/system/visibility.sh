@@ -90,6 +90,14 @@ t_within 10 is_matched
 answer=$(as other "${request[job]}")
 t_match "what another sees of a job has its name, owner, state and the code of the reason" '"name":"open","user":"ann".*"state":"pend".*"code":"no-match","blame":"job","params":\{\}' "$answer"
 all_operations all outside outside not-allowed full
+# Who asks is not said by him: each such field is refused by its name, whatever it is given to.
+for field in '"uid":60000' '"uid":0' '"gid":0' '"user":"ann"' '"owner":"ann"' '"admin":true' '"is_admin":true' '"groups":[0]'; do
+    answer=$(as other "{\"id\":1,\"op\":\"wish\",\"wish\":\"gone\",\"ids\":[1],$field}" \
+        "{\"id\":2,\"op\":\"submit\",\"template\":\"EXECUTABLE = /bin/true\",\"home\":\"/\",$field}")
+    t_equal "a request that says who asks is refused ($field)" "2 invalid ${field%%:*}" \
+        "$(jq -r 'select(.ok == false) | .error | .code + " " + (.message | capture("field (?<f>\"[a-z_]+\")").f)' <<<"$answer" | sort | uniq -c | xargs -d '\n' | sed 's/^ *//')"
+done
+t_equal "and does nothing" run "$(as owner "${request[job]}" | jq -r '.jobs[0]?.wish // empty')"
 t_match "others see how many jobs a user has, and no credential" '"user":"ann","uid":60000,"waiting":[0-9]+,"running":0,"credential":null' "$(as other "${request[users]}")"
 t_match "the owner sees his credential" '"path":"/tmp/hunter2"' "$(as owner "${request[users]}")"
 watched() { # ROLE FILTER: what is watched from the first event on
