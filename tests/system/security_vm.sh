@@ -86,7 +86,7 @@ images() {
 
 machine() {
     local pid
-    job 'ls /sys/class/net | grep -v "^lo$"; grep -l "^0x02" /sys/bus/pci/devices/*/class; grep -il "virtiofs\|9p" /sys/bus/virtio/devices/*/modalias; sleep 30'
+    job 'ls /sys/class/net | grep -v "^lo$"; grep -l "^0x02" /sys/bus/pci/devices/*/class; grep -il "virtiofs\|9p" /sys/bus/virtio/devices/*/modalias; echo looked; sleep 30'
     chmod 755 .
     CANARY="environment of gwvm" "$gwvm" run 2>gwvm.log &
     pid=$!
@@ -100,9 +100,17 @@ machine() {
     t_match "and leaves no core" '^Max core file size +0 +0 ' "$(cat "/proc/$qemu/limits")"
     t_equal "what it works with is for the account alone" "" \
         "$(find .gwvm "/tmp/.gwvm-$(id -u)" -maxdepth 0 -perm /077 && find .gwvm -perm /022)"
+    t_within 30 grep -q "^looked" stdout.execution
     kill -TERM "$pid"
     wait "$pid"
-    t_equal "a guest has no network and no shared folder" "" "$(cat stdout.execution)"
+    t_equal "a guest has no network and no shared folder" looked "$(cat stdout.execution)"
+}
+
+floods() {
+    job 'yes >&"$GW_STATUS_FD"'
+    "$gwvm" run 2>gwvm.log
+    fails output-limit job "a guest that floods its status port is ended"
+    t_check "... and the log stays small" test "$(stat -c %s gwvm.log)" -lt 67108864
 }
 
 # The names that gwvm's directories have, taken by another account before.
@@ -134,5 +142,6 @@ results
 headers
 images
 machine
+floods
 squatted
 t_done

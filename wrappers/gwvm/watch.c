@@ -113,12 +113,16 @@ static void take_bytes(struct watch *w, const char *data, size_t n)
     }
 }
 
+/* No further than check_sizes() lets it come: one that writes faster than this reads would keep us
+ * here for ever. */
 static void read_status(struct watch *w)
 {
     char block[4096];
     ssize_t n;
-    while ((n = read(w->status_fd, block, sizeof block)) > 0)
+    while (w->status_bytes <= STATUS_MAX && (n = read(w->status_fd, block, sizeof block)) > 0) {
+        w->status_bytes += (uint64_t)n;
         take_bytes(w, block, (size_t)n);
+    }
 }
 
 static uint64_t size_of(const char *path)
@@ -154,8 +158,8 @@ static void on_files(int handle, int fd, int events, void *ctx)
     (void)events;
     struct watch *w = ctx;
     char block[4096];
-    while (read(fd, block, sizeof block) > 0)
-        ; /* which file it was does not matter */
+    /* Which file it was does not matter; when there is more, this is called again. */
+    (void)!read(fd, block, sizeof block);
     read_status(w);
     check_sizes(w);
 }

@@ -21,7 +21,8 @@ struct watch {
     int inotify_fd, signal_fd, status_fd;
     int inotify_handle, signal_handle, timer, console_timer; /* libvirt's */
     unsigned lines;                                          /* that it said */
-    struct buf line; /* of the guest's status port, not yet whole */
+    struct buf line;       /* of the guest's status port, not yet whole */
+    uint64_t status_bytes; /* that were read of it */
     pid_t parent;
     bool is_ready, is_over, has_failed;
     int64_t started; /* seconds since 1970 UTC; 0 before */
