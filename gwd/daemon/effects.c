@@ -7,6 +7,8 @@
 #include "wire/pct.h"
 #include "wire/status.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -53,6 +55,25 @@ static void write_lease(struct effect *f)
     if (spool_write(f->path, b.data, b.len, 0600, &err) < 0)
         log_error("%s", err.text);
     buf_clear(&b);
+}
+
+int effect_empty_spool(const char *spool, struct gw_err *err)
+{
+    int r = file_mkdirs(spool, 0700, err);
+    DIR *dir = r == 0 ? opendir(spool) : NULL;
+    if (r == 0 && !dir)
+        r = gw_err_sys(err, errno, "reading %s", spool);
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lease") == 0)
+            continue;
+        char *path = xasprintf("%s/%s", spool, name);
+        r = file_remove_tree(path, err);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    return r;
 }
 
 uint64_t effect_last_lease(const char *spool)

@@ -193,9 +193,8 @@ static int run(struct settings *settings)
         return statedir_fail(settings, &err);
     crash_point("start");
     struct input start = {.kind = IN_START, .lease_seq = effect_last_lease(spool)};
-    /* The directory is ours alone from here on. What a daemon before us left in the spool is
-     * written again by whoever needs it. */
-    if (file_remove_tree(spool, &err) < 0 || file_mkdirs(spool, 0700, &err) < 0)
+    /* The directory is ours alone from here on. */
+    if (effect_empty_spool(spool, &err) < 0)
         return fail(&err, EXIT_IO);
     crash_point("start");
     turn_init(&d);

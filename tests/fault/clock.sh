@@ -181,7 +181,7 @@ clock_is_set() {
     done
 }
 
-# A daemon that starts with a clock a year behind what its disk says.
+# A daemon that starts with a clock a year behind what its disk says; the first one is killed before it does anything.
 started_a_year_ago() {
     template lease.ago 4 "$(share 9000 7000)" "LEASE = 3"
     clocks $YEAR
@@ -189,6 +189,8 @@ started_a_year_ago() {
     t_within 20 grep -q running "$GWD_DIR/jobs/lease.ago.said"
     gwd_kill9
     clocks -$YEAR
+    (GW_CRASH=start:3 gwd -c "$GWD_DIR/gwd.conf") >>"$GWD_DIR.log" 2>&1 </dev/null
+    [ $? -eq 137 ] || violation "gwd is not killed when it starts"
     gwd_start || violation "gwd does not start a year ago"
     all_end ago "started a year ago"
     books "started a year ago"
