@@ -86,6 +86,18 @@ random() {
     RANDOM_N=$((((z >> 1) & 0x7FFFFFFFFFFFFFFF) % $1))
 }
 
+# descriptors PID: how many it has. 0: that cannot be read; gwd is not dumpable, so only root can.
+descriptors() {
+    find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
+}
+
+# descriptors_note N: what a row says that could read none; for root it is a violation.
+descriptors_note() {
+    [ "$1" -eq 0 ] || return 0
+    [ "$(id -u)" -ne 0 ] || violation "the descriptors of gwd cannot be read" >&2
+    echo "; descriptors are not counted, only root can"
+}
+
 # run_workers N: the row's function worker with 0 ... N-1, all at a time, each in a shell of its own.
 run_workers() {
     local w

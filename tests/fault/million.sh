@@ -49,10 +49,6 @@ flow() {
     sed "s/^/$1: /" "growth.$1" >&2
 }
 
-descriptors() {
-    ls "/proc/$1/fd" | wc -l
-}
-
 all_are_gone() {
     [ "$(gwps -n | wc -l)" = 0 ]
 }
@@ -60,10 +56,11 @@ all_are_gone() {
 gwd_start || { violation "gwd does not start" && result 1; }
 t_within 10 sh -c 'gwhost -n | grep -q null && gwhost -n | grep -q here' || violation "its hosts are not known"
 before=$(descriptors "$GWD_PID")
+unread=$(descriptors_note "$before")
 flow null "$jobs"
 flow here "$real"
 t_within 60 all_are_gone || violation "finished jobs stay in the listing" "$(gwps -n | tail -n 3)"
 [ "$(descriptors "$GWD_PID")" -le "$before" ] || violation "gwd had $before descriptors and has $(descriptors "$GWD_PID")" "$(ls -l "/proc/$GWD_PID/fd")"
 rss=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$GWD_PID/status")
 gwd_stop || violation "gwd does not end well"
-result $((jobs + real)) "at most $rss MiB; $(sed -n 's/.*flow.rate", "value": \([0-9]*\).*/\1/p' e2e.null e2e.here | paste -sd ' ') jobs/s"
+result $((jobs + real)) "at most $rss MiB; $(sed -n 's/.*flow.rate", "value": \([0-9]*\).*/\1/p' e2e.null e2e.here | paste -sd ' ') jobs/s$unread"
