@@ -210,6 +210,37 @@ static void check_result(struct ledger *l, const struct ledger_task *t)
 
 /* --- what sites did --- */
 
+static const struct ledger_told *started_of(const struct ledger *l, unsigned daemon,
+                                            const struct ledger_run *r)
+{
+    for (size_t i = 0; i < l->n_told; i++) {
+        const struct ledger_told *t = &l->told[i];
+        if (t->kind == TOLD_STARTED && t->daemon == daemon && is_of_task(r, t->id) &&
+            t->attempt == r->attempt && t->epoch == r->epoch)
+            return t;
+    }
+    return NULL;
+}
+
+static bool is_of_copy(const struct ledger *l, const struct ledger_run *r)
+{
+    return started_of(l, 1, r) && !started_of(l, 0, r);
+}
+
+/* A copy that knows that it is one begins nothing beside what has a lease and is known to it. */
+static void check_copy(struct ledger *l, const struct ledger_promises *p,
+                       const struct ledger_run *a, const struct ledger_run *b)
+{
+    const struct ledger_task *t = find_task(l, 1, a->job + a->task);
+    const struct ledger_told *before = started_of(l, 0, a);
+    if (t && t->on_lost == LEDGER_RETRY_AFTER_LEASE && is_of_copy(l, b) &&
+        (is_of_copy(l, a) || (before && before->at_us <= p->copied_us)))
+        ledger_violation(l,
+                         "attempts %" PRIu64 " of epoch %" PRIu64 " and %" PRIu64
+                         " of gwd1, of job %" PRIu64 ", ran at the same time",
+                         a->attempt, a->epoch, b->attempt, t->id);
+}
+
 static void check_pair(struct ledger *l, const struct ledger_promises *p,
                        const struct ledger_run *a, const struct ledger_run *b)
 {
@@ -221,7 +252,13 @@ static void check_pair(struct ledger *l, const struct ledger_promises *p,
                          "attempt %" PRIu64 " of job %" PRIu64
                          " was started twice, at site %u and at site %u",
                          a->attempt, a->job + a->task, a->site, b->site);
-    if (!p->is_honest || are_of_one_attempt(a, b) || a->job + a->task != b->job + b->task)
+    if (are_of_one_attempt(a, b) || a->job + a->task != b->job + b->task)
+        return;
+    if (p->is_copy_known && is_overlap) {
+        check_copy(l, p, a, b);
+        check_copy(l, p, b, a);
+    }
+    if (!p->is_honest)
         return;
     const struct ledger_task *t = find_task(l, 0, a->job + a->task);
     if (t && is_overlap && t->on_lost != LEDGER_RETRY_NOW)

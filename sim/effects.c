@@ -82,6 +82,23 @@ static void read_status(struct front *m, const struct effect *f)
     front_input(m, &in);
 }
 
+static uint64_t number_of(const char *text, const char *key)
+{
+    const char *p = text ? strstr(text, key) : NULL;
+    return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+}
+
+static void read_epoch(struct front *m, const struct effect *f)
+{
+    struct front_file *file = front_file(m, sim_format(m->sim, "file://%s", f->path), false);
+    const char *text = file ? file->text : NULL;
+    struct input in = {.kind = IN_TRACE,
+                       .trace = {.ref = f->ref,
+                                 .epoch = number_of(text, "EPOCH="),
+                                 .fence = number_of(text, "FENCE=")}};
+    front_input(m, &in);
+}
+
 void front_tell_credential(struct front *m)
 {
     struct input in = {.kind = IN_CREDENTIAL,
@@ -139,7 +156,8 @@ static void perform(struct front *m, const struct effect *f)
     case EFFECT_READ_STATUS:
         read_status(m, f);
         break;
-    case EFFECT_READ_EPOCH: /* engine_config keeps no traces here */
+    case EFFECT_READ_EPOCH:
+        read_epoch(m, f);
         break;
     case EFFECT_REMOVE:
         remove_effect(m, f);

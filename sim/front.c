@@ -27,7 +27,8 @@ static void configure(struct front *m)
         .retention_us = (sim_chance(s, 3) ? 60 : 7 * 24 * 3600) * SECONDS,
         .discovery_us = 300 * SECONDS,
         .monitoring_us = 120 * SECONDS,
-        .credential_life_us = 900 * SECONDS};
+        .credential_life_us = 900 * SECONDS,
+        .keeps_traces = true};
     for (unsigned i = 0; i < s->n_sites; i++) {
         const struct mad *mads = &m->mads[i * DRIVER_KINDS];
         m->ims[i] = (struct engine_im){
@@ -228,7 +229,11 @@ static void go_up(struct front *m)
     if (!load(m) || !raise_epoch(m))
         return;
     m->is_same_epoch = false;
-    m->spool = NULL; /* as main() does */
+    m->spool = front_file(m, "file:///spool/lease", false); /* as main() does */
+    if (m->spool)
+        m->spool->next = NULL;
+    if (s->o.flaw == FLAW_SEQ_FORGOTTEN)
+        m->spool = NULL;
     front_input(m, &in);
     front_turn(m);
     for (unsigned i = 0; i < s->n_sites * DRIVER_KINDS && m->life == life; i++)
@@ -333,7 +338,7 @@ void front_inventory(struct front *m)
         if (hosts[i]->running || hosts[i]->vm_memory_mib || hosts[i]->queues[0].used)
             ledger_violation(l, "gwd%u: slots of %s are taken for ever", m->index, hosts[i]->name);
     for (const struct front_file *f = m->spool; f; f = f->next) {
-        if (strcmp(f->path, "/spool/lease") == 0)
+        if (strcmp(f->path, "/spool/lease") == 0 || strncmp(f->path, "/spool/epoch.", 13) == 0)
             continue;
         struct ledger_left *left = ledger_add_left(l, f->path);
         char *p = (char *)f->path + strlen("/spool");

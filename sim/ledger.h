@@ -42,7 +42,7 @@ struct ledger_told {
     enum ledger_told_kind kind;
     unsigned daemon;
     int64_t at_us;
-    uint64_t id, n, attempt;
+    uint64_t id, n, attempt, epoch; /* epoch: TOLD_STARTED, of the token */
     int exit_code;
     bool is_over; /* TOLD_KILLED: it had ended before it was asked for */
     const char *tag;
@@ -86,6 +86,7 @@ struct ledger_promises {
     bool is_one_daemon; /* there is one with this state */
     bool is_copy_known; /* the other one knows that its state is a copy: a site has each attempt
                            once */
+    int64_t copied_us;  /* when it was made */
     int64_t calm_us;    /* no faults from here on */
 };
 

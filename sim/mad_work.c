@@ -70,6 +70,11 @@ static bool write_url(struct mad *m, const char *url, const char *text)
         return true;
     }
     bool makes_parents = m->features & FEATURE_ATOMIC || !*name;
+    bool is_kept = t->sim->o.flaw != FLAW_MARK_FORGOTTEN || strcmp(dir, ".gw_epoch_i") != 0;
+    if (is_kept || m->front->index)
+        site_note(t, dir, m->front);
+    if (!is_kept)
+        return true;
     struct site_dir *d = site_find_dir(t, dir, makes_parents);
     if (d)
         site_write(t, d, name, text);

@@ -237,6 +237,27 @@ static void remember(struct front *m, const struct event *ev)
     buf_clear(&b);
 }
 
+/* The site of an attempt, by its host's name. */
+static unsigned site_of(const char *host)
+{
+    return host ? (unsigned)strtoul(host + strlen("host"), NULL, 10) : 0;
+}
+
+/* Of two daemons the later one has the leases, where it has said so. */
+static void check_taken(struct front *m, const struct event *ev)
+{
+    const struct job *j = state_job(engine_state(m->engine), ev->job);
+    const struct task *t = j ? job_task(j, ev->task) : NULL;
+    if (m->index || !t || !j->spec->t->lease_s || ev->attempt > t->n_attempts)
+        return;
+    const struct site *at = &m->sim->sites[site_of(t->attempts[ev->attempt - 1].host)];
+    if (site_was_taken(at, ev->at_us - m->wall_us))
+        ledger_violation(&m->sim->ledger,
+                         "gwd0 accepts attempt %" PRIu64 " of job %" PRIu64
+                         " at %s, which gwd1 has taken over",
+                         ev->attempt, ev->job + ev->task, at->name);
+}
+
 void people_watch(struct front *m, const struct event *ev)
 {
     struct sim *s = m->sim;
@@ -244,11 +265,14 @@ void people_watch(struct front *m, const struct event *ev)
                                .at_us = s->now_us,
                                .id = ev->job + ev->task,
                                .attempt = ev->attempt,
+                               .epoch = ev->epoch,
                                .exit_code = (int)ev->exit_code};
     remember(m, ev);
     sim_say(s, "gwd%u: event %" PRIu64 " %s %" PRIu64 ".%" PRIu64 ".%" PRIu64 " %s %s", m->index,
             ev->seq, event_kind_info(ev->kind)->name, ev->job, ev->task, ev->attempt,
             ev->reason ? ev->reason : "", ev->host ? ev->host : "");
+    if (ev->kind == EV_RESULTS_ACCEPTED)
+        check_taken(m, ev);
     if (ev->kind == EV_ATTEMPT_STARTED)
         told.kind = TOLD_STARTED;
     else if (ev->kind == EV_RESULTS_ACCEPTED)
@@ -317,6 +341,13 @@ static bool can_be_found(const struct front *m, const struct attempt *a)
     return false;
 }
 
+/* The other daemon has it, and this one goes on waiting for its owner's word. */
+static bool is_superseded(const struct front *m, const struct job *j, const struct task *t)
+{
+    const struct reason *why = engine_trouble(m->engine, j, t);
+    return why && strcmp(why->code, "superseded") == 0;
+}
+
 void people_give_up(struct front *m)
 {
     size_t it = 0;
@@ -324,7 +355,8 @@ void people_give_up(struct front *m)
         size_t task_it = 0;
         for (struct task *t; (t = job_next_task(j, &task_it));) {
             const struct attempt *a = task_attempt(t);
-            if (!a || !a->unknown_since_us || can_be_found(m, a))
+            bool is_hopeless = a && a->unknown_since_us && !can_be_found(m, a);
+            if (!is_hopeless && !is_superseded(m, j, t))
                 continue;
             struct question *q = question_of(m, ASK_KILL_HARD);
             q->id = j->id + t->index;

@@ -24,10 +24,21 @@ const char *sim_kind_name(enum sim_kind kind)
 
 const char *sim_flaw_name(enum sim_flaw flaw)
 {
-    static const char *const names[FLAWS] = {
-        "none",        "no-claim",         "no-lease",         "impatient",         "no-sync",
-        "late-sync",   "cancel-forgotten", "tokens-forgotten", "journal-forgotten", "any-status",
-        "old-answers", "wrong-code",       "cancel-ignored"};
+    static const char *const names[FLAWS] = {"none",
+                                             "no-claim",
+                                             "no-lease",
+                                             "impatient",
+                                             "no-sync",
+                                             "late-sync",
+                                             "cancel-forgotten",
+                                             "tokens-forgotten",
+                                             "journal-forgotten",
+                                             "any-status",
+                                             "old-answers",
+                                             "wrong-code",
+                                             "cancel-ignored",
+                                             "mark-forgotten",
+                                             "seq-forgotten"};
     return flaw < FLAWS ? names[flaw] : NULL;
 }
 
@@ -230,6 +241,7 @@ static void fault_twin(struct sim *s)
     if (s->n_fronts == FRONTS_MAX || !s->fronts[0].is_up)
         return;
     s->n_fronts = FRONTS_MAX;
+    s->copied_us = s->now_us;
     front_copy(s, 1, &s->fronts[0]);
     s->fronts[1].is_same_epoch = sim_chance(s, 2);
     s->is_copy_known = !s->fronts[1].is_same_epoch && sim_chance(s, 2);
@@ -361,6 +373,7 @@ static void close_books(struct sim *s)
         .is_no_failure = s->o.kind != SIM_TWINS && s->o.kind != SIM_LATE && s->o.kind != SIM_MIXED,
         .is_one_daemon = s->n_fronts == 1,
         .is_copy_known = s->is_copy_known,
+        .copied_us = s->copied_us,
         .calm_us = s->calm_us};
     for (unsigned i = 0; i < s->n_fronts; i++)
         front_table(&s->fronts[i]);

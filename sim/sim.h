@@ -46,6 +46,8 @@ enum sim_flaw {
     FLAW_OLD_ANSWERS,       /* answers of a task's old attempts are taken for its new one's */
     FLAW_WRONG_CODE,        /* a driver tells another exit code than the payload's */
     FLAW_CANCEL_IGNORED,    /* sites say that what was cancelled is over, and let it run */
+    FLAW_MARK_FORGOTTEN,    /* sites do not keep which daemon works there */
+    FLAW_SEQ_FORGOTTEN,     /* gwd does not know how far the numbers of its lease files have come */
     FLAWS
 };
 const char *sim_flaw_name(enum sim_flaw flaw);

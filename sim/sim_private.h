@@ -15,6 +15,7 @@ enum { SITES_MAX = 3, FRONTS_MAX = 2, PEOPLE_MAX = 8 };
 #define YEAR (INT64_C(365) * 86400 * SECONDS)
 
 struct sim;
+struct front;
 
 /* --- agenda.c: what happens when --- */
 
@@ -93,7 +94,8 @@ struct batch_job {
     const char *why; /* it is being stopped */
     int64_t lease_us, renewed_us, looked_us;
     uint64_t lease_epoch, lease_seq;
-    bool has_lease_seq;
+    int64_t seen_us; /* when it read the file with lease_seq */
+    bool has_lease_seq, is_lost_to_gwd, is_fenced;
     struct batch_job *next;
 };
 
@@ -104,7 +106,9 @@ struct site {
     const char *name, *url;
     struct site_dir *dirs;
     struct batch_job *jobs;
-    bool has_wrapper; /* the program gw_wrapper is installed there */
+    bool has_wrapper;      /* the program gw_wrapper is installed there */
+    int64_t taken_us;      /* since then its mark is gwd1's; 0: it is not */
+    int64_t lease_file_us; /* when the lease file came that is there */
     /* Out of reach until then: for all, for one kind of driver. */
     int64_t cut_us, cut_kind_us[DRIVER_KINDS];
 };
@@ -116,6 +120,8 @@ struct site_dir *site_find_dir(struct site *t, const char *name, bool is_made);
 struct site_file *site_find_file(struct site_dir *d, const char *name);
 void site_write(struct site *t, struct site_dir *d, const char *name, const char *text);
 void site_remove_dir(struct site *t, struct site_dir *d);
+/* A gwd has brought a file that is beside the directories. */
+void site_note(struct site *t, const char *name, const struct front *from);
 bool site_is_cut(const struct site *t, enum driver_kind kind); /* from such drivers */
 struct batch_job *site_find_job(struct site *t, const char *token);
 struct batch_job *site_find_contact(struct site *t, const char *contact);
@@ -125,6 +131,8 @@ struct batch_job *site_submit(struct site *t, const char *token, struct site_dir
 void site_commit(struct batch_job *b);
 void site_cancel(struct batch_job *b);
 const char *site_state(struct sim *s, const struct batch_job *b); /* as drivers say it */
+/* Is it gwd1 alone that may accept results there of what has a lease, at that time? */
+bool site_was_taken(const struct site *t, int64_t at_us);
 /* What is left of it: running payloads, job directories. */
 void site_inventory(struct site *t);
 
@@ -270,6 +278,7 @@ struct sim {
     struct question *questions; /* that people have asked */
     uint64_t n_questions, n_contacts;
     bool is_over, is_copy_known;
+    int64_t copied_us; /* when gwd1 was made of gwd0 */
 };
 
 void *sim_alloc(struct sim *s, size_t size); /* zeroed, until the end of the trial */

@@ -70,6 +70,20 @@ void site_remove_dir(struct site *t, struct site_dir *d)
     d->life++;
 }
 
+void site_note(struct site *t, const char *name, const struct front *from)
+{
+    if (strcmp(name, ".gw_lease_i") == 0)
+        t->lease_file_us = t->sim->now_us;
+    if (strcmp(name, ".gw_epoch_i") == 0)
+        t->taken_us = from->index == 0 ? 0 : t->taken_us ? t->taken_us : t->sim->now_us;
+}
+
+/* Who has just looked may not have said what he does. */
+bool site_was_taken(const struct site *t, int64_t at_us)
+{
+    return t->sim->is_copy_known && t->taken_us && at_us > t->taken_us + SECONDS;
+}
+
 bool site_is_cut(const struct site *t, enum driver_kind kind)
 {
     return t->cut_us > t->sim->now_us || t->cut_kind_us[kind] > t->sim->now_us;
@@ -189,13 +203,28 @@ static bool lease_is_renewed(struct batch_job *b)
         return false;
     char *own =
         sim_format(s, "%" PRIu64 ".%" PRIu64 ".%" PRIu64, b->of.job, b->of.task, b->of.attempt);
-    uint64_t seq = number_after(f->text, "SEQ=");
-    if (number_after(f->text, "EPOCH=") != b->lease_epoch || is_named_lost(f->text, own) ||
+    uint64_t seq = number_after(f->text, "SEQ="), epoch = number_after(f->text, "EPOCH=");
+    b->is_lost_to_gwd = is_named_lost(f->text, own);
+    b->is_fenced |= epoch > b->lease_epoch;
+    if (epoch != b->lease_epoch || b->is_lost_to_gwd || b->is_fenced ||
         (b->has_lease_seq && seq <= b->lease_seq))
         return false;
     b->has_lease_seq = true;
     b->lease_seq = seq;
+    b->seen_us = s->now_us;
     return true;
+}
+
+/* It ends for want of a renewal. */
+static void check_renewals(struct batch_job *b)
+{
+    struct sim *s = b->site->sim;
+    if (s->n_fronts == 1 && b->has_lease_seq && !b->is_lost_to_gwd &&
+        b->site->lease_file_us > b->seen_us)
+        ledger_violation(&s->ledger,
+                         "the lease of attempt %" PRIu64 " of job %" PRIu64
+                         " is over, and gwd has renewed it, with an older number",
+                         b->of.attempt, b->of.job + b->of.task);
 }
 
 /* It looks every quarter of the lease, and when that would be over; a busy machine makes it late.
@@ -216,10 +245,12 @@ static void watch_lease(struct sim *s, void *what)
     if (lease_is_renewed(b))
         b->renewed_us = b->looked_us; /* it came since then */
     b->looked_us = s->now_us;
-    if (b->renewed_us + b->lease_us <= s->now_us && s->o.flaw != FLAW_NO_LEASE)
-        stop_payload(b, "lease-expired");
-    else
+    if (b->renewed_us + b->lease_us > s->now_us || s->o.flaw == FLAW_NO_LEASE) {
         look_later(b, watch_lease);
+        return;
+    }
+    check_renewals(b);
+    stop_payload(b, "lease-expired");
 }
 
 /* --- the batch system --- */
@@ -252,7 +283,8 @@ static bool claim(struct batch_job *b)
     return true;
 }
 
-static void begin_lease(struct batch_job *b)
+/* False: another gwd is at work, or it was given up; it does not begin. */
+static bool begin_lease(struct batch_job *b)
 {
     struct site_file *ctl = site_find_file(b->dir, "job.ctl");
     if (!ctl)
@@ -260,10 +292,9 @@ static void begin_lease(struct batch_job *b)
     b->lease_us = (int64_t)number_after(ctl->text, "GW_LEASE_S='") * SECONDS;
     b->lease_epoch = number_after(ctl->text, "GW_EPOCH='");
     b->renewed_us = b->looked_us = b->site->sim->now_us;
-    if (!b->lease_us)
-        return;
-    lease_is_renewed(b);
-    look_later(b, watch_lease);
+    if (b->lease_us)
+        lease_is_renewed(b);
+    return !b->lease_us || !(b->is_lost_to_gwd || b->is_fenced);
 }
 
 static void start_job(struct batch_job *b)
@@ -274,6 +305,12 @@ static void start_job(struct batch_job *b)
     b->life++;
     if (!claim(b)) {
         sim_say(s, "%s: the wrapper of %s may not run", b->site->name, b->token);
+        over(b, false);
+        return;
+    }
+    if (b->dir && !begin_lease(b)) {
+        sim_say(s, "%s: %s begins too late", b->site->name, b->token);
+        site_write(b->site, b->dir, "status", sim_format(s, "%s failed lease-expired", b->token));
         over(b, false);
         return;
     }
@@ -293,8 +330,8 @@ static void start_job(struct batch_job *b)
         site_write(b->site, b->dir, "stderr.execution", "");
     }
     plan(b, payload_us(s), on_payload_end);
-    if (b->dir)
-        begin_lease(b);
+    if (b->lease_us)
+        look_later(b, watch_lease);
     mads_news(b->site, b);
 }
 

@@ -214,9 +214,11 @@ gww_start_payload() {
 }
 
 # The lease counts as renewed when a larger SEQ of our own instance and epoch is read, in a file that does not
-# name us as lost: gwd, which cannot hear of us, is then about to start another attempt.
+# name us as lost: gwd, which cannot hear of us, is then about to start another attempt. A larger EPOCH says that
+# a gwd with a later copy of the state is at work: from then on nobody renews it.
 gww_read_lease() {
     gww_body=
+    gww_epoch=
     gww_seq=
     gww_sum=
     gww_lines=0
@@ -226,7 +228,8 @@ gww_read_lease() {
         gww_lines=$((gww_lines + 1))
         case $gww_line in
         CKSUM=*) gww_sum=${gww_line#CKSUM=} && break ;;
-        "INSTANCE=$GW_INSTANCE" | "EPOCH=$GW_EPOCH") gww_mine=$((gww_mine + 1)) ;;
+        "INSTANCE=$GW_INSTANCE") gww_mine=1 ;;
+        EPOCH=*) gww_epoch=${gww_line#EPOCH=} ;;
         SEQ=*) gww_seq=${gww_line#SEQ=} ;;
         LOST=*)
             case " ${gww_line#LOST=} " in
@@ -241,19 +244,24 @@ gww_read_lease() {
         gww_body="$gww_body$gww_line
 "
     done <"$GW_LEASE_FILE"
-    case $gww_seq in
-    '' | *[!0-9]* | ???????????????????*) return 1 ;;
-    esac
-    [ "$gww_mine" -eq 2 ] && [ "$gww_sum" = "$(printf '%s' "$gww_body" | cksum)" ] &&
+    for gww_number in "$gww_epoch" "$gww_seq"; do
+        case $gww_number in
+        '' | *[!0-9]* | ???????????????????*) return 1 ;;
+        esac
+    done
+    [ "$gww_mine" -eq 1 ] && [ "$gww_sum" = "$(printf '%s' "$gww_body" | cksum)" ] || return 1
+    [ "$gww_epoch" -le "$GW_EPOCH" ] || gww_fenced=yes
+    [ -z "$gww_fenced" ] && [ "$gww_epoch" -eq "$GW_EPOCH" ] &&
         [ "$gww_seq" -gt "$gww_last_seq" ] && gww_last_seq=$gww_seq
 }
 
 # One that waited in the site's queue while gwd replaced it begins too late.
 gww_check_lease() {
     gww_lost=
+    gww_fenced=
     gww_last_seq=-1
     [ "$GW_LEASE_S" -eq 0 ] || gww_read_lease
-    [ -z "$gww_lost" ] || gww_fail lease-expired us "gwd has given this attempt up for lost before it began"
+    [ -z "$gww_lost$gww_fenced" ] || gww_fail lease-expired us "gwd has given this attempt up for lost before it began"
 }
 
 # The helper that watches lease and wall time, and that the wrapper is there at all.
@@ -359,7 +367,7 @@ esac
 # shellcheck source=/dev/null
 . ./job.ctl
 : "${GW_TOKEN:?is not set by job.ctl}" "${GW_EXECUTABLE:=}" "${GW_STDIN:=/dev/null}" "${GW_VM:=no}" "${GWVM:=}"
-: "${GW_LEASE_S:=0}" "${GW_WALLTIME_S:=0}" "${GW_LEASE_FILE:=}" "${GW_INSTANCE:=}" "${GW_EPOCH:=}"
+: "${GW_LEASE_S:=0}" "${GW_WALLTIME_S:=0}" "${GW_LEASE_FILE:=}" "${GW_INSTANCE:=}" "${GW_EPOCH:=0}"
 gww_began=$(date +%s)
 gww_set_now
 gww_began_up=$gww_now

@@ -123,8 +123,11 @@ static void read_epoch(struct daemon *d, const struct effect *f)
     if (read_text(f, &text, NULL) == 0 &&
         status_decode(buf_str(&text), text.len, "GWLEASE", &file, NULL) == 0) {
         const char *instance = status_get(&file, "INSTANCE"), *epoch = status_get(&file, "EPOCH");
+        const char *fence = status_get(&file, "FENCE");
         if (instance && epoch && strcmp(instance, f->text) == 0)
             (void)num_parse_u64(epoch, 1, INT64_MAX / 2, &in.trace.epoch, NULL);
+        if (in.trace.epoch && fence)
+            (void)num_parse_u64(fence, 1, in.trace.epoch, &in.trace.fence, NULL);
         status_clear(&file);
     }
     buf_clear(&text);

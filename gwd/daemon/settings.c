@@ -140,7 +140,7 @@ static void fill_engine(struct settings *s, const char *libexec)
                                        .vm_cache_max_bytes = c->vm_cache_bytes,
                                        .vm_cache_age_s = c->vm_cache_age_s,
                                        .is_multi_user = c->is_multi_user,
-                                       .keeps_traces = !c->is_multi_user};
+                                       .keeps_traces = true};
     s->ims = xcalloc(c->n_ims, sizeof *s->ims);
     for (size_t i = 0; i < c->n_ims; i++)
         s->ims[i] = (struct engine_im){c->ims[i].name, c->ims[i].tm, c->ims[i].em,

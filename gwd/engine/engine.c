@@ -157,8 +157,17 @@ static void start(struct engine *e, const struct input *in)
  * its directory is not ours to remove. Another attempt has another token. */
 static bool give_up_copied(struct engine *e, struct flight *f)
 {
-    if (flight_attempt(f)->epoch >= e->state.fence || f->task->wish == WISH_GONE)
+    if (!flight_was_copied(e, f) || f->task->wish == WISH_GONE)
         return false;
+    bool is_leased = f->job->spec->t->lease_s && e->config->keeps_traces;
+    int64_t rest_us = is_leased ? lease_rest_us(e, f, 0) : 0;
+    if (rest_us > 0) { /* it may run */
+        f->step = STEP_IDLE;
+        f->is_parked = true;
+        reason_set(&f->trouble, "copied", BLAME_US, "it may run under another gwd");
+        flight_timer(e, f, rest_us < e->config->retry_us ? rest_us : e->config->retry_us);
+        return true;
+    }
     flight_fail(f, "copied", BLAME_US,
                 "the state was copied while the files of this attempt were on their way");
     flight_end(e, f, OUTCOME_REQUEUE);

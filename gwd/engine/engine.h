@@ -144,7 +144,7 @@ struct input {
         } status;
         struct {
             struct task_ref ref;
-            uint64_t epoch; /* 0: the file says none */
+            uint64_t epoch, fence; /* 0: the file says none */
         } trace;
     };
 };

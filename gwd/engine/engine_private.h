@@ -35,6 +35,7 @@ enum step {
     EPI_REACH, /* it does not show the job directory: would it make one? */
     EPI_READ,
     EPI_COPY,
+    EPI_TURN, /* whose is it at the site? */
     EPI_RMDIR,
     EPI_END,
     /* abort.c: give the attempt up, leaving nothing */
@@ -97,6 +98,7 @@ struct flight {
     int64_t unknown_mono_us;   /* since when its fate is unknown, on our clock */
     uint64_t lost_seq;         /* lease files from this number on name it as lost */
     bool is_left;              /* something of it stays at the site: remains.c goes on */
+    uint64_t look;             /* EPI_TURN: which one it waits for (trace.c) */
     bool is_parked;            /* STEP_IDLE until its owner's credential is good again */
     struct reason trouble;     /* what it last waited for, parked or backing off */
     unsigned parks;            /* in a row for a credential that looks good from here */
@@ -222,6 +224,8 @@ void flight_give_up(struct engine *e, struct flight *f); /* flight_end by failur
 int64_t backoff_us(const struct engine *e, unsigned tries);
 /* May what failed for `r` be tried once more at the same site? */
 bool flight_may_retry(const struct flight *f, const struct reason *r);
+/* Its attempt is from before the state was copied: the other daemon may follow it as well. */
+bool flight_was_copied(const struct engine *e, const struct flight *f);
 /* Its fate is unknown from now on, unless it was before. */
 void flight_lost(struct engine *e, struct flight *f, const char *text);
 struct driver *driver_find(const struct engine *e, enum driver_kind kind, const char *name);
@@ -293,6 +297,8 @@ void epilog_begin(struct engine *e, struct flight *f);
 void epilog_answer(struct engine *e, struct flight *f, const struct input *in);
 void epilog_resume(struct engine *e, struct flight *f);
 void epilog_status(struct engine *e, struct flight *f, const struct status_report *report);
+/* `wrong`: why it is not known whose turn it is at the site; without a code: it is. */
+void epilog_turn(struct engine *e, struct flight *f, const struct reason *wrong);
 void abort_begin(struct engine *e, struct flight *f); /* f->failure says why */
 void abort_answer(struct engine *e, struct flight *f, const struct input *in);
 void abort_resume(struct engine *e, struct flight *f);
@@ -366,6 +372,19 @@ void dispatch(struct engine *e);
 struct sched *dispatch_create(struct engine *e);
 
 /* lease.c */
+/* Where one account's files are: two credentials may be two accounts, and so two homes. */
+struct site {
+    const char *tm, *url, *credential; /* credential: NULL, unless `tm` needs one */
+    uint64_t uid;                      /* multi-user mode: in whose name; else NOBODY */
+    uint64_t lease_s;                  /* the shortest of the attempts that are meant */
+};
+struct site site_of(const struct engine *e, const struct flight *f);
+/* Bring the lease file there; `number` tells it from others of this renewal. Whose turn it is there
+ * was found out at looked_us (mono). */
+void lease_send(struct engine *e, const struct site *site, uint64_t number, int64_t looked_us);
+/* How long it takes until the lease of a flight that was last heard of at since_us (mono) is
+ * certainly over; INT64_MAX: that cannot be said. */
+int64_t lease_rest_us(const struct engine *e, const struct flight *f, int64_t since_us);
 void lease_start(struct engine *e, uint64_t last_seq); /* with that of a daemon before us, or 0 */
 void lease_want(struct engine *e,
                 uint64_t lease_s); /* an attempt with such a lease begins; 0: none */
@@ -382,7 +401,18 @@ bool lease_may_come(const struct engine *e, const struct flight *f);
 void lease_clear(struct engine *e);
 
 /* trace.c */
-void trace_want(struct engine *e, const struct flight *f);   /* an attempt begins at its site */
+void trace_want(struct engine *e, const struct flight *f); /* an attempt begins at its site */
+/* Look there again, then bring the lease file, if it is our turn. */
+void trace_renew(struct engine *e, const struct site *site);
+/* Look again: the number of the look that is to be waited for; then comes epilog_turn(). */
+uint64_t trace_look(struct engine *e, const struct flight *f);
+/* A later daemon with this state works at the flight's site, as far as is known. */
+bool trace_is_superseded(const struct engine *e, const struct flight *f);
+/* May a flight with a lease go on there? If not, it waits, to go on with `after`, and false is
+ * returned. */
+bool trace_pass(struct engine *e, struct flight *f, enum step after);
+/* Since when its mark there is ours (mono); 0: it is not, or that is not known. */
+int64_t trace_marked_us(const struct engine *e, const struct flight *f);
 bool trace_answer(struct engine *e, const struct input *in); /* false: it is of nothing here */
 void trace_found(struct engine *e, const struct input *in);
 void trace_driver_down(struct engine *e, const struct driver *d, uint64_t uid); /* NOBODY: all */

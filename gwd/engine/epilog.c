@@ -1,8 +1,11 @@
 /* Stage out: the status file says how it ended, then the results come home, then the job directory
  * goes.
  *
- *   START, CP status, [read it], CP outputs and streams, RESULTS_ACCEPTED, RMDIR, END,
+ *   START, CP status, [read it], CP outputs and streams, [turn], RESULTS_ACCEPTED, RMDIR, END,
  * ATTEMPT_ENDED
+ *
+ * Of an attempt with a lease nothing counts until it was looked whose turn it is at the site
+ * (trace.c).
  *
  * With the feature `small` GET takes the place of the first CP, and of START and END no answer is
  * waited for.
@@ -27,6 +30,12 @@ static bool ask(struct engine *e, struct flight *f, enum step step)
     bool is_sent = tm_send(e, f, step, verb, 0, NULL, url, NULL);
     free(url);
     return is_sent;
+}
+
+static void turn(struct engine *e, struct flight *f)
+{
+    f->step = EPI_TURN;
+    f->look = trace_look(e, f);
 }
 
 /* What failed before does not count: the directory is worth as many tries as anything. */
@@ -94,11 +103,55 @@ static void read_status(struct engine *e, struct flight *f, const char *content)
     effect->text = staging_token(e, f);
 }
 
+static void conclude(struct engine *e, struct flight *f)
+{
+    if (f->status.is_exited && !f->failure.code) {
+        struct event ev = {.kind = EV_RESULTS_ACCEPTED,
+                           .job = f->ref.job,
+                           .task = f->ref.task,
+                           .attempt = f->ref.attempt,
+                           .exit_code = f->status.exit_code,
+                           .signal = f->status.signal};
+        emit(e, &ev);
+    }
+    clean(e, f);
+}
+
+/* It is known how the attempt ended. */
+static void settle(struct engine *e, struct flight *f)
+{
+    if (f->job->spec->t->lease_s && e->config->keeps_traces && !flight_attempt(f)->is_accepted)
+        turn(e, f);
+    else
+        conclude(e, f);
+}
+
+/* A site that cannot be asked keeps a result waiting, and a failure only where somebody else may
+ * have it otherwise: the daemon that the state was copied from. There that no status was found does
+ * not mean that nothing runs, until its lease is over. */
+void epilog_turn(struct engine *e, struct flight *f, const struct reason *wrong)
+{
+    bool was_copied = flight_was_copied(e, f);
+    if (credential_park(e, f, wrong) || !trace_pass(e, f, EPI_TURN))
+        return;
+    if (wrong->code && (was_copied || !f->failure.code)) {
+        f->tries++;
+        flight_wait(e, f, backoff_us(e, f->tries), EPI_TURN, wrong);
+        return;
+    }
+    bool may_run = was_copied && f->failure.code && !f->status.is_there;
+    int64_t rest_us = may_run ? lease_rest_us(e, f, 0) : 0;
+    if (rest_us > 0)
+        flight_wait(e, f, rest_us, EPI_STATUS, &f->failure);
+    else
+        conclude(e, f);
+}
+
 /* No result: the attempt failed by what the execution driver said, or because there is none. */
 static void no_status(struct engine *e, struct flight *f, const char *text)
 {
     flight_fail(f, "no-status", BLAME_SITE, text);
-    clean(e, f);
+    settle(e, f);
 }
 
 static void fetched(struct engine *e, struct flight *f);
@@ -174,9 +227,7 @@ static bool may_wait(struct engine *e, struct flight *f, const struct reason *wh
     flight_lost(e, f, why->text);
     if (!f->unknown_mono_us)
         f->unknown_mono_us = e->mono_us;
-    return t->on_lost == ON_LOST_WAIT ||
-           e->mono_us - f->unknown_mono_us <
-               (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us;
+    return t->on_lost == ON_LOST_WAIT || lease_rest_us(e, f, f->unknown_mono_us) > 0;
 }
 
 static void end(struct engine *e, struct flight *f)
@@ -208,7 +259,7 @@ static void hindered(struct engine *e, struct flight *f, enum step step, const s
         say_end(e, f);
     } else {
         flight_fail(f, why->code, why->blame, why->text);
-        clean(e, f);
+        settle(e, f);
     }
 }
 
@@ -232,16 +283,7 @@ static void fetched(struct engine *e, struct flight *f)
         return;
     }
     heard(e, f);
-    if (f->status.is_exited) {
-        struct event ev = {.kind = EV_RESULTS_ACCEPTED,
-                           .job = f->ref.job,
-                           .task = f->ref.task,
-                           .attempt = f->ref.attempt,
-                           .exit_code = f->status.exit_code,
-                           .signal = f->status.signal};
-        emit(e, &ev);
-    }
-    clean(e, f);
+    settle(e, f);
 }
 
 /* The site is in reach, and the file does not come: after some times it is not there. */
@@ -344,6 +386,8 @@ void epilog_resume(struct engine *e, struct flight *f)
         fetch_status(e, f);
     else if (f->after == EPI_COPY)
         copies_send(e, f, EPI_COPY);
+    else if (f->after == EPI_TURN)
+        turn(e, f);
     else
         ask(e, f, f->after);
 }

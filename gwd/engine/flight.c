@@ -82,6 +82,11 @@ bool flight_may_retry(const struct flight *f, const struct reason *r)
             (strcmp(r->code, "not-authorized") != 0 && strcmp(r->code, "untrusted") != 0));
 }
 
+bool flight_was_copied(const struct engine *e, const struct flight *f)
+{
+    return flight_attempt(f)->epoch < e->state.fence;
+}
+
 void flight_lost(struct engine *e, struct flight *f, const char *text)
 {
     struct event ev = {.kind = EV_ATTEMPT_LOST,

@@ -11,28 +11,23 @@
 
 #define LEASE_GAP (UINT64_C(86400) * 1000000) /* of SEQ, which is a time in us */
 
-struct site {
-    const char *tm, *url, *credential;
-    uint64_t uid; /* multi-user mode: in whose name; else NOBODY */
-};
-
 /* A lease file on its way to a site. */
 struct lease_copy {
     struct task_ref ref; /* attempt: the file's SEQ */
     char *tm, *url, *credential;
     uint64_t uid;
+    int64_t until_us; /* mono: it may take so long; later it could be another daemon's turn */
     bool is_ending;
     struct lease_copy *prev, *next;
 };
 
-/* Two credentials may be two accounts, and so two homes; as two users are. */
-static bool site_is_new(const struct site *sites, size_t n, const struct site *s)
+static struct site *site_find(struct site *sites, size_t n, const struct site *s)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(sites[i].tm, s->tm) == 0 && strcmp(sites[i].url, s->url) == 0 &&
             texts_are_equal(sites[i].credential, s->credential) && sites[i].uid == s->uid)
-            return false;
-    return true;
+            return &sites[i];
+    return NULL;
 }
 
 /* Attempts that may be replaced once their lease is over are named while their fate is unknown: for
@@ -137,12 +132,17 @@ static bool is_of(const struct lease_copy *c, const struct site *s)
            texts_are_equal(c->credential, s->credential) && c->uid == s->uid;
 }
 
-static struct site site_of(const struct engine *e, const struct flight *f)
+struct site site_of(const struct engine *e, const struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     const struct principal *owner = &f->job->spec->owner;
-    return (struct site){a->tm, a->stage_url, owner->credential,
-                         e->config->is_multi_user ? owner->uid : NOBODY};
+    const struct driver *d = driver_find(e, DRIVER_TM, a->tm);
+    return (struct site){.tm = a->tm,
+                         .url = a->stage_url,
+                         .credential =
+                             d && d->features & FEATURE_CREDENTIAL ? owner->credential : NULL,
+                         .uid = e->config->is_multi_user ? owner->uid : NOBODY,
+                         .lease_s = f->job->spec->t->lease_s};
 }
 
 static struct effect *say(struct engine *e, const struct lease_copy *c, const char *verb,
@@ -154,33 +154,33 @@ static struct effect *say(struct engine *e, const struct lease_copy *c, const ch
     return f;
 }
 
-/* Bring the lease file to one site: copy it, or its `body`. Its ref is of no attempt; each renewal
- * has its own. */
-static void send_lease(struct engine *e, const struct site *site, uint64_t index, char *body)
+/* Copied, or in multi-user mode sent. Its ref is of no attempt; each renewal has its own. */
+void lease_send(struct engine *e, const struct site *site, uint64_t number, int64_t looked_us)
 {
-    struct driver *d = driver_find(e, DRIVER_TM, site->tm);
-    if (!driver_serves(d, site->uid)) {
-        free(body);
+    const struct driver *d = driver_find(e, DRIVER_TM, site->tm);
+    char *body = driver_serves(d, site->uid) ? lease_body(e, site->uid) : NULL;
+    if (!body)
         return;
-    }
     struct lease_copy *c = xcalloc(1, sizeof *c);
-    *c = (struct lease_copy){.ref = {.job = 0, .task = index, .attempt = e->lease_seq},
+    *c = (struct lease_copy){.ref = {.job = 0, .task = number, .attempt = e->lease_seq},
                              .tm = xstrdup(site->tm),
                              .url = xstrdup(site->url),
                              .credential = xstrdup(site->credential),
-                             .uid = site->uid};
+                             .uid = site->uid,
+                             .until_us = looked_us + (int64_t)site->lease_s * 1000000 * 2 / 3};
     DL_APPEND(e->lease_copies, c);
     char *from = xasprintf("file://%s/lease", e->config->spool);
     char *to = xasprintf("%s/.gw_lease_%s", site->url, e->state.instance);
-    if (d->features & FEATURE_CREDENTIAL && site->credential)
+    if (site->credential)
         say(e, c, "CREDENTIAL", site->credential, NULL);
     say(e, c, "START", NULL, NULL);
-    if (body) {
+    if (site->uid == NOBODY) {
+        say(e, c, "CP", from, to);
+        free(body);
+    } else {
         struct effect *put = say(e, c, "PUT", to, NULL);
         put->kind = EFFECT_SEND_LEASE;
         put->text = body;
-    } else {
-        say(e, c, "CP", from, to);
     }
     free(from);
     free(to);
@@ -246,6 +246,23 @@ bool lease_may_come(const struct engine *e, const struct flight *f)
     return false;
 }
 
+/* The daemon that the state was copied from may be at work yet. It reads our mark before each
+ * renewal, and what it sends it calls back after two thirds of the lease. */
+int64_t lease_rest_us(const struct engine *e, const struct flight *f, int64_t since_us)
+{
+    int64_t lease_us = (int64_t)f->job->spec->t->lease_s * 1000000;
+    if (trace_is_superseded(e, f))
+        return INT64_MAX;
+    if (flight_was_copied(e, f) && e->config->keeps_traces) {
+        int64_t marked_us = trace_marked_us(e, f);
+        if (!marked_us)
+            return INT64_MAX;
+        since_us = since_us > marked_us ? since_us : marked_us;
+        lease_us *= 2;
+    }
+    return since_us + lease_us + e->config->lease_margin_us - e->mono_us;
+}
+
 void lease_clear(struct engine *e)
 {
     free(e->replaced);
@@ -255,11 +272,16 @@ void lease_clear(struct engine *e)
         copy_over(e, e->lease_copies);
 }
 
-static bool has_copy(const struct engine *e, const struct site *s)
+/* A site that has not taken the last one gets no other beside it; one that came too late is called
+ * back. */
+static bool has_copy(struct engine *e, const struct site *s)
 {
-    for (const struct lease_copy *c = e->lease_copies; c; c = c->next)
+    for (struct lease_copy *c = e->lease_copies; c; c = c->next) {
+        if (e->config->keeps_traces && c->until_us <= e->mono_us)
+            end(e, c);
         if (is_of(c, s) && !c->is_ending)
             return true;
+    }
     return false;
 }
 
@@ -271,7 +293,6 @@ void lease_start(struct engine *e, uint64_t last_seq)
         e->lease_seq = last_seq + LEASE_GAP;
 }
 
-/* A site that has not taken the last one gets no other beside it. */
 static void write_and_send(struct engine *e, const struct site *sites, size_t n)
 {
     forget_replaced(e);
@@ -284,12 +305,12 @@ static void write_and_send(struct engine *e, const struct site *sites, size_t n)
         file->text = body;
     }
     for (size_t i = 0; i < n; i++) {
-        bool is_of_user = sites[i].uid != NOBODY;
-        if (has_copy(e, &sites[i]) || (!is_of_user && !body))
+        if (has_copy(e, &sites[i]))
             continue;
-        char *his = is_of_user ? lease_body(e, sites[i].uid) : NULL;
-        if (his || !is_of_user)
-            send_lease(e, &sites[i], i, his);
+        if (e->config->keeps_traces)
+            trace_renew(e, &sites[i]);
+        else
+            lease_send(e, &sites[i], i, e->mono_us);
     }
 }
 
@@ -314,11 +335,13 @@ void lease_renew(struct engine *e)
     {
         uint64_t lease = f->job->spec->t->lease_s;
         shortest = lease < shortest ? lease : shortest;
-        struct site s = site_of(e, f);
-        if (site_is_new(sites, n, &s)) {
-            sites = xreallocarray(sites, n + 1, sizeof *sites);
-            sites[n++] = s;
+        struct site s = site_of(e, f), *known = site_find(sites, n, &s);
+        if (known) {
+            known->lease_s = lease < known->lease_s ? lease : known->lease_s;
+            continue;
         }
+        sites = xreallocarray(sites, n + 1, sizeof *sites);
+        sites[n++] = s;
     }
     e->lease_us = INT64_MAX;
     if (n) {

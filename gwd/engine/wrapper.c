@@ -54,6 +54,8 @@ static void submit(struct engine *e, struct flight *f)
                "its execution driver starts no programs by themselves");
         return;
     }
+    if (!trace_pass(e, f, WRA_SUBMIT))
+        return;
     char *description = jobfiles_description(e, f, d);
     if (!description) {
         wrapper_refused(e, f, "refused",
@@ -103,7 +105,6 @@ static void exited(struct engine *e, struct flight *f, const char *code, enum bl
 static int64_t patience_us(const struct engine *e, const struct flight *f)
 {
     const struct template *t = f->job->spec->t;
-    int64_t passed_us = e->mono_us - f->unknown_mono_us;
     switch (t->on_lost) {
     case ON_LOST_WAIT:
         break;
@@ -112,9 +113,7 @@ static int64_t patience_us(const struct engine *e, const struct flight *f)
         return f->task->wish == WISH_GONE ? INT64_MAX : 0;
     case ON_LOST_RETRY_AFTER_LEASE:
         /* Counted anew from the end of a lease file that is still on its way. */
-        if (lease_may_come(e, f))
-            passed_us = 0;
-        return (int64_t)t->lease_s * 1000000 + e->config->lease_margin_us - passed_us;
+        return lease_rest_us(e, f, lease_may_come(e, f) ? e->mono_us : f->unknown_mono_us);
     }
     return INT64_MAX;
 }
@@ -406,7 +405,7 @@ void wrapper_resume(struct engine *e, struct flight *f)
         int64_t rest = patience_us(e, f);
         if (rest <= 0)
             give_up_lost(e, f, f->trouble.text);
-        else
+        else if (rest != INT64_MAX)
             flight_timer(e, f, rest);
     } else if (f->after == WRA_SUBMIT) {
         submit(e, f);

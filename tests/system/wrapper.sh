@@ -51,9 +51,9 @@ status() {
     sed -n "s/^$2=//p" "$file"
 }
 
-# lease NAME SEQ [LOST]: a valid lease file.
+# lease NAME SEQ [LOST [EPOCH]]: a valid lease file.
 lease() {
-    printf 'GWLEASE 1\nINSTANCE=inst\nEPOCH=1\nSEQ=%s\n' "$2" >"$T_DIR/lease.$1.tmp"
+    printf 'GWLEASE 1\nINSTANCE=inst\nEPOCH=%s\nSEQ=%s\n' "${4:-1}" "$2" >"$T_DIR/lease.$1.tmp"
     [ -z "${3:-}" ] || printf 'LOST=%s\n' "$3" >>"$T_DIR/lease.$1.tmp"
     printf 'CKSUM=%s\n' "$(cksum <"$T_DIR/lease.$1.tmp")" >>"$T_DIR/lease.$1.tmp"
     mv "$T_DIR/lease.$1.tmp" "$T_DIR/lease.$1"
@@ -161,6 +161,28 @@ limits() {
     run "$shell" "$n.lost"
     t_equal "$shell: one that the lease names before it begins does not begin" "failed lease-expired us" \
         "$(status "$n.lost" STATE) $(status "$n.lost" REASON) $(status "$n.lost" BLAME)$(ls "$T_DIR/$n.lost/begun" 2>/dev/null)"
+    lease "$2" 18
+    job "$n.fence" ./run GW_LEASE_S=2 GW_LEASE_FILE="../lease.$2"
+    payload "$n.fence" 'touch begun; sleep 5; exit 3'
+    run "$shell" "$n.fence" &
+    wrapper=$!
+    t_within 5 test -e "$T_DIR/$n.fence/begun"
+    lease "$2" 19 "" 1700000000000
+    sleep 1.5
+    for i in 20 21 22 23 24 25 26; do
+        lease "$2" $i
+        sleep 0.6
+    done
+    wait $wrapper
+    t_equal "$shell: after a lease file of a later gwd none of the earlier one counts" "failed lease-expired us" \
+        "$(status "$n.fence" STATE) $(status "$n.fence" REASON) $(status "$n.fence" BLAME)"
+    lease "$2" 27 "" 1700000000000
+    job "$n.late" ./run GW_LEASE_S=2 GW_LEASE_FILE="../lease.$2"
+    payload "$n.late" 'touch begun'
+    run "$shell" "$n.late"
+    t_equal "$shell: and one of the earlier one's attempts does not begin" "failed lease-expired us" \
+        "$(status "$n.late" STATE) $(status "$n.late" REASON) $(status "$n.late" BLAME)$(ls "$T_DIR/$n.late/begun" 2>/dev/null)"
+    lease "$2" 28
     # For gwd the lease runs from when the file was written, not from when a machine that slept gets to read it.
     job "$n.slept" ./run GW_LEASE_S=6 GW_LEASE_FILE="../lease.$2"
     payload "$n.slept" 'touch begun; sleep 60'
@@ -168,7 +190,7 @@ limits() {
     wrapper=$!
     t_within 5 test -e "$T_DIR/$n.slept/begun" && sleep 1
     signal_all STOP "$n.slept"
-    lease "$2" 18
+    lease "$2" 29
     sleep 7
     signal_all CONT "$n.slept"
     t_check "$shell: a lease that was renewed while the machine slept counts from then" \

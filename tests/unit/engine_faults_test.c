@@ -35,6 +35,7 @@ static struct world *begin(const struct scene *s)
     w->features[DRIVER_EM] = s->features;
     w->features[DRIVER_TM] = s->tm_features;
     w->exit_code = 5;
+    w->config.keeps_traces = true;
     world_start(w);
     world_listen(w);
     w->n_effects = w->n_events = 0;

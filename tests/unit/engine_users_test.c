@@ -11,7 +11,7 @@ static const char bare[] = "EXECUTABLE = /bin/run\nSTAGING = no\n";
 static struct world *begin(void)
 {
     struct world *w = world_create();
-    w->config.is_multi_user = true;
+    w->config.is_multi_user = w->config.keeps_traces = true;
     w->features[DRIVER_TM] = FEATURES_ALL | FEATURE_SMALL;
     w->features[DRIVER_EM] = FEATURES_ALL | FEATURE_INLINE;
     w->exit_code = 3;
@@ -59,7 +59,6 @@ static void nothing_goes_through_files_of_ours(void **state)
 {
     (void)state;
     struct world *w = begin();
-    w->config.keeps_traces = true;
     uint64_t ids[] = {submit(w, plain, ANN, NULL), submit(w, bare, BOB, NULL)};
     world_pass(w, 60);
     for (size_t i = 0; i < GW_COUNT(ids); i++)

@@ -84,6 +84,8 @@ static void the_checker_finds_each_broken_promise(void **state)
         {FLAW_OLD_ANSWERS, SIM_CUTOFF, "and no payload of it has ended so"},
         {FLAW_WRONG_CODE, SIM_LOST, "no payload of it has ended so"},
         {FLAW_CANCEL_IGNORED, SIM_CRASH, "was said to be over, and its attempt"},
+        {FLAW_MARK_FORGOTTEN, SIM_TWINS, "which gwd1 has taken over"},
+        {FLAW_SEQ_FORGOTTEN, SIM_CLOCK, "gwd has renewed it, with an older number"},
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(cases); i++) {

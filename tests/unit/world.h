@@ -60,7 +60,7 @@ static inline void world_perform(struct world *w, const struct effect *f)
         world_status(w, f);
         break;
     case EFFECT_READ_EPOCH:
-        world_tell(w, DRIVER_TM, "", f->ref, 0, true, world_file(w, url)->text);
+        world_tell(w, DRIVER_TM, "", f->ref, 0, true, url ? world_file(w, url)->text : f->args[0]);
         w->answers->prev->is_epoch = true;
         break;
     case EFFECT_WRITE_LEASE:
@@ -191,7 +191,7 @@ static inline void world_restart(struct world *w)
     const char *lease = world_file(w, "file:///spool/lease")->text;
     if (lease && (lease = strstr(lease, "SEQ=")))
         w->last_lease = strtoull(lease + 4, NULL, 10);
-    world_remove(w, "file:///spool/"); /* as main() does */
+    world_remove(w, "file:///spool/"); /* as main() does, but for the lease */
     w->is_crashed = false;
     w->crash_at = w->crash_at_event = 0;
     world_start(w);
@@ -263,9 +263,10 @@ static inline void world_hear(struct world *w)
     DL_DELETE(w->answers, a);
     struct input in;
     if (a->is_epoch) {
-        const char *epoch = strstr(a->text, "EPOCH=");
+        const char *epoch = strstr(a->text, "EPOCH="), *fence = strstr(a->text, "FENCE=");
         in = (struct input){.kind = IN_TRACE, .trace = {.ref = a->ref}};
         in.trace.epoch = epoch ? strtoull(epoch + 6, NULL, 10) : 0;
+        in.trace.fence = fence ? strtoull(fence + 6, NULL, 10) : 0;
         world_step(w, &in);
     } else if (a->is_status) {
         in = (struct input){.kind = IN_STATUS, .status = {.ref = a->ref}};

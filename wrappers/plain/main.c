@@ -44,7 +44,8 @@ static int64_t kill_ms = -1; /* when the payload is killed that was asked to end
 static int64_t lease_ms, renewed_ms, looked_ms;
 static uint64_t lease_seq;
 static bool has_lease_seq, is_replaced; /* the last lease file that was read named us as lost */
-static int64_t limit_ms;                /* of the payload's time, 0: none */
+static bool is_fenced;   /* a gwd with a later copy of the state is at work: nobody renews it */
+static int64_t limit_ms; /* of the payload's time, 0: none */
 
 static int64_t now_ms(void)
 {
@@ -192,18 +193,24 @@ static bool is_ours(const struct status_file *f, uint64_t *ret_seq)
 {
     const char *instance = status_get(f, "INSTANCE"), *epoch = status_get(f, "EPOCH");
     const char *seq = status_get(f, "SEQ");
+    uint64_t own, its;
     is_replaced = false;
     for (size_t i = 0; i < f->n; i++)
         is_replaced |= strcmp(f->entries[i].key, "LOST") == 0 && names_us(f->entries[i].value);
     if (is_replaced)
         return false;
-    return instance && strcmp(instance, ctl_get(&ctl, "GW_INSTANCE", "")) == 0 && epoch &&
-           strcmp(epoch, ctl_get(&ctl, "GW_EPOCH", "")) == 0 && seq &&
-           num_parse_u64(seq, 0, INT64_MAX, ret_seq, NULL) == 0;
+    if (!instance || strcmp(instance, ctl_get(&ctl, "GW_INSTANCE", "")) != 0 || !epoch || !seq ||
+        num_parse_u64(epoch, 0, INT64_MAX, &its, NULL) < 0 ||
+        num_parse_u64(ctl_get(&ctl, "GW_EPOCH", "0"), 0, INT64_MAX, &own, NULL) < 0 ||
+        num_parse_u64(seq, 0, INT64_MAX, ret_seq, NULL) < 0)
+        return false;
+    is_fenced |= its > own;
+    return !is_fenced && its == own;
 }
 
 /* It counts as renewed when a larger SEQ of our own instance and epoch is read, in a file that does
- * not name us as lost: gwd, which cannot hear of us, is then about to start another attempt. */
+ * not name us as lost: gwd, which cannot hear of us, is then about to start another attempt. Once
+ * there was one with a larger EPOCH none counts any more. */
 static bool lease_is_renewed(void)
 {
     struct buf text = BUF_INIT;
@@ -225,7 +232,7 @@ static bool lease_is_renewed(void)
 /* One that waited in the site's queue while gwd replaced it begins too late. */
 static void check_lease(void)
 {
-    if (lease_ms && !lease_is_renewed() && is_replaced)
+    if (lease_ms && !lease_is_renewed() && (is_replaced || is_fenced))
         fail("lease-expired", "us", "gwd has given this attempt up for lost before it began");
 }
 
