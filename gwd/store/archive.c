@@ -11,19 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
-enum { SPEC_NUMBER = 1 }; /* in a row: the one that its column names */
-
-static int open_archive(const char *path, sqlite3 **ret, struct gw_err *err)
-{
-    int r = store_open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret, err);
-    return r < 0 ? r
-                 : sql_exec(*ret,
-                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                            "PRAGMA journal_size_limit=16777216;",
-                            path, err);
-}
+static const char DURABLE[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                              "PRAGMA journal_size_limit=16777216";
 
 static const char TABLES[] =
     /* A batch and its jobs (first id, tasks); specs say the last batch that used them. */
@@ -34,7 +24,7 @@ static const char TABLES[] =
     "CREATE INDEX IF NOT EXISTS spec_by_use ON spec(used);"
     "CREATE INDEX IF NOT EXISTS spec_by_hash ON spec(hash);"
     "CREATE TABLE IF NOT EXISTS job(id INTEGER PRIMARY KEY, tasks INTEGER NOT NULL,"
-    " spec INTEGER NOT NULL, data BLOB NOT NULL);"
+    " spec INTEGER NOT NULL, data BLOB NOT NULL, batch INTEGER);" /* the last that brought it */
     "CREATE TABLE IF NOT EXISTS job_task(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     /* What versions before this one wrote: JSON, read by store_find_archived_text(). */
     "CREATE TABLE IF NOT EXISTS task(id INTEGER PRIMARY KEY, uid INTEGER, user TEXT,"
@@ -63,25 +53,110 @@ static int check_batches(struct store *s, const char *path, struct gw_err *err)
     return r;
 }
 
-/* Nothing is written to it before it is known to have them. */
 int store_archive_open(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/archive.db", s->dir);
     struct stat st;
+    bool is_there = stat(path, &st) == 0 && st.st_size > 0;
     int r = 0;
-    if (s->mark.batch && (stat(path, &st) < 0 || st.st_size == 0))
+    if (s->mark.batch && !is_there)
         r = gw_err_set(err, GW_ECORRUPT, "%s, the archive of finished jobs, is missing or empty",
                        path);
-    if (r == 0)
-        r = open_archive(path, &s->archive, err);
+    if (r == 0 && is_there)
+        r = store_open_database(path, SQLITE_OPEN_READWRITE, &s->archive, err);
     if (r == 0 && s->mark.batch)
         r = check_batches(s, path, err);
+    free(path);
+    return r;
+}
+
+/* Call `each` for the jobs of a batch, first id and number of tasks, until one is refused. */
+static int each_job(const void *jobs, size_t len,
+                    int (*each)(void *ctx, const uint64_t job[2], struct gw_err *err), void *ctx,
+                    struct gw_err *err)
+{
+    int r = 0;
+    uint64_t job[2];
+    for (size_t at = 0; r == 0 && at + sizeof job <= len; at += sizeof job) {
+        memcpy(job, (const char *)jobs + at, sizeof job);
+        r = each(ctx, job, err);
+    }
+    return r;
+}
+
+static int step_once(sqlite3 *db, sqlite3_stmt *q, struct gw_err *err)
+{
+    int r = sqlite3_step(q) == SQLITE_DONE ? 0 : sql_error(db, "writing to the archive", err);
+    sqlite3_reset(q);
+    return r;
+}
+
+static int name_batch(void *ctx, const uint64_t job[2], struct gw_err *err)
+{
+    sqlite3_stmt *q = ctx;
+    sqlite3_bind_int64(q, 2, (sqlite3_int64)job[0]);
+    return step_once(sqlite3_db_handle(q), q, err);
+}
+
+/* Archives of before this column: each job gets the last batch that has it. Their times are those
+ * of a clock that may have been set: none of them can be believed, and nothing goes early. */
+static int fill_batches(sqlite3 *db, struct gw_err *err)
+{
+    sqlite3_stmt *batches = NULL, *name = NULL;
+    int step = SQLITE_DONE;
+    int r = sql_exec(db, "ALTER TABLE job ADD COLUMN batch INTEGER", "archive.db", err);
     if (r == 0)
-        r = sql_exec(s->archive, TABLES, path, err);
+        r = sql_prepare(db, "SELECT id, jobs FROM batch ORDER BY id", &batches, err);
+    if (r == 0)
+        r = sql_prepare(db, "UPDATE job SET batch = ? WHERE id = ?", &name, err);
+    while (r == 0 && (step = sqlite3_step(batches)) == SQLITE_ROW) {
+        sqlite3_bind_int64(name, 1, sqlite3_column_int64(batches, 0));
+        r = each_job(sqlite3_column_blob(batches, 1), (size_t)sqlite3_column_bytes(batches, 1),
+                     name_batch, name, err);
+    }
+    if (r == 0 && step != SQLITE_DONE)
+        r = sql_error(db, "reading the archive", err);
+    sqlite3_finalize(batches);
+    sqlite3_finalize(name);
+    return r < 0 ? r
+                 : sql_exec(db, "UPDATE batch SET at_us = (SELECT max(at_us) FROM batch)",
+                            "archive.db", err);
+}
+
+static int make_tables(sqlite3 *db, const char *path, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_exec(db, "BEGIN IMMEDIATE", path, err);
+    if (r == 0)
+        r = sql_exec(db, TABLES, path, err);
+    if (r == 0)
+        r = sql_prepare(db, "SELECT 1 FROM pragma_table_info('job') WHERE name = 'batch'", &q, err);
+    if (r < 0)
+        return r;
+    bool is_filled = sqlite3_step(q) == SQLITE_ROW;
+    sqlite3_finalize(q);
+    if (!is_filled)
+        r = fill_batches(db, err);
+    return r < 0 ? r : sql_exec(db, "COMMIT", path, err);
+}
+
+int store_archive_begin(struct store *s, struct gw_err *err)
+{
+    enum { FLAGS = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE };
+    if (s->archive_writer)
+        return 0; /* the state was read before */
+    char *path = xasprintf("%s/archive.db", s->dir);
+    int r = s->archive ? 0 : store_open_database(path, FLAGS, &s->archive, err);
+    if (r == 0)
+        r = sql_exec(s->archive, DURABLE, path, err);
+    if (r == 0)
+        r = make_tables(s->archive, path, err);
     if (r == 0 && !s->mark.batch)
         r = check_batches(s, path, err);
     if (r == 0)
-        r = open_archive(path, &s->archive_writer, err);
+        r = store_open_database(path, FLAGS, &s->archive_writer, err);
+    if (r == 0)
+        r = sql_exec(s->archive_writer, DURABLE, path, err);
     free(path);
     return r;
 }
@@ -123,11 +198,11 @@ bool store_archive_put(struct store *s, const struct job *j, size_t *it)
     struct buf data = BUF_INIT;
     if (*it == 0) {
         if (b->last_spec != j->spec) {
-            rows_encode_spec(j->spec, SPEC_NUMBER, &data);
+            rows_encode_spec(j->spec, ARCHIVE_SPEC, &data);
             add_row(b, (struct archive_row){.kind = ROW_OF_SPEC}, &data);
             b->last_spec = j->spec;
         }
-        rows_encode_job(j, SPEC_NUMBER, &data);
+        rows_encode_job(j, ARCHIVE_SPEC, &data);
         add_row(b, (struct archive_row){.kind = ROW_OF_JOB, .id = j->id, .tasks = j->tasks}, &data);
     } else if (b->n == 0) {
         b->last_spec = NULL;
@@ -164,23 +239,16 @@ static const char *const write_texts[WRITE_COUNT] = {
     [FIND_SPEC] = "SELECT id FROM spec WHERE hash = ? AND data = ?",
     [USE_SPEC] = "UPDATE spec SET used = ? WHERE id = ?",
     [ADD_SPEC] = "INSERT INTO spec(hash, data, used) VALUES(?, ?, ?)",
-    [ADD_JOB] = "INSERT OR REPLACE INTO job VALUES(?, ?, ?, ?)",
+    [ADD_JOB] = "INSERT OR REPLACE INTO job(id, tasks, spec, data, batch) VALUES(?, ?, ?, ?, ?)",
     [ADD_TASK] = "INSERT OR REPLACE INTO job_task VALUES(?, ?)",
     [ADD_BATCH] = "INSERT INTO batch(at_us, jobs) VALUES(?, ?)",
     [OLDEST_BATCH] = "SELECT id, jobs FROM batch WHERE id = (SELECT min(id) FROM batch)"
                      " AND at_us < ?",
-    [DROP_JOB] = "DELETE FROM job WHERE id = ?",
+    [DROP_JOB] = "DELETE FROM job WHERE id = ? AND batch = ?",
     [DROP_TASKS] = "DELETE FROM job_task WHERE id >= ? AND id < ?",
     [DROP_BATCH] = "DELETE FROM batch WHERE id = ?",
     [DROP_SPECS] = "DELETE FROM spec WHERE used <= ?",
 };
-
-static int step_once(sqlite3 *db, sqlite3_stmt *q, struct gw_err *err)
-{
-    int r = sqlite3_step(q) == SQLITE_DONE ? 0 : sql_error(db, "writing to the archive", err);
-    sqlite3_reset(q);
-    return r;
-}
 
 /* The id of a spec's row, made when there is none. */
 static int take_spec(sqlite3 *db, sqlite3_stmt **q, sqlite3_int64 batch, const void *data,
@@ -209,13 +277,6 @@ static int take_spec(sqlite3 *db, sqlite3_stmt **q, sqlite3_int64 batch, const v
     return r;
 }
 
-static int64_t wall_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* The batch itself: when it came, and what it brought. */
 static int add_batch(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *add,
                      sqlite3_int64 *ret, struct gw_err *err)
@@ -226,7 +287,7 @@ static int add_batch(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *a
             uint64_t job[2] = {b->rows[i].id, b->rows[i].tasks};
             buf_put(&jobs, job, sizeof job);
         }
-    sqlite3_bind_int64(add, 1, wall_us());
+    sqlite3_bind_int64(add, 1, b->at_us);
     sqlite3_bind_blob(add, 2, buf_str(&jobs), (int)jobs.len, SQLITE_STATIC);
     int r = step_once(db, add, err);
     *ret = sqlite3_last_insert_rowid(db);
@@ -234,22 +295,18 @@ static int add_batch(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *a
     return r;
 }
 
-static int drop_jobs(sqlite3 *db, sqlite3_stmt **q, const void *jobs, size_t len,
-                     struct gw_err *err)
+/* One that a later batch has brought again stays with that. */
+static int drop_job(void *ctx, const uint64_t job[2], struct gw_err *err)
 {
-    int r = 0;
-    uint64_t job[2];
-    for (size_t at = 0; r == 0 && at + sizeof job <= len; at += sizeof job) {
-        memcpy(job, (const char *)jobs + at, sizeof job);
-        sqlite3_bind_int64(q[DROP_JOB], 1, (sqlite3_int64)job[0]);
-        r = step_once(db, q[DROP_JOB], err);
-        if (r < 0 || job[1] == 1)
-            continue;
-        sqlite3_bind_int64(q[DROP_TASKS], 1, (sqlite3_int64)job[0]);
-        sqlite3_bind_int64(q[DROP_TASKS], 2, (sqlite3_int64)(job[0] + job[1]));
-        r = step_once(db, q[DROP_TASKS], err);
-    }
-    return r;
+    sqlite3_stmt **q = ctx;
+    sqlite3 *db = sqlite3_db_handle(q[DROP_JOB]);
+    sqlite3_bind_int64(q[DROP_JOB], 1, (sqlite3_int64)job[0]);
+    int r = step_once(db, q[DROP_JOB], err);
+    if (r < 0 || sqlite3_changes(db) == 0 || job[1] == 1)
+        return r;
+    sqlite3_bind_int64(q[DROP_TASKS], 1, (sqlite3_int64)job[0]);
+    sqlite3_bind_int64(q[DROP_TASKS], 2, (sqlite3_int64)(job[0] + job[1]));
+    return step_once(db, q[DROP_TASKS], err);
 }
 
 /* The oldest batch, when its time is over; *ret_is_gone says whether it was. */
@@ -262,8 +319,9 @@ static int drop_oldest(sqlite3 *db, sqlite3_stmt **q, int64_t before_us, bool *r
     *ret_is_gone = code == SQLITE_ROW;
     if (code == SQLITE_ROW) {
         sqlite3_int64 batch = sqlite3_column_int64(oldest, 0);
-        r = drop_jobs(db, q, sqlite3_column_blob(oldest, 1),
-                      (size_t)sqlite3_column_bytes(oldest, 1), err);
+        sqlite3_bind_int64(q[DROP_JOB], 2, batch);
+        r = each_job(sqlite3_column_blob(oldest, 1), (size_t)sqlite3_column_bytes(oldest, 1),
+                     drop_job, q, err);
         for (size_t i = DROP_BATCH; r == 0 && i <= DROP_SPECS; i++) {
             sqlite3_bind_int64(q[i], 1, batch);
             r = step_once(db, q[i], err);
@@ -276,12 +334,13 @@ static int drop_oldest(sqlite3 *db, sqlite3_stmt **q, int64_t before_us, bool *r
 }
 
 /* Two for each that comes, so that a shorter time is reached in the end. */
-static int drop_old(sqlite3 *db, sqlite3_stmt **q, int64_t retention_us, struct gw_err *err)
+static int drop_old(sqlite3 *db, sqlite3_stmt **q, const struct archive_batch *b,
+                    struct gw_err *err)
 {
-    bool is_gone = retention_us > 0;
+    bool is_gone = b->retention_us > 0;
     int r = 0;
     for (int i = 0; r == 0 && is_gone && i < 2; i++)
-        r = drop_oldest(db, q, wall_us() - retention_us, &is_gone, err);
+        r = drop_oldest(db, q, b->at_us - b->retention_us, &is_gone, err);
     return r;
 }
 
@@ -304,6 +363,7 @@ static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *
         if (is_job) {
             sqlite3_bind_int64(add, 2, (sqlite3_int64)row->tasks);
             sqlite3_bind_int64(add, 3, spec);
+            sqlite3_bind_int64(add, 5, batch);
         }
         sqlite3_bind_blob(add, is_job ? 4 : 2, data, (int)row->len, SQLITE_STATIC);
         r = step_once(db, add, err);
@@ -323,7 +383,7 @@ int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64
     if (r == 0)
         r = write_rows(db, b, q, ret_batch, err);
     if (r == 0)
-        r = drop_old(db, q, b->retention_us, err);
+        r = drop_old(db, q, b, err);
     for (size_t i = 0; i < WRITE_COUNT; i++)
         sqlite3_finalize(q[i]);
     crash_point("archive");
@@ -334,96 +394,23 @@ int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64
     return r;
 }
 
-/* --- reading --- */
-
-static int load_blob(struct state *into, sqlite3_stmt *q, int column, uint64_t seal_number,
-                     int (*load)(struct state *into, uint64_t key, const void *data, size_t len,
-                                 struct gw_err *err),
-                     uint64_t key, struct gw_err *err)
-{
-    const void *data = sqlite3_column_blob(q, column);
-    long len = (long)sqlite3_column_bytes(q, column);
-    if (seal_number)
-        len = unseal(data, (size_t)len, seal_number);
-    if (len < 0)
-        return gw_err_set(err, GW_ECORRUPT, "archive row %" PRIu64 ": its checksum does not fit",
-                          seal_number);
-    return load(into, key, data, (size_t)len, err);
-}
-
-static int load_job(struct store *s, sqlite3_stmt *q, uint64_t id, struct state *into,
-                    struct gw_err *err)
-{
-    uint64_t first = (uint64_t)sqlite3_column_int64(q, 0);
-    struct buf head = BUF_INIT;
-    struct event ev = {
-        .kind = EV_CK_STATE, .instance = "-", .epoch = 1, .number = 1, .array_number = 1};
-    event_encode(&ev, &head);
-    int r = rows_load_head(into, head.data, head.len, err);
-    buf_clear(&head);
-    if (r == 0 && num_fnv64(sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)) !=
-                      (uint64_t)sqlite3_column_int64(q, 4))
-        r = gw_err_set(err, GW_ECORRUPT, "what it shares with equal jobs is damaged");
-    if (r == 0)
-        r = load_blob(into, q, 2, 0, rows_load_spec, SPEC_NUMBER, err);
-    if (r == 0)
-        r = load_blob(into, q, 3, first, rows_load, 2 * first, err);
-    sqlite3_stmt *task;
-    if (r == 0)
-        r = sql_prepare(s->archive, "SELECT data FROM job_task WHERE id = ?", &task, err);
-    if (r < 0)
-        return r;
-    sqlite3_bind_int64(task, 1, (sqlite3_int64)id);
-    int code = sqlite3_step(task);
-    if (code == SQLITE_ROW)
-        r = load_blob(into, task, 0, id, rows_load, 2 * id + 1, err);
-    else if (code != SQLITE_DONE)
-        r = sql_error(s->archive, "reading the archive", err);
-    sqlite3_finalize(task);
-    return r < 0 ? r : 1;
-}
-
-int store_find_archived(struct store *s, uint64_t id, struct state *into, struct gw_err *err)
-{
-    sqlite3_stmt *q;
-    int r = sql_prepare(s->archive,
-                        "SELECT job.id, tasks, spec.data, job.data, hash FROM job, spec"
-                        " WHERE spec.id = job.spec AND job.id ="
-                        " (SELECT max(id) FROM job WHERE id <= ?1) AND ?1 < job.id + tasks",
-                        &q, err);
-    if (r < 0)
-        return r;
-    sqlite3_bind_int64(q, 1, (sqlite3_int64)id);
-    int code = sqlite3_step(q);
-    if (code == SQLITE_ROW)
-        r = load_job(s, q, id, into, err);
-    else if (code != SQLITE_DONE)
-        r = sql_error(s->archive, "reading the archive", err);
-    sqlite3_finalize(q);
-    return r;
-}
-
-int store_find_archived_text(struct store *s, uint64_t id, char **ret_job_json,
-                             char **ret_history_json, struct gw_err *err)
-{
-    sqlite3_stmt *q;
-    int r = sql_prepare(s->archive, "SELECT job, history FROM task WHERE id = ?", &q, err);
-    if (r < 0)
-        return r;
-    sqlite3_bind_int64(q, 1, (sqlite3_int64)id);
-    int step = sqlite3_step(q);
-    if (step == SQLITE_ROW) {
-        *ret_job_json = xstrdup((const char *)sqlite3_column_text(q, 0));
-        *ret_history_json = xstrdup((const char *)sqlite3_column_text(q, 1));
-        r = 1;
-    } else if (step != SQLITE_DONE) {
-        r = sql_error(s->archive, "reading the archive", err);
-    }
-    sqlite3_finalize(q);
-    return r;
-}
-
 void store_archive_retain(struct store *s, int64_t retention_us)
 {
     s->archive_retention_us = retention_us;
+}
+
+int store_archive_newest(struct store *s, int64_t *ret_us, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->archive, "SELECT at_us FROM batch ORDER BY id DESC LIMIT 1", &q, err);
+    if (r < 0)
+        return r;
+    int step = sqlite3_step(q);
+    int64_t at_us = step == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    if (step != SQLITE_ROW && step != SQLITE_DONE)
+        r = sql_error(s->archive, "reading the archive", err);
+    sqlite3_finalize(q);
+    if (r == 0)
+        *ret_us = at_us;
+    return r;
 }

@@ -168,11 +168,12 @@ int background_after_commit(void *ctx, sqlite3 *db, const char *name, int n_page
 
 /* --- the archive --- */
 
-void store_archive_write(struct store *s, void (*done)(void *ctx), void *ctx)
+void store_archive_write(struct store *s, int64_t at_us, void (*done)(void *ctx), void *ctx)
 {
     struct background *w = s->background;
     pthread_mutex_lock(&w->lock);
     w->batch = s->batch;
+    w->batch.at_us = at_us;
     w->batch.retention_us = s->archive_retention_us;
     w->has_batch = true;
     w->done = done;

@@ -230,9 +230,13 @@ static int check_pages(struct store *s, struct gw_err *err)
  * would write them again. */
 static int begin_writing(struct store *s, struct state *state, struct gw_err *err)
 {
-    int r = mark_begin(s, err);
+    int r = store_archive_begin(s, err);
+    if (r == 0)
+        r = mark_begin(s, err);
     mark_name(s, state->instance);
     s->mark.seq = state->seq;
+    if (r == 0)
+        r = store_begin(s, err);
     if (r == 0 && s->format < STORE_FORMAT)
         r = checkpoint_convert(s, state, err);
     if (r == 0)

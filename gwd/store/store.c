@@ -178,6 +178,15 @@ static int has_tables(struct store *s, bool *ret, struct gw_err *err)
     return r;
 }
 
+/* The change leaves the connection inside a transaction, where no log can be copied, until
+ * something is read. */
+static int set_wal(struct store *s, struct gw_err *err)
+{
+    return sql_exec(s->state, "PRAGMA journal_mode=WAL; SELECT count(*) FROM sqlite_schema",
+                    "state.db", err);
+}
+
+/* Only in a database that has none is anything made before it is known to be good. */
 static int prepare_tables(struct store *s, const char *path, struct gw_err *err)
 {
     bool is_there = false;
@@ -185,12 +194,10 @@ static int prepare_tables(struct store *s, const char *path, struct gw_err *err)
     if (r == 0 && !is_there && s->mark.seq)
         r = gw_err_set(err, GW_ECORRUPT, "%s is empty", path);
     if (r == 0 && !is_there)
+        r = set_wal(s, err);
+    if (r == 0 && !is_there)
         r = make_tables(s, path, true, err);
-    if (r == 0)
-        r = read_format(s, err);
-    if (r == 0 && s->format == STORE_FORMAT_PARTS)
-        r = make_tables(s, path, false, err);
-    return r;
+    return r < 0 ? r : read_format(s, err);
 }
 
 static int open_state(struct store *s, struct gw_err *err)
@@ -203,18 +210,26 @@ static int open_state(struct store *s, struct gw_err *err)
     if (r == 0)
         r = store_open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->state, err);
     if (r == 0)
-        r = sql_exec(s->state,
-                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                     "PRAGMA journal_size_limit=67108864",
-                     path, err);
+        r = sql_exec(s->state, "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864", path,
+                     err);
     if (r == 0)
         r = prepare_tables(s, path, err);
     free(path);
     if (r == 0)
         sqlite3_wal_hook(s->state, background_after_commit, s); /* instead of SQLite's own */
+    return r;
+}
+
+int store_begin(struct store *s, struct gw_err *err)
+{
+    if (s->background)
+        return 0; /* it was read before */
+    int r = set_wal(s, err);
+    if (r == 0 && s->format == STORE_FORMAT_PARTS)
+        r = make_tables(s, "state.db", false, err);
     for (size_t i = 0; r == 0 && i < GW_COUNT(statements); i++)
         r = sql_prepare(s->state, statements[i], &s->statements[i], err);
-    return r;
+    return r < 0 ? r : background_start(s, err);
 }
 
 static struct store *store_create(const char *dir)
@@ -242,9 +257,7 @@ static int open_all(struct store *s, struct gw_err *err)
         r = mark_open(s, err);
     if (r == 0)
         r = open_state(s, err);
-    if (r == 0)
-        r = store_archive_open(s, err);
-    return r < 0 ? r : background_start(s, err);
+    return r < 0 ? r : store_archive_open(s, err);
 }
 
 int store_open(const char *dir, struct store **ret, struct gw_err *err)

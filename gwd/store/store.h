@@ -8,6 +8,7 @@
  *   state.mark  the last event acknowledged, the last batch of the archive, which file state.db
  *               is; so a state that is older, or not whole, is told from one that is not
  *   archive.db  job, job_task, spec     finished jobs in the same form
+ *               batch                   which of them came together, and when
  *   gwd.lock    held by flock for the life of the process: gone with it, however it ends
  *
  * Every blob ends in a CRC over its number and content. WAL, synchronous=FULL: when store_append
@@ -61,14 +62,18 @@ int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const str
  * the batch is full. */
 bool store_archive_put(struct store *s, const struct job *j, size_t *it);
 bool store_archive_is_full(const struct store *s);
-/* Write the batch; `done` is called on the store's thread. Not while one is written. */
-void store_archive_write(struct store *s, void (*done)(void *ctx), void *ctx);
+/* Write the batch; `done` is called on the store's thread. Not while one is written. at_us: of a
+ * clock that nobody sets, and never less than that of a batch before. */
+void store_archive_write(struct store *s, int64_t at_us, void (*done)(void *ctx), void *ctx);
 bool store_archive_is_busy(struct store *s);
 int store_archive_result(struct store *s, struct gw_err *err); /* of the last one */
 void store_archive_quiet(struct store *s);                     /* `done` is not called any more */
 
-/* How long a job stays there, 0: for ever. What is older goes when others come. */
+/* How long a job stays there, by the clock of store_archive_write; 0: for ever. What is older goes
+ * when others come. */
 void store_archive_retain(struct store *s, int64_t retention_us);
+/* When the last batch was written; 0: there is none. After store_load. */
+int store_archive_newest(struct store *s, int64_t *ret_us, struct gw_err *err);
 
 /* What is archived under a task's id. 1: its job is in `into`, an initialised empty state, with
  * this task of an array; 0: there is none. */

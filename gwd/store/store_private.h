@@ -26,12 +26,14 @@ enum statement {
 /* What a checkpoint does next. */
 enum step { STEP_NONE, STEP_ROWS, STEP_PRUNE };
 
+enum { ARCHIVE_SPEC = 1 }; /* in a row of the archive: the spec that its column names */
+
 /* Rows for the archive, of finished jobs. */
 struct archive_batch {
     struct archive_row *rows;
     size_t n, cap;
     struct buf data;
-    int64_t retention_us;
+    int64_t at_us, retention_us;
     const struct job_spec *last_spec; /* whose row is the last one of a spec */
     bool is_full;
 };
@@ -104,10 +106,16 @@ int store_open_adopted(const char *dir, struct store **ret, struct gw_err *err);
  */
 int store_open_reader(const char *dir, bool is_backup, struct store **ret, struct gw_err *err);
 
+/* A state that was read and is good: its tables as they are now, its statements, its thread. Those
+ * of the archive come first (store_archive_begin). */
+int store_begin(struct store *s, struct gw_err *err);
+
 /* Open a database; nothing in it or of its log is changed by that, nor by closing it. */
 int store_open_database(const char *path, int flags, sqlite3 **ret, struct gw_err *err);
 
+/* Opened and looked at; then, when the state is known to be good, made ready to be written to. */
 int store_archive_open(struct store *s, struct gw_err *err);
+int store_archive_begin(struct store *s, struct gw_err *err);
 /* By the worker; *ret_batch is the number it got. */
 int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64_t *ret_batch,
                               struct gw_err *err);

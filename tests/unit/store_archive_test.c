@@ -1,4 +1,5 @@
 /* The archive of finished jobs (gwd/store/archive.c). */
+#include "gwd/store/copy_private.h"
 #include "tests/unit/store_world.h"
 
 static void end_task(struct world *w, uint64_t job, uint64_t task, const char *reason)
@@ -11,27 +12,12 @@ static void end_task(struct world *w, uint64_t job, uint64_t task, const char *r
     assert_int_equal(turn(w, &ev, 1, NULL), 0);
 }
 
-static void on_archived(void *ctx)
-{
-    sem_post(ctx);
-}
-
-static void write_archive(struct world *w, uint64_t job)
-{
-    sem_t done;
-    size_t it = 0;
-    sem_init(&done, 0, 0);
-    assert_true(store_archive_put(w->store, state_job(&w->state, job), &it));
-    store_archive_write(w->store, on_archived, &done);
-    sem_wait(&done);
-    assert_false(store_archive_is_busy(w->store));
-    sem_destroy(&done);
-}
+static int64_t now_us = INT64_C(1767225600000000); /* of the clock of batches */
 
 static void archive(struct world *w, uint64_t job)
 {
     struct gw_err err = {0};
-    write_archive(w, job);
+    write_batch(w, job, now_us++);
     if (store_archive_result(w->store, &err) < 0)
         fail_msg("%s", err.text);
 }
@@ -98,6 +84,7 @@ static void what_an_earlier_version_archived_is_found(void **state)
     struct world *w = *state;
     char *job = NULL, *history = NULL;
     open_store(w);
+    create(w);
     assert_int_equal(store_find_archived_text(w->store, 7, &job, &history, NULL), 0);
     assert_null(job);
     assert_int_equal(sql_exec(w->store->archive,
@@ -136,6 +123,86 @@ static void what_is_older_than_the_archive_keeps_goes_when_others_come(void **st
     assert_int_equal(count_archived(w, "batch"), 2);
 }
 
+enum { KEPT_US = 60 * 1000000 };
+
+/* As a start makes of it after a crash between the archive's commit and the state's. */
+static void a_job_that_is_archived_again_goes_with_the_later_batch(void **state)
+{
+    const bool is_of_before[] = {false, true}; /* jobs did not say of which batch they are */
+    for (size_t i = 0; i < GW_COUNT(is_of_before); i++) {
+        struct world *w = *state;
+        char *path = xasprintf("%s/archive.db", w->dir);
+        uint64_t n;
+        struct gw_err err = {0};
+        open_store(w);
+        create(w);
+        submit_turn(w);
+        submit_turn(w);
+        end_task(w, 1, TASK_ALL, "killed");
+        end_task(w, 3, TASK_ALL, "killed");
+        archive(w, 1);
+        now_us += KEPT_US / 2;
+        archive(w, 1);
+        if (is_of_before[i]) {
+            assert_int_equal(
+                sql_exec(w->store->archive, "ALTER TABLE job DROP COLUMN batch", "test", &err), 0);
+            reopen(w);
+            assert_int_equal(sql_exec(w->store->archive,
+                                      "UPDATE batch SET at_us = at_us - 30000000 WHERE id = 1",
+                                      "test", &err),
+                             0);
+        }
+        store_archive_retain(w->store, KEPT_US);
+        now_us += KEPT_US / 2 + 1000000;
+        archive(w, 3);
+        assert_int_equal(count_archived(w, "batch"), 2);
+        check_archived(w, 1, "killed");
+        check_archived(w, 2, "killed");
+        if (check_archive(path, &n, &err) < 0)
+            fail_msg("%s", err.text);
+        now_us += KEPT_US;
+        archive(w, 3);
+        check_archived(w, 1, NULL);
+        check_archived(w, 2, NULL);
+        check_archived(w, 3, "killed");
+        assert_int_equal(check_archive(path, &n, &err), 0);
+        assert_int_equal(n, 1);
+        free(path);
+        close_store(w);
+        shell(w, "rm -f state.* archive.*");
+        state_clear(&w->state);
+        state_init(&w->state);
+    }
+}
+
+/* What they have for times is of a clock that may have been set. */
+static void batches_of_before_begin_their_time_anew(void **state)
+{
+    struct world *w = *state;
+    int64_t newest_us = 0;
+    open_store(w);
+    create(w);
+    submit_turn(w);
+    end_task(w, 1, TASK_ALL, "killed");
+    assert_int_equal(store_archive_newest(w->store, &newest_us, NULL), 0);
+    assert_int_equal(newest_us, 0);
+    archive(w, 1);
+    archive(w, 1);
+    assert_int_equal(sql_exec(w->store->archive,
+                              "ALTER TABLE job DROP COLUMN batch;"
+                              "UPDATE batch SET at_us = 1 WHERE id = 1;"
+                              "UPDATE batch SET at_us = 5 WHERE id = 2",
+                              "test", NULL),
+                     0);
+    reopen(w);
+    assert_int_equal(store_archive_newest(w->store, &newest_us, NULL), 0);
+    assert_int_equal(newest_us, 5);
+    store_archive_retain(w->store, 2);
+    now_us = 6;
+    archive(w, 1);
+    assert_int_equal(count_archived(w, "batch"), 3);
+}
+
 /* Nothing of a batch is there when it could not be written; the next one is. */
 static void an_archive_that_cannot_be_written_says_so_and_goes_on_later(void **state)
 {
@@ -150,7 +217,7 @@ static void an_archive_that_cannot_be_written_says_so_and_goes_on_later(void **s
                               "'not now'); END",
                               "test", NULL),
                      0);
-    write_archive(w, 1);
+    write_batch(w, 1, now_us);
     assert_true(store_archive_result(w->store, &err) < 0);
     assert_non_null(strstr(err.text, "not now"));
     check_archived(w, 1, NULL);
@@ -166,6 +233,8 @@ int main(void)
         TEST(a_finished_task_is_archived_once_however_often_it_is_written),
         TEST(what_an_earlier_version_archived_is_found),
         TEST(what_is_older_than_the_archive_keeps_goes_when_others_come),
+        TEST(a_job_that_is_archived_again_goes_with_the_later_batch),
+        TEST(batches_of_before_begin_their_time_anew),
         TEST(an_archive_that_cannot_be_written_says_so_and_goes_on_later),
     };
     return cmocka_run_group_tests_name("store_archive", tests, NULL, NULL);

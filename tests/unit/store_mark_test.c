@@ -2,34 +2,6 @@
  * nothing of it is touched. */
 #include "tests/unit/store_world.h"
 
-static void close_store(struct world *w)
-{
-    store_close(w->store);
-    w->store = NULL;
-}
-
-/* As a crash leaves it: what was written last is in the log. */
-static void crash(struct world *w)
-{
-    sqlite3_db_config(w->store->state, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    close_store(w);
-}
-
-/* A command of the test, in the store's directory. */
-static void shell(const struct world *w, const char *command)
-{
-    int status;
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        if (chdir(w->dir) == 0)
-            execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-}
-
 /* Opening and loading, as the daemon does. */
 static int begin(struct world *w, struct gw_err *err)
 {
@@ -122,13 +94,64 @@ static void a_mark_that_was_cut_short_leaves_the_one_before(void **state)
     check_refused(w, "acknowledged");
 }
 
+/* Of a later format, of this one and of the first one: nothing is made before it is known to be
+ * good. */
 static void a_state_that_is_refused_is_left_as_it_is(void **state)
 {
+    static const char sum[] = "for f in state.db state.db-wal state.mark archive.db archive.db-wal;"
+                              " do [ ! -s $f ] || cksum $f; done";
+    static const struct {
+        const char *sql, *command, *names;
+        bool is_first;
+    } cases[] = {
+        {"UPDATE meta SET value = value", "truncate -s -5000 state.db-wal", "acknowledged", false},
+        {"UPDATE meta SET value = 4 WHERE key = 'format'", "true", "format 4", false},
+        {"UPDATE checkpoint SET data = zeroblob(99)", "rm state.mark archive.db", "checksum", true},
+        {"UPDATE checkpoint SET data = zeroblob(99); DROP TABLE checkpoint",
+         "rm state.mark archive.db*", "checkpoint", true},
+    };
     struct world *w = *state;
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        make_history(w);
+        reopen(w);
+        submit_turn(w);
+        if (cases[i].is_first)
+            make_first_format(w);
+        run_sql(w, "%s", cases[i].sql);
+        crash(w);
+        shell(w, cases[i].command);
+        char *before = xasprintf("(%s) >before", sum), *after = xasprintf("(%s) >after", sum);
+        shell(w, before);
+        check_refused(w, cases[i].names);
+        shell(w, after);
+        shell(w, "diff before after >&2 && rm -f state.* archive.*");
+        free(before);
+        free(after);
+    }
+}
+
+/* As a backup is, whose files somebody has put there by hand. */
+static void files_without_a_log_stay_so_while_they_are_refused(void **state)
+{
+    struct world *w = *state;
+    static const char *const names[] = {"state.db", "archive.db"};
     make_history(w);
-    shell(w, "truncate -s -5000 state.db-wal; cksum state.db state.db-wal state.mark >before");
-    check_refused(w, "acknowledged");
-    shell(w, "cksum state.db state.db-wal state.mark | cmp - before");
+    reopen(w);
+    close_store(w);
+    for (size_t i = 0; i < GW_COUNT(names); i++) {
+        char *path = xasprintf("%s/%s", w->dir, names[i]);
+        sqlite3 *db;
+        assert_int_equal(store_open_database(path, SQLITE_OPEN_READWRITE, &db, NULL), 0);
+        assert_int_equal(sql_exec(db, "PRAGMA journal_mode=DELETE", "test", NULL), 0);
+        sqlite3_close(db);
+        free(path);
+    }
+    shell(w, "cksum state.db archive.db >before; cp -p state.mark kept; rm state.mark");
+    check_refused(w, "state.mark");
+    shell(w, "cksum state.db archive.db | diff before - >&2 && cp -p kept state.mark");
+    check_reopened(w);
+    submit_turn(w);
+    check_reopened(w);
 }
 
 static void the_files_of_one_state_are_not_taken_for_those_of_another(void **state)
@@ -237,13 +260,9 @@ static void an_archive_that_is_missing_or_older_is_refused(void **state)
     shell(w, "cp archive.db older.db");
     reopen(w);
     for (int i = 0; i < 2; i++) {
-        size_t it = 0;
         struct event ev = submit_event(w->state.next_job, 1, plain_job);
         assert_int_equal(turn(w, &ev, 1, NULL), 0);
-        assert_true(store_archive_put(w->store, state_job(&w->state, ev.job), &it));
-        store_archive_write(w->store, NULL, NULL);
-        while (store_archive_is_busy(w->store))
-            usleep(1000);
+        write_batch(w, ev.job, i);
         assert_int_equal(store_archive_result(w->store, NULL), 0);
     }
     submit_turn(w);
@@ -263,6 +282,7 @@ int main(void)
         TEST(what_is_taken_from_a_state_is_missed),
         TEST(a_mark_that_was_cut_short_leaves_the_one_before),
         TEST(a_state_that_is_refused_is_left_as_it_is),
+        TEST(files_without_a_log_stay_so_while_they_are_refused),
         TEST(the_files_of_one_state_are_not_taken_for_those_of_another),
         TEST(a_state_that_was_not_copied_is_not_said_to_be),
         TEST(a_row_that_is_an_older_version_is_refused),

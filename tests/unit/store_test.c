@@ -54,7 +54,6 @@ static void a_checkpoint_of_many_rows_comes_back_whole(void **state)
     check_reopened(w);
 }
 
-/* What the first format had: the state whole, in parts. */
 static void a_store_of_the_first_format_is_carried_over(void **state)
 {
     struct world *w = *state;
@@ -62,19 +61,7 @@ static void a_store_of_the_first_format_is_carried_over(void **state)
     create(w);
     for (int i = 0; i < 5; i++)
         submit_turn(w);
-    struct buf part = dump_of(&w->state);
-    seal(&part, 0);
-    run_sql(w,
-            "CREATE TABLE checkpoint(part INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-            "DROP TABLE row; DROP TABLE spec; DELETE FROM journal;"
-            "UPDATE meta SET value = 1 WHERE key = 'format'; INSERT INTO meta VALUES('parts', 1)");
-    sqlite3_stmt *q;
-    assert_int_equal(sql_prepare(w->store->state, "INSERT INTO checkpoint VALUES(0, ?)", &q, NULL),
-                     0);
-    sqlite3_bind_blob(q, 1, part.data, (int)part.len, SQLITE_STATIC);
-    assert_int_equal(sqlite3_step(q), SQLITE_DONE);
-    sqlite3_finalize(q);
-    buf_clear(&part);
+    make_first_format(w);
     /* What came after the checkpoint. */
     for (int i = 0; i < 3; i++)
         submit_turn(w);

@@ -135,4 +135,69 @@ static inline void run_sql(struct world *w, const char *fmt, ...)
     buf_clear(&sql);
 }
 
+/* The state as the first format had it: whole, in parts. Until it is loaded again there are turns
+ * only. */
+static inline void make_first_format(struct world *w)
+{
+    struct buf part = dump_of(&w->state);
+    seal(&part, 0);
+    run_sql(w,
+            "CREATE TABLE checkpoint(part INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+            "DROP TABLE row; DROP TABLE spec; DELETE FROM journal;"
+            "UPDATE meta SET value = 1 WHERE key = 'format'; INSERT INTO meta VALUES('parts', 1)");
+    sqlite3_stmt *q;
+    assert_int_equal(sql_prepare(w->store->state, "INSERT INTO checkpoint VALUES(0, ?)", &q, NULL),
+                     0);
+    sqlite3_bind_blob(q, 1, part.data, (int)part.len, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(q), SQLITE_DONE);
+    sqlite3_finalize(q);
+    buf_clear(&part);
+}
+
+static inline void close_store(struct world *w)
+{
+    store_close(w->store);
+    w->store = NULL;
+}
+
+/* As a crash leaves it: what was written last is in the log. */
+static inline void crash(struct world *w)
+{
+    sqlite3_db_config(w->store->state, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    close_store(w);
+}
+
+/* A command of the test, in the store's directory. */
+static inline void shell(const struct world *w, const char *command)
+{
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (chdir(w->dir) == 0)
+            execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static inline void on_archived(void *ctx)
+{
+    sem_post(ctx);
+}
+
+/* Archive a job in a batch of its own; the store's word about it is still to be asked. */
+static inline void write_batch(struct world *w, uint64_t job, int64_t at_us)
+{
+    sem_t done;
+    size_t it = 0;
+    sem_init(&done, 0, 0);
+    assert_true(store_archive_put(w->store, state_job(&w->state, job), &it));
+    store_archive_write(w->store, at_us, on_archived, &done);
+    sem_wait(&done);
+    assert_false(store_archive_is_busy(w->store));
+    sem_destroy(&done);
+}
+
 #endif
