@@ -109,7 +109,9 @@ int store_backup(const char *dir, const char *to, store_progress *progress, void
     struct store_summary sum;
     if (access(to, F_OK) == 0)
         return gw_err_set(err, GW_EEXIST, "%s exists: a backup is made under a new name", to);
-    int r = mark_open(&marked, err); /* what is acknowledged by now has to be in it */
+    int r = store_check_restored(dir, err);
+    if (r == 0)
+        r = mark_open(&marked, err); /* what is acknowledged by now has to be in it */
     if (marked.mark_fd >= 0)
         close(marked.mark_fd);
     if (r < 0)

@@ -30,10 +30,11 @@ int store_backup(const char *dir, const char *to, store_progress *progress, void
 
 /* Put a copy of `from` (a backup, a copy of a state directory, or `dir` itself) in the place of the
  * state in `dir`, which is moved to a directory there, *ret_aside (malloc'ed; NULL: there was
- * none). Its epoch and fence are later than all that is known of, and
- * than all that a run until now_us may have had. -GW_EEXIST: a gwd
- * runs there. After a failure the state is what it was, or missing: a daemon then refuses to start,
- * and the same call goes on. */
+ * none). Its epoch and fence are later than all that is known of, and than all that a run until
+ * now_us may have had. -GW_EEXIST: a gwd runs there. After a failure or an interruption the state
+ * is what it was; or its copy is whole and partly in its place: then no daemon starts, nothing else
+ * reads it, and any call for this `dir` first brings that to its end. With `from` = `dir` there is
+ * then nothing more to do. */
 int store_restore(const char *dir, const char *from, int64_t now_us, store_progress *progress,
                   void *ctx, struct store_summary *ret, char **ret_aside, struct gw_err *err);
 

@@ -1,8 +1,11 @@
-/* A restore is made beside the state, in restoring/, as a whole state directory; then what is there
- * is moved to replaced-TIME/, and the new files take its place, state.db last. Between the two a
- * daemon finds no state.db but restoring/, and refuses to start. */
+/* A restore is made beside the state, in restoring/, as a whole state directory. When it is
+ * complete and verified it is renamed to restored/, and from then on is what counts: what was there
+ * moves to restored/replaced/, the new files take its place, and restored/replaced/ becomes
+ * replaced-TIME/. Each step is on disk before the next one, and the next call goes on where this
+ * one was left. A daemon that finds restored/ refuses to start. */
 #include "gwd/store/copy_private.h"
 
+#include "lib/crash.h"
 #include "lib/file.h"
 #include "lib/mem.h"
 
@@ -17,7 +20,9 @@
 
 struct restore {
     const char *dir, *from;
-    char *part, *aside;
+    char *part;     /* restoring/ */
+    char *whole;    /* restored/ */
+    char *aside;    /* replaced-TIME/; NULL: nothing was */
     uint64_t epoch; /* at least */
     bool has_archive;
     store_progress *progress;
@@ -99,76 +104,146 @@ static const char *const names[] = {"archive.db", "archive.db-wal", "archive.db-
                                     "state.mark", "state.db-wal",   "state.db-shm",
                                     "state.db"};
 
-/* Those of `names` that are there. */
+/* Those of `names` that are there, one after the other also on disk. */
 static int move_files(const char *from, const char *to, struct gw_err *err)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < GW_COUNT(names); i++) {
         char *a = in(from, names[i]), *b = in(to, names[i]);
-        if (rename(a, b) < 0 && errno != ENOENT)
+        bool is_moved = rename(a, b) == 0;
+        if (!is_moved && errno != ENOENT)
             r = gw_err_sys(err, errno, "moving %s to %s", a, b);
+        crash_point("restore");
+        if (is_moved)
+            r = sync_path(to, err);
+        if (r == 0 && is_moved)
+            r = sync_path(from, err);
         free(a);
         free(b);
     }
-    if (r == 0)
-        r = sync_path(from, err);
-    return r < 0 ? r : sync_path(to, err);
+    return r;
 }
 
-static bool has_any(const char *dir)
+static bool has(const char *dir, const char *name)
 {
-    bool has = false;
-    for (size_t i = 0; !has && i < GW_COUNT(names); i++) {
-        char *path = in(dir, names[i]);
-        struct stat st;
-        has = lstat(path, &st) == 0;
-        free(path);
-    }
-    return has;
+    struct stat st;
+    char *path = in(dir, name);
+    bool is_there = lstat(path, &st) == 0;
+    free(path);
+    return is_there;
 }
 
-static int move_aside(struct restore *w, int64_t now_us, struct gw_err *err)
+static int make_dir(const char *path, struct gw_err *err)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return gw_err_sys(err, errno, "making %s", path);
+    return 0;
+}
+
+/* What was replaced gets its name; of two in a second the later one another. */
+static int name_replaced(struct restore *w, const char *replaced, int64_t now_us,
+                         struct gw_err *err)
 {
     time_t now = (time_t)(now_us / 1000000);
     struct tm tm;
     char stamp[32];
-    if (!has_any(w->dir))
-        return 0;
     gmtime_r(&now, &tm);
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-    w->aside = xasprintf("%s/replaced-%s", w->dir, stamp);
-    if (mkdir(w->aside, 0700) < 0)
-        return gw_err_sys(err, errno, "making %s", w->aside);
-    int r = sync_path(w->dir, err);
-    return r < 0 ? r : move_files(w->dir, w->aside, err);
+    char *to = xasprintf("%s/replaced-%s", w->dir, stamp);
+    for (unsigned i = 2; renameat2(AT_FDCWD, replaced, AT_FDCWD, to, RENAME_NOREPLACE) < 0; i++) {
+        int r = errno == EEXIST ? 0 : gw_err_sys(err, errno, "moving %s to %s", replaced, to);
+        free(to);
+        if (r < 0)
+            return r;
+        to = xasprintf("%s/replaced-%s-%u", w->dir, stamp, i);
+    }
+    /* Where a restore that was interrupted has come first, its one is what was there before. */
+    if (w->aside)
+        free(to);
+    else
+        w->aside = to;
+    return sync_path(w->dir, err);
 }
 
+/* restored/ into its place, from wherever it was left. While its first file is there, none of the
+ * others is in its place, and what is there is the old. */
 static int put_in_place(struct restore *w, int64_t now_us, struct gw_err *err)
+{
+    char *replaced = in(w->whole, "replaced");
+    int r = 0;
+    if (has(w->whole, names[0])) {
+        r = make_dir(replaced, err);
+        crash_point("restore");
+        if (r == 0)
+            r = sync_path(w->whole, err);
+        if (r == 0)
+            r = move_files(w->dir, replaced, err);
+    }
+    if (r == 0)
+        r = move_files(w->whole, w->dir, err);
+    if (r == 0 && rmdir(replaced) < 0 && errno != ENOENT)
+        r = name_replaced(w, replaced, now_us, err);
+    crash_point("restore");
+    if (r == 0 && rmdir(w->whole) < 0)
+        r = gw_err_sys(err, errno, "removing %s", w->whole);
+    crash_point("restore");
+    free(replaced);
+    return r < 0 ? r : sync_path(w->dir, err);
+}
+
+/* restoring/ becomes restored/. */
+static int complete(struct restore *w, struct gw_err *err)
 {
     char *lock = in(w->part, "gwd.lock");
     unlink(lock);
     free(lock);
     int r = sync_path(w->part, err);
-    if (r == 0)
-        r = move_aside(w, now_us, err);
-    if (r == 0)
-        r = move_files(w->part, w->dir, err);
-    return r < 0 ? r : file_remove_tree(w->part, err);
+    crash_point("restore");
+    if (r == 0 && rename(w->part, w->whole) < 0)
+        r = gw_err_sys(err, errno, "moving %s to %s", w->part, w->whole);
+    crash_point("restore");
+    return r < 0 ? r : sync_path(w->dir, err);
 }
 
-static int run(struct restore *w, int64_t now_us, struct gw_err *err)
+static int make(struct restore *w, int64_t now_us, struct gw_err *err)
 {
     struct store_summary present;
-    int r = file_remove_tree(w->part, err);
-    if (r == 0 && mkdir(w->part, 0700) < 0)
-        r = gw_err_sys(err, errno, "making %s", w->part);
+    int r = store_check_restored(w->from, err);
+    if (r == 0 && !has(w->from, "state.db"))
+        r = gw_err_set(err, GW_ENOENT, "%s/state.db is not there", w->from);
+    if (r == 0)
+        r = file_remove_tree(w->part, err);
+    if (r == 0)
+        r = make_dir(w->part, err);
+    crash_point("restore");
     if (r == 0)
         r = copy_files(w, err);
+    crash_point("restore");
     /* Of what is there no more is wanted than its epoch, where it can be read. */
     if (r == 0 && read_state(w->dir, true, &present, NULL) == 0 && present.epoch >= w->epoch)
         w->epoch = present.epoch + 1;
     if (r == 0)
         r = adopt(w, now_us, err);
+    crash_point("restore");
+    return r < 0 ? r : complete(w, err);
+}
+
+static bool is_same_dir(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* One that was interrupted comes first: what was there before is in it. */
+static int run(struct restore *w, int64_t now_us, struct gw_err *err)
+{
+    if (has(w->dir, "restored")) {
+        w->has_archive = true;
+        int r = put_in_place(w, now_us, err);
+        if (r < 0 || is_same_dir(w->from, w->dir))
+            return r;
+    }
+    int r = make(w, now_us, err);
     return r < 0 ? r : put_in_place(w, now_us, err);
 }
 
@@ -179,6 +254,7 @@ int store_restore(const char *dir, const char *from, int64_t now_us, store_progr
     struct restore w = {.dir = dir,
                         .from = from,
                         .part = in(dir, "restoring"),
+                        .whole = in(dir, "restored"),
                         .epoch = (uint64_t)now_us / 1000 + EPOCH_CHANCE_MS,
                         .progress = progress,
                         .ctx = ctx};
@@ -198,5 +274,6 @@ int store_restore(const char *dir, const char *from, int64_t now_us, store_progr
         close(lock.lock_fd);
     free(w.aside);
     free(w.part);
+    free(w.whole);
     return r;
 }

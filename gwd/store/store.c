@@ -119,6 +119,18 @@ static bool has(const struct store *s, const char *name)
     return is_there;
 }
 
+int store_check_restored(const char *dir, struct gw_err *err)
+{
+    char *path = xasprintf("%s/restored", dir);
+    struct stat st;
+    bool is_there = lstat(path, &st) == 0;
+    free(path);
+    if (!is_there)
+        return 0;
+    return gw_err_set(err, GW_ECORRUPT,
+                      "%s: a gwd --restore was interrupted: do it again, and it goes on", dir);
+}
+
 /* A directory without a state is one that was never used; or its state is gone, and an empty one in
  * its place would be the loss of everything, without a word. */
 static int check_absence(const struct store *s, struct gw_err *err)
@@ -254,6 +266,8 @@ static int open_all(struct store *s, struct gw_err *err)
 {
     int r = store_lock(s, err);
     if (r == 0)
+        r = store_check_restored(s->dir, err);
+    if (r == 0)
         r = mark_open(s, err);
     if (r == 0)
         r = open_state(s, err);
@@ -277,7 +291,9 @@ static int open_to_read(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/state.db", s->dir);
     struct stat st;
-    int r = mark_open(s, err); /* before it: what it tells of has to be there */
+    int r = store_check_restored(s->dir, err);
+    if (r == 0)
+        r = mark_open(s, err); /* before it: what it tells of has to be there */
     if (r == 0 && (stat(path, &st) < 0 || st.st_size == 0))
         r = gw_err_set(err, GW_ECORRUPT, "%s is missing or empty", path);
     if (r == 0)
