@@ -90,10 +90,10 @@ static const struct row rows[] = {
     {"ATTEMPTS_MAX", ROW_COUNT, "5", AT(attempts_max), 1, 1000,
      "attempts of one task that failed for a site's sake, before the task fails"},
     {"JOB_RETENTION", ROW_DURATION, "1h", AT(retention_s), 0, NO_LIMIT,
-     "how long a finished job stays in the listing; afterwards it is found by its id, in the "
-     "archive"},
+     "how long a finished job stays in the listing, while gwd runs; afterwards it is found by its "
+     "id, in the archive"},
     {"ARCHIVE_RETENTION", ROW_DURATION, "0", AT(archive_retention_s), 0, NO_LIMIT,
-     "how long the archive keeps a job; 0: for ever"},
+     "how long the archive keeps a job, while gwd runs; 0: for ever"},
     {"CANCEL_RETRY", ROW_DURATION, "30", AT(cancel_retry_s), 1, NO_LIMIT,
      "a cancel is repeated after so long until the site confirms it; the pause doubles, up to "
      "BACKOFF_MAX"},

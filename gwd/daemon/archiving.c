@@ -63,7 +63,7 @@ static void on_wake(uv_async_t *handle)
     }
     encode(a);
     a->is_writing = true;
-    store_archive_write(d->store, clock_wall_us(), on_archive_done, a);
+    store_archive_write(d->store, served_us(d), on_archive_done, a);
 }
 
 void archiving_init(struct daemon *d)

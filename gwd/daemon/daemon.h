@@ -8,6 +8,7 @@
  *   watch.c     events for those who watch; logs.c payload output for those who follow
  *   statedir.c  the state as it is read at the start
  *   archiving.c finished jobs on their way out of the state
+ *   served.c    the clock by which they are kept for their time
  *   credential.c  the files in whose name drivers act at sites; helper.c: looking as their owners
  *   settings.c  configuration to engine and drivers; dev.c the private daemon
  *
@@ -32,6 +33,7 @@ struct credential_file;
 struct helper;
 struct settings;
 struct archiving;
+struct served;
 
 struct daemon {
     uv_loop_t *loop;
@@ -73,6 +75,7 @@ struct daemon {
     struct credential_file *credentials;
     struct helper *helpers;
     struct archiving *archiving;
+    struct served *served;
 
     uv_signal_t signals[3];
     bool is_stopping;
@@ -198,6 +201,13 @@ void archiving_add(struct daemon *d, uint64_t job); /* EFFECT_ARCHIVE */
 enum gw_errc archived_why_not(struct daemon *d, uint64_t id, char **ret_text);
 void archiving_stop(struct daemon *d); /* before the loop is closed */
 void archiving_free(struct daemon *d);
+
+/* served.c: how long the state has been served, in us; from where it counts means nothing. */
+int64_t served_us(const struct daemon *d);
+/* The state is loaded; what is known of the runs before goes into IN_START. */
+int served_begin(struct daemon *d, struct input *start, struct gw_err *err);
+void served_start(struct daemon *d); /* the loop is there */
+void served_end(struct daemon *d);   /* it has ended */
 
 /* watch.c */
 void watch_add(struct connection *c, json_int_t id, json_t *request);

@@ -164,6 +164,7 @@ static void finish(struct daemon *d)
     credentials_free(d);
     helpers_free(d);
     archiving_free(d);
+    served_end(d);
     server_free(d);
     ops_free();
     view_free();
@@ -193,12 +194,15 @@ static int run(struct settings *settings)
         return statedir_fail(settings, &err);
     crash_point("start");
     struct input start = {.kind = IN_START, .lease_seq = effect_last_lease(spool)};
+    if (served_begin(&d, &start, &err) < 0)
+        return fail(&err, EXIT_IO);
     /* The directory is ours alone from here on. */
     if (effect_empty_spool(spool, &err) < 0)
         return fail(&err, EXIT_IO);
     crash_point("start");
     turn_init(&d);
     archiving_init(&d);
+    served_start(&d);
     turn_input(&d, &start);
     turn_end(&d);
     crash_point("start");

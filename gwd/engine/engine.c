@@ -124,12 +124,11 @@ static void replaced_before(struct engine *e, const struct job *j, const struct 
 static void start(struct engine *e, const struct input *in)
 {
     size_t it = 0;
-    e->forget.is_starting = true;
     lease_start(e, in->lease_seq);
     for (struct job *j; (j = state_next_job(&e->state, &it));) {
         remains_start(e, j);
         if (job_is_final(j)) {
-            forget_later(e, j);
+            forget_loaded(e, j, in);
             continue;
         }
         credential_want(e, j);

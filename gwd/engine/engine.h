@@ -95,6 +95,13 @@ struct credential_report {
     uint64_t version;              /* another one: the file was renewed */
 };
 
+/* The events up to `seq` were there so long ago, or longer; only time in which the state was served
+ * counts. */
+struct seen {
+    uint64_t seq;
+    int64_t age_us;
+};
+
 struct input {
     enum input_kind kind;
     int64_t now_us;  /* wall clock, microseconds since 1970 */
@@ -115,7 +122,11 @@ struct input {
         } drain;
         bool is_paused;
         bool is_archived;
-        uint64_t lease_seq; /* IN_START: of the last lease file before; 0: there is none */
+        struct {                     /* IN_START */
+            uint64_t lease_seq;      /* of the last lease file before; 0: there is none */
+            const struct seen *seen; /* what is known of runs before this one, by seq */
+            size_t n_seen;
+        };
         struct credential_report credential;
         struct {
             enum driver_kind kind;

@@ -143,8 +143,7 @@ struct forget_queue {
         uint64_t job;
     } * items;
     size_t at, n, cap;
-    size_t n_asked;   /* from `at` on: EFFECT_ARCHIVE was given, IN_ARCHIVED has not come */
-    bool is_starting; /* not in order yet */
+    size_t n_asked; /* from `at` on: EFFECT_ARCHIVE was given, IN_ARCHIVED has not come */
 };
 
 /* What attempts have left at sites: gwd/engine/remains.c. */
@@ -428,8 +427,10 @@ void remains_keep(struct engine *e, uint64_t job);      /* then forget_later(), 
 void remains_clear(struct engine *e);
 
 /* forget.c */
-void forget_later(struct engine *e, const struct job *j); /* it is final */
-void forget_start(struct engine *e);                      /* after those of the loaded state */
+void forget_later(struct engine *e, const struct job *j); /* it is final now; */
+/* it was when the state was loaded */
+void forget_loaded(struct engine *e, const struct job *j, const struct input *start);
+void forget_start(struct engine *e); /* after those */
 void forget_time(struct engine *e);
 void forget_archived(struct engine *e, bool is_archived);
 void forget_clear(struct engine *e);

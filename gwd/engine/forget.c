@@ -1,5 +1,6 @@
 /* When finished jobs leave the state: in the order of their ends, some at a time, and only when
- * they are in the archive. */
+ * they are in the archive. Their time is one in which they could be seen: wall clocks have no part
+ * in it. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 
@@ -28,19 +29,53 @@ static bool has_chunk(const struct engine *e)
     return q->n - q->at >= FORGET_CHUNK && q->items[q->at + FORGET_CHUNK - 1].at_us <= e->mono_us;
 }
 
-void forget_later(struct engine *e, const struct job *j)
+static void add(struct engine *e, const struct job *j, int64_t age_us)
 {
     struct forget_queue *q = &e->forget;
-    int64_t age = e->now_us - job_ended_us(j);
-    int64_t rest = e->config->retention_us - (age > 0 ? age : 0);
+    int64_t rest_us = e->config->retention_us - age_us;
     if (q->n == q->cap) {
         q->cap = q->cap ? q->cap + q->cap / 2 : 64;
         q->items = xreallocarray(q->items, q->cap, sizeof *q->items);
     }
-    q->items[q->n] =
-        (struct forget_item){.at_us = e->mono_us + (rest > 0 ? rest : 0), .job = j->id};
-    if (q->n++ == q->at && !q->n_asked && !q->is_starting)
+    q->items[q->n++] =
+        (struct forget_item){.at_us = e->mono_us + (rest_us > 0 ? rest_us : 0), .job = j->id};
+}
+
+void forget_later(struct engine *e, const struct job *j)
+{
+    struct forget_queue *q = &e->forget;
+    add(e, j, 0);
+    if (q->n == q->at + 1 && !q->n_asked)
         gather(e);
+}
+
+/* The last event that changed it; the end of a final job, or one after it. */
+static uint64_t last_event(const struct job *j)
+{
+    uint64_t last = j->seq;
+    size_t it = 0;
+    for (struct task *t; (t = job_next_task(j, &it));)
+        last = t->seq > last ? t->seq : last;
+    return last;
+}
+
+/* At least so old. */
+static int64_t age_of(uint64_t seq, const struct seen *seen, size_t n)
+{
+    size_t low = 0, high = n; /* the first that is not before it */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (seen[mid].seq < seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < n ? seen[low].age_us : 0;
+}
+
+void forget_loaded(struct engine *e, const struct job *j, const struct input *start)
+{
+    add(e, j, age_of(last_event(j), start->seen, start->n_seen));
 }
 
 static int by_time(const void *a, const void *b)
@@ -54,7 +89,6 @@ static int by_time(const void *a, const void *b)
 void forget_start(struct engine *e)
 {
     struct forget_queue *q = &e->forget;
-    q->is_starting = false;
     if (q->n == 0)
         return;
     qsort(q->items, q->n, sizeof *q->items, by_time);

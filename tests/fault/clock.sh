@@ -20,14 +20,15 @@ clocks() {
     if [ -e "$GWD_DIR/clocks" ]; then cat "$GWD_DIR/clocks.new" 1<>"$GWD_DIR/clocks"; else mv "$GWD_DIR/clocks.new" "$GWD_DIR/clocks"; fi
 }
 
-# begin DIR: a daemon with a site of its own, ready, in that directory.
+# begin DIR [LINE ...]: a daemon with a site of its own, ready, in that directory.
 begin() {
     GWD_DIR=$1
+    shift
     mkdir -p "$GWD_DIR/site" "$GWD_DIR/jobs"
     printf '%s\n' "STATE_DIR = \"$GWD_DIR\"" "SOCKET = \"$GWD_DIR/gwd.sock\"" \
         "IM_MAD = static:gw_im_static:--self localhost\\:60\\:file\\://$GWD_DIR/site:local:fork" \
         "TM_MAD = local:gw_tm_local:" "EM_MAD = fork:gw_em_fork:-d $GWD_DIR/em:rsl" \
-        "RETRY_INTERVAL = 3" "BACKOFF_MAX = 8" "LEASE_MARGIN = 2" "CANCEL_RETRY = 2" "SITE_FAILURES = 0" >"$GWD_DIR/gwd.conf"
+        "RETRY_INTERVAL = 3" "BACKOFF_MAX = 8" "LEASE_MARGIN = 2" "CANCEL_RETRY = 2" "SITE_FAILURES = 0" "$@" >"$GWD_DIR/gwd.conf"
     clocks 0
     gwd_start || violation "gwd does not start"
 }
@@ -197,6 +198,63 @@ started_a_year_ago() {
     clocks 0
 }
 
+start_with() { # WALL [BOOT [MONO]]
+    gwd_kill9
+    clocks "$@"
+    gwd_start || violation "gwd does not start with its clock $1 s ahead"
+}
+
+# ended N: so many jobs, one after the other.
+ended() {
+    local i
+    for ((i = 0; i < $1; i++)); do gwsubmit --wait --no-staging -- /bin/true || violation "a job does not end"; done
+}
+
+# listed N WHAT: so many are in the listing, and still are when some seconds have gone by.
+listed() {
+    trials=$((trials + 1))
+    gwsubmit --wait --no-staging -- /bin/sleep 3
+    [ "$(gwps -n | wc -l)" -eq "$1" ] || violation "$2: $(gwps -n | wc -l) jobs are in the listing, not $1" "$(gwps)" "$(cat "$GWD_DIR/clock")"
+}
+is_listed() { [ "$(gwps -n | wc -l)" -eq "$1" ]; }
+is_archived() { [ "$(gwps --json "$1" 2>/dev/null | jq -r '.jobs[0].phase')" = "DONE" ]; }
+
+# archived WHAT ID ...: all that is finished goes to the archive, and these are there.
+archived() {
+    local what=$1 id
+    trials=$((trials + 1))
+    shift
+    t_within 20 is_listed 0 || violation "$what: finished jobs stay in the listing" "$(gwps)" "$(cat "$GWD_DIR/clock")"
+    for id; do is_archived "$id" || violation "$what: job $id is not in the archive" "$(gwps "$id" 2>&1)"; done
+}
+
+# What is finished stays for its time, in the listing and in the archive, and goes when that is over: by the clock that nobody
+# sets (ten minutes there, an hour here), however the other one is set, also before a start.
+kept_for_their_time() {
+    begin "$T_DIR/gwd.kept" "JOB_RETENTION = 10m" "ARCHIVE_RETENTION = 1h"
+    ended 2
+    start_with $YEAR
+    listed 3 "started in a year"
+    start_with -$YEAR
+    listed 4 "started a year ago"
+    clocks -$YEAR 700 700
+    archived "a year ago, ten minutes later" 1 4
+    clocks $YEAR 700 700
+    ended 1
+    clocks $YEAR 1400 1400
+    archived "a year later" 1 4 5
+    start_with $((2 * YEAR)) 1400 1400
+    listed 1 "started in two years"
+    clocks 0 2100 2100
+    archived "started in two years" 1 4 5 6
+    clocks -$YEAR 5800 5800
+    ended 1
+    clocks -$YEAR 6500 6500
+    archived "an hour later" 7
+    ! is_archived 1 || violation "an hour later: job 1 is still in the archive" "$(cat "$GWD_DIR/clock")"
+    gwd_stop || violation "gwd does not end well"
+}
+
 # The others are stopped: a driver, a wrapper; and the machine sleeps.
 others_are_stopped() {
     local who pid
@@ -236,7 +294,10 @@ all)
     stopped 1 700
     books "gwd stopped"
     [ -n "$FAULT_SHARE" ] || others_are_stopped
+    gwd_stop || violation "gwd does not end well"
+    kept_for_their_time
     ;;
+kept) kept_for_their_time ;;
 stop) begin "$T_DIR/gwd" && stopped 1 700 && books "gwd stopped" ;;
 others) begin "$T_DIR/gwd" && others_are_stopped ;;
 long) ten_minutes ;;

@@ -114,19 +114,33 @@ static inline struct buf dump_of(const struct state *s)
     return b;
 }
 
-/* Fold encoded events without numbers, as a checkpoint has them. */
-static inline int fold_bytes(struct state *s, const struct buf *b, struct gw_err *err)
+static inline int fold_some(struct state *s, const struct buf *b, bool are_numbered,
+                            struct gw_err *err)
 {
     int r = 0;
     for (size_t at = 0; at < b->len && r == 0;) {
         struct event ev;
         struct event_arena arena = {0};
         long used = event_decode(b->data + at, b->len - at, &ev, &arena, err);
+        if (are_numbered)
+            ev.seq = s->seq + 1;
         r = used < 0 ? (int)used : state_apply(s, &ev, err);
         at += used > 0 ? (size_t)used : 0;
         event_arena_clear(&arena);
     }
     return r;
+}
+
+/* Fold encoded events without numbers, as a checkpoint has them. */
+static inline int fold_bytes(struct state *s, const struct buf *b, struct gw_err *err)
+{
+    return fold_some(s, b, false, err);
+}
+
+/* A journal: its events have the numbers from 1 on. */
+static inline int fold_numbered(struct state *s, const struct buf *b, struct gw_err *err)
+{
+    return fold_some(s, b, true, err);
 }
 
 static inline bool bufs_are_equal(const struct buf *a, const struct buf *b)

@@ -131,6 +131,50 @@ static void a_finished_job_stays_for_its_time_whatever_the_clock_says(void **sta
     }
 }
 
+static void a_finished_job_stays_for_its_time_also_over_a_start_with_another_clock(void **state)
+{
+    (void)state;
+    const int64_t wrong_us[] = {YEAR_US, -YEAR_US};
+    for (size_t i = 0; i < GW_COUNT(wrong_us); i++)
+        for (int is_set_before = 0; is_set_before < 2; is_set_before++) {
+            struct world *w = new_world();
+            uint64_t id = world_submit(w, plain);
+            world_pass(w, 990);
+            if (is_set_before) {
+                w->wall_ahead_us = wrong_us[i];
+                world_submit(w, plain);
+                world_pass(w, 10);
+            }
+            w->wall_ahead_us = wrong_us[i];
+            world_restart(w);
+            world_pass(w, 2500);
+            check_done(w, id, 1);
+            w->wall_ahead_us = 0;
+            world_restart(w);
+            world_pass(w, 50);
+            check_done(w, id, 1);
+            world_pass(w, 100);
+            assert_null(state_job_of(engine_state(w->engine), id));
+            world_destroy(w);
+        }
+}
+
+/* Then its time begins anew, and it does not go early. */
+static void where_nothing_is_known_of_runs_before_a_finished_job_stays_for_longer(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    uint64_t id = world_submit(w, plain);
+    world_pass(w, 3000);
+    w->n_seen = 0;
+    world_restart(w);
+    world_pass(w, 3500);
+    check_done(w, id, 1);
+    world_pass(w, 200);
+    assert_null(state_job_of(engine_state(w->engine), id));
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +182,8 @@ int main(void)
         cmocka_unit_test(a_credential_is_judged_anew_when_the_clock_is_set),
         cmocka_unit_test(a_lease_file_has_a_larger_number_also_after_a_restart_a_year_ago),
         cmocka_unit_test(a_finished_job_stays_for_its_time_whatever_the_clock_says),
+        cmocka_unit_test(a_finished_job_stays_for_its_time_also_over_a_start_with_another_clock),
+        cmocka_unit_test(where_nothing_is_known_of_runs_before_a_finished_job_stays_for_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

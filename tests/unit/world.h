@@ -113,6 +113,16 @@ static inline void world_store(struct world *w)
         w->is_crashed = true;
 }
 
+/* As gwd/daemon/served.c, but exactly. */
+static inline void world_see(struct world *w)
+{
+    uint64_t seq = engine_state(w->engine)->seq;
+    if (w->n_seen && w->seen[w->n_seen - 1].seq >= seq)
+        return;
+    w->seen = xreallocarray(w->seen, w->n_seen + 1, sizeof *w->seen);
+    w->seen[w->n_seen++] = (struct seen){seq, w->now_us};
+}
+
 /* One step and all that it asks for, unless the daemon is killed in between. */
 static inline void world_step(struct world *w, struct input *in)
 {
@@ -122,6 +132,7 @@ static inline void world_step(struct world *w, struct input *in)
     if (w->out.n_events)
         assert_int_equal(w->out.first_seq + w->out.n_events - 1, engine_state(w->engine)->seq);
     world_store(w);
+    world_see(w);
     bool has_stopped[DRIVER_KINDS] = {false};
     for (size_t i = 0; i < w->out.n_effects && !w->is_crashed; i++) {
         const struct effect *f = &w->out.effects[i];
@@ -172,10 +183,18 @@ static inline void world_start(struct world *w)
 {
     struct gw_err err = {0};
     w->engine = engine_create(&w->config, &w->im, 1);
-    if (fold_bytes(engine_state(w->engine), &w->journal, &err) < 0)
+    if (fold_numbered(engine_state(w->engine), &w->journal, &err) < 0)
         fail_msg("%s", err.text);
-    struct input in = {.kind = IN_START, .lease_seq = w->last_lease};
+    struct seen *ages = xreallocarray(NULL, w->n_seen + 1, sizeof *ages);
+    for (size_t i = 0; i < w->n_seen; i++) {
+        struct seen *s = &w->seen[i];
+        s->seq = s->seq < engine_state(w->engine)->seq ? s->seq : engine_state(w->engine)->seq;
+        ages[i] = (struct seen){s->seq, w->now_us - s->age_us};
+    }
+    struct input in = {
+        .kind = IN_START, .lease_seq = w->last_lease, .seen = ages, .n_seen = w->n_seen};
     world_step(w, &in);
+    free(ages);
     for (int k = 0; k < DRIVER_KINDS; k++)
         world_driver(w, (enum driver_kind)k, true);
 }
@@ -251,6 +270,7 @@ static inline void world_destroy(struct world *w)
     buf_clear(&w->journal);
     buf_clear(&w->trace);
     output_clear(&w->out);
+    free(w->seen);
     free(w);
 }
 

@@ -81,7 +81,9 @@ struct world {
     enum driver_kind absent_kind;
     unsigned n_archived, n_submits, n_lease_files, n_credentials, n_looks;
     uint64_t last_lease; /* SEQ of the file in the spool, when the daemon was killed */
-    struct reply reply;  /* the last one: numbers only, and `text` */
+    struct seen *seen;   /* by now_us (in age_us) these events were there */
+    size_t n_seen;
+    struct reply reply; /* the last one: numbers only, and `text` */
     char reply_text[256];
     uint64_t reply_done[16], reply_pending[16];
 };
