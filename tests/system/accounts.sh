@@ -1,51 +1,11 @@
 #!/bin/bash
 # Several users and one daemon: gw_launch runs what its list allows, as whom it allows, and takes nothing over.
 # limit: 480
-# Made accounts and a root-owned installation, seen by this script alone.
-if [ "$(id -u)" = 0 ] && [ -z "${T_ACCOUNTS-}" ]; then
-    T_ACCOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
-fi
-. "$(dirname "$0")/lib.sh"
-if [ "$(id -u)" != 0 ] || ! mount -t tmpfs -o mode=755 accounts /mnt 2>/dev/null; then
-    t_skip "several users share a daemon" "needs root and mounts of its own"
-    t_done
-fi
-
-TOP=/mnt/gw LIBEXEC=/mnt/gw/libexec LAUNCH=/mnt/gw/libexec/gw_launch
-cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc || exit 1
-mkdir -p /etc/gwd /mnt/home $TOP/bin $LIBEXEC
-uid=51000
-for user in gwd alice bob carol; do
-    echo "$user:x:$uid:$uid::/mnt/home/$user:/bin/sh" >>/etc/passwd
-    echo "$user:x:$uid:" >>/etc/group
-    install -d -m 700 -o $uid -g $uid /mnt/home/$user
-    uid=$((uid + 1))
-done
+. "$(dirname "$0")/accounts_lib.sh"
+accounts --first 51000 gwd alice bob carol
 echo "daemons:x:300:300::/:/bin/sh" >>/etc/passwd
 echo "passing:x:61184:61184::/:/bin/sh" >>/etc/passwd # as systemd makes for DynamicUser=
 echo "friends:x:51010:bob" >>/etc/group
-cp -P "$BUILD"/bin/* $TOP/bin/
-cp "$BUILD"/libexec/* $LIBEXEC/
-chown -R root:root $TOP
-chgrp gwd $LAUNCH
-chmod 750 $LAUNCH
-setcap cap_setuid,cap_setgid=ep $LAUNCH || exit 1
-
-# list LINE ...: launch.conf, with what every list here has.
-list() {
-    { echo "DAEMON = gwd"; printf '%s\n' "$@"; } >/etc/gwd/launch.conf
-    chmod 644 /etc/gwd/launch.conf
-}
-
-# as USER COMMAND ...; as_exec: in place of this shell.
-as() {
-    (as_exec "$@")
-}
-as_exec() {
-    local user=$1
-    shift
-    exec setpriv --reuid="$user" --regid="$user" --init-groups env -i PATH=$TOP/bin:/usr/bin:/bin HOME=/mnt/home/"$user" "$@"
-}
 
 programs="PROGRAMS = /usr/bin/env /usr/bin/id /usr/bin/cat /usr/bin/ls /usr/bin/sleep /usr/bin/dash"
 list "USERS = alice" "GROUPS = friends" "$programs" "ENVIRONMENT = GLOBUS_TCP_PORT_RANGE=4000,5000"
@@ -184,8 +144,6 @@ t_check "a program does not outlive its guard" t_within 5 gone "$sleep"
 exec {INPUT}>&-
 
 # --- one daemon, several users ---
-install -d -m 700 -o gwd /mnt/state
-install -d -m 755 -o gwd /mnt/run
 drivers="PROGRAMS = $LIBEXEC/gw_tm_local $LIBEXEC/gw_em_fork $LIBEXEC/gw_credential"
 list "USERS = alice bob" "$drivers"
 cat >/etc/gwd/gwd.conf <<EOF
@@ -198,30 +156,6 @@ IM_MAD = static:gw_im_static:--self localhost\\:4\\:file\\:///~:local:fork
 TM_MAD = local:gw_tm_local:
 EM_MAD = fork:gw_em_fork::rsl
 EOF
-export GW_SOCKET=/mnt/run/gwd.sock
-GWD_LOG=$T_DIR/gwd.log
-# It can have what its unit leaves it, and no more.
-bounds=-all$(sed -n 's/^CapabilityBoundingSet=//p' "$T_ROOT/etc/systemd/20-multi-user.conf" | tr A-Z a-z | sed 's/ *cap_/,+/g')
-daemon_start() {
-    local line=
-    rm -f "$T_DIR/ready"
-    mkfifo -m 666 "$T_DIR/ready"
-    exec_bounded gwd -v -c /etc/gwd/gwd.conf >"$T_DIR/ready" 2>>"$GWD_LOG" </dev/null &
-    GWD_PID=$!
-    [ -z "${T_READY-}" ] || exec {T_READY}<&-
-    exec {T_READY}<"$T_DIR/ready"
-    read -r -t 60 line <&"$T_READY"
-    [ "$line" = ready ] || tail -n 20 "$GWD_LOG"
-    [ "$line" = ready ]
-}
-exec_bounded() {
-    exec setpriv --bounding-set="$bounds" setpriv --reuid=gwd --regid=gwd --init-groups \
-        env -i PATH=$TOP/bin:/usr/bin:/bin HOME=/mnt/home/gwd "$@"
-}
-# user_do USER COMMAND: by the user's shell, in his home.
-user_do() {
-    as "$1" GW_SOCKET=$GW_SOCKET timeout 60 bash -c "cd; $2"
-}
 # job USER TEMPLATE-LINE ...: what gwsubmit says of it, to its end
 job() {
     local user=$1

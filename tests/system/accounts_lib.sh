@@ -16,9 +16,11 @@ TOP=/mnt/gw LIBEXEC=/mnt/gw/libexec LAUNCH=/mnt/gw/libexec/gw_launch
 export GW_SOCKET=/mnt/run/gwd.sock
 GWD_LOG=$T_DIR/gwd.log
 
-# accounts NAME ...: gwd, the daemon's, and others. Their numbers are no other test's beside this one: processes are found by them.
+# accounts [--first UID] NAME ...: gwd, the daemon's, and others. Their numbers are no other test's beside this one: processes
+# are found by them.
 accounts() {
-    local uid=$((20000 + $$ % 5000 * 8)) user
+    local uid=$((20000 + $$ % 3000 * 8)) user
+    [ "$1" != --first ] || { uid=$2 && shift 2; }
     cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc || exit 1
     mkdir -p /etc/gwd /mnt/home $TOP/bin $LIBEXEC
     for user; do
@@ -50,22 +52,27 @@ as() {
 as_exec() {
     local user=$1
     shift
-    exec "${AS_WHERE[@]}" setpriv --reuid="$user" --regid="$user" --init-groups \
+    exec "${AS_WHERE[@]}" "${AS_BOUNDS[@]}" setpriv --reuid="$user" --regid="$user" --init-groups \
         env -i PATH=$TOP/bin:/usr/bin:/bin HOME="/mnt/home/$user" GW_SOCKET=$GW_SOCKET "$@"
 }
 AS_WHERE=() # a command that the others are arguments of: where the users are
+AS_BOUNDS=()
 
 # user_do USER COMMAND: by the user's shell, in his home.
 user_do() {
     as "$1" timeout 60 bash -c "cd; $2"
 }
 
-# daemon_start: as gwd, of /etc/gwd/gwd.conf; ready when it returns.
+# daemon_start: as gwd, of /etc/gwd/gwd.conf; ready when it returns. It can have what its unit leaves it, and no more.
 daemon_start() {
-    local line=
+    local line='' can
+    can=$(sed -n 's/^CapabilityBoundingSet=//p' "$T_ROOT/etc/systemd/20-multi-user.conf" | tr '[:upper:]' '[:lower:]')
     rm -f "$T_DIR/ready"
     mkfifo -m 666 "$T_DIR/ready"
-    as_exec gwd gwd -v -c /etc/gwd/gwd.conf >"$T_DIR/ready" 2>>"$GWD_LOG" </dev/null &
+    {
+        AS_BOUNDS=(setpriv "--bounding-set=-all$(sed 's/ *cap_/,+/g' <<<"$can")")
+        as_exec gwd gwd -v -c /etc/gwd/gwd.conf
+    } >"$T_DIR/ready" 2>>"$GWD_LOG" </dev/null &
     GWD_PID=$!
     [ -z "${T_READY-}" ] || exec {T_READY}<&-
     exec {T_READY}<"$T_DIR/ready"
