@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REQUEST_TIMEOUT_S = 600, BACKOFF_MAX_S = 60 };
+/* As gwd/daemon/driver_pending.c has them; COPY_TIMEOUT as an operator may have it. */
+enum {
+    REQUEST_TIMEOUT_S = 600,
+    SILENT_COPY_S = REQUEST_TIMEOUT_S + 20,
+    COPY_TIMEOUT_S = 3600,
+    BACKOFF_MAX_S = 60
+};
 
 void mad_init(struct mad *m, struct front *front, struct site *t, enum driver_kind kind)
 {
@@ -59,11 +65,16 @@ static void forget_tokens(struct mad *m)
             flaw == FLAW_TOKENS_FORGOTTEN || (flaw == FLAW_JOURNAL_FORGOTTEN && !b->dir);
 }
 
+static bool is_copy(const struct mad_request *r)
+{
+    return strcmp(r->verb, "CP") == 0;
+}
+
 /* What it was doing may be done or not: only its answer is certain not to come. */
 static void leave_requests(struct mad *m)
 {
     for (struct mad_request *r = m->requests; r; r = r->next)
-        if (!r->is_worked && strcmp(r->verb, "CP") != 0 && sim_chance(m->site->sim, 2))
+        if (!r->is_worked && !is_copy(r) && sim_chance(m->site->sim, 2))
             mad_work(r, true);
     m->requests = NULL;
 }
@@ -75,7 +86,7 @@ void mad_stop(struct mad *m, const char *why)
     leave_requests(m);
     if (m->kind == DRIVER_EM)
         forget_tokens(m);
-    m->is_up = m->has_lost_copy = false;
+    m->is_up = false;
     m->life++;
     m->handles = NULL;
     m->next_handle = 1;
@@ -122,16 +133,29 @@ static void on_worked(struct sim *s, void *what)
         mad_work(r, false);
 }
 
-/* The daemon's watchdog; for copies it has none. */
+static void tell_stalled(struct mad_request *r)
+{
+    struct mad *m = r->mad;
+    struct input in = {
+        .kind = IN_STALLED,
+        .answer = {.kind = m->kind, .driver = m->name, .ref = r->handle->ref, .number = r->number}};
+    sim_say(m->site->sim, "gwd%u: nothing is heard of a copy of %s", m->front->index, m->name);
+    front_input(m->front, &in);
+}
+
+/* The daemon's watchdog. */
 static void on_unanswered(struct sim *s, void *what)
 {
     struct mad_request *r = what;
-    if (r->life != r->mad->life || r->is_answered)
+    bool is_forgotten = r->handle && r->handle->is_released;
+    if (r->life != r->mad->life || r->is_answered || is_forgotten)
         return;
     if (r->mad->front->stopped_us > s->now_us)
         agenda_add(&s->agenda, r->mad->front->stopped_us + SECONDS, on_unanswered, r);
-    else
+    else if (!is_copy(r))
         mad_stop(r->mad, "it leaves a request unanswered");
+    else if (s->o.flaw != FLAW_COPIES_UNWATCHED)
+        tell_stalled(r);
 }
 
 void mad_ask(struct mad *m, const struct effect *f)
@@ -153,8 +177,10 @@ void mad_ask(struct mad *m, const struct effect *f)
         r->args[2] = sim_dup(s, f->text);
     m->requests = r;
     agenda_add(&s->agenda, mad_work_us(r), on_worked, r);
-    if (strcmp(f->verb, "CP") != 0)
-        sim_later(s, REQUEST_TIMEOUT_S * SECONDS, on_unanswered, r);
+    int64_t timeout_s = !is_copy(r)                      ? REQUEST_TIMEOUT_S
+                        : m->features & FEATURE_PROGRESS ? SILENT_COPY_S
+                                                         : COPY_TIMEOUT_S;
+    sim_later(s, timeout_s * SECONDS, on_unanswered, r);
 }
 
 /* --- what it says --- */
@@ -212,7 +238,7 @@ static void on_heard(struct sim *s, void *what)
     hear(l);
 }
 
-static bool has_fault(struct sim *s, enum sim_kind kind, unsigned one_in)
+bool mad_has_fault(struct sim *s, enum sim_kind kind, unsigned one_in)
 {
     return !sim_is_calm(s) && (s->o.kind == kind || s->o.kind == SIM_MIXED) &&
            sim_chance(s, s->o.kind == SIM_MIXED ? 2 * one_in : one_in);
@@ -232,20 +258,19 @@ void mad_say(struct mad *m, struct mad_handle *h, struct mad_request *r, const c
                            .number = r ? r->number : 0,
                            .is_success = is_success};
     int64_t at_us = s->now_us + sim_span(s, 100, 1000);
-    if (m->kind != DRIVER_IM && has_fault(s, SIM_LOST, 16)) {
-        m->has_lost_copy |= strcmp(verb, "CP") == 0;
+    if (m->kind != DRIVER_IM && mad_has_fault(s, SIM_LOST, 16)) {
         sim_say(s, "%s: lost: %s %s", m->name, verb, text);
         return;
     }
-    if (m->kind != DRIVER_IM && has_fault(s, SIM_LATE, 8)) {
+    if (m->kind != DRIVER_IM && mad_has_fault(s, SIM_LATE, 8)) {
         at_us += sim_span(s, 0, 300 * SECONDS);
-    } else if (m->kind != DRIVER_IM && has_fault(s, SIM_REORDERED, 3)) {
+    } else if (m->kind != DRIVER_IM && mad_has_fault(s, SIM_REORDERED, 3)) {
         at_us += sim_span(s, 0, 5 * SECONDS);
     } else {
         at_us = at_us > m->said_us ? at_us : m->said_us;
         m->said_us = at_us;
     }
     agenda_add(&s->agenda, at_us, on_heard, l);
-    if (m->kind != DRIVER_IM && has_fault(s, SIM_DOUBLED, 3))
+    if (m->kind != DRIVER_IM && mad_has_fault(s, SIM_DOUBLED, 3))
         agenda_add(&s->agenda, at_us + sim_span(s, 0, 60 * SECONDS), on_heard, l);
 }

@@ -81,9 +81,22 @@ static bool write_url(struct mad *m, const char *url, const char *text)
     return d;
 }
 
+/* It goes on for ever; END ends it, or not even that. */
+static bool hangs(struct mad_request *r)
+{
+    struct sim *s = r->mad->site->sim;
+    if (!is_verb(r, "CP") || !mad_has_fault(s, SIM_LOST, 24))
+        return false;
+    r->is_stuck = sim_chance(s, 3);
+    sim_say(s, "%s: a copy hangs%s", r->mad->name, r->is_stuck ? " and cannot be ended" : "");
+    return true;
+}
+
 static void tm_copy(struct mad_request *r, bool is_silent)
 {
     struct mad *m = r->mad;
+    if (!is_silent && hangs(r))
+        return;
     const char *text = is_verb(r, "PUT") ? r->args[2] : read_url(m, r->args[1]);
     if (!text)
         answer(r, is_silent, false, "no-output:job it is not there");
@@ -97,10 +110,16 @@ static void tm_copy(struct mad_request *r, bool is_silent)
 
 static void tm_end(struct mad_request *r, bool is_silent)
 {
-    for (struct mad_request *c = r->mad->requests; c; c = c->next)
-        if (c != r && c->handle == r->handle && !c->is_worked)
+    bool is_stuck = false;
+    for (struct mad_request *c = r->mad->requests; c; c = c->next) {
+        if (c == r || c->handle != r->handle || c->is_worked)
+            continue;
+        if (!c->is_stuck)
             answer(c, is_silent, false, "internal:us END cancels it");
-    answer(r, is_silent, true, "-");
+        is_stuck |= c->is_stuck;
+    }
+    if (!is_stuck)
+        answer(r, is_silent, true, "-");
 }
 
 static void tm_directory(struct mad_request *r, bool is_silent)

@@ -38,7 +38,8 @@ const char *sim_flaw_name(enum sim_flaw flaw)
                                              "wrong-code",
                                              "cancel-ignored",
                                              "mark-forgotten",
-                                             "seq-forgotten"};
+                                             "seq-forgotten",
+                                             "copies-unwatched"};
     return flaw < FLAWS ? names[flaw] : NULL;
 }
 
@@ -111,12 +112,12 @@ static unsigned em_features(struct sim *s)
 
 static unsigned tm_features(struct sim *s)
 {
-    static const unsigned profiles[] = {FEATURE_PCT | FEATURE_HANDLES | FEATURE_BLAME |
-                                            FEATURE_STAT | FEATURE_ATOMIC | FEATURE_SMALL,
-                                        FEATURE_PCT | FEATURE_HANDLES | FEATURE_BLAME |
-                                            FEATURE_STAT | FEATURE_ATOMIC | FEATURE_PROGRESS |
-                                            FEATURE_CREDENTIAL,
-                                        FEATURE_BLAME, 0};
+    static const unsigned profiles[] = {
+        FEATURE_PCT | FEATURE_HANDLES | FEATURE_BLAME | FEATURE_STAT | FEATURE_ATOMIC |
+            FEATURE_PROGRESS | FEATURE_SMALL,
+        FEATURE_PCT | FEATURE_HANDLES | FEATURE_BLAME | FEATURE_STAT | FEATURE_ATOMIC |
+            FEATURE_PROGRESS | FEATURE_CREDENTIAL,
+        FEATURE_BLAME, 0};
     return profiles[rng_below(&s->rng, 4)];
 }
 
@@ -306,17 +307,12 @@ static void plan_faults(struct sim *s)
         sim_later(s, sim_span(s, 0, width_us), on_fault, NULL);
 }
 
-/* The faults are over; who waits for a copy that a driver has lost starts it anew. */
 static void on_calm(struct sim *s, void *what)
 {
     (void)what;
     sim_say(s, "no faults from here on");
-    for (unsigned i = 0; i < s->n_fronts; i++) {
+    for (unsigned i = 0; i < s->n_fronts; i++)
         s->fronts[i].crash_at = 0;
-        for (unsigned k = 0; k < s->n_sites * DRIVER_KINDS; k++)
-            if (s->fronts[i].mads[k].has_lost_copy)
-                mad_stop(&s->fronts[i].mads[k], "it has lost a copy");
-    }
 }
 
 /* Who has forgotten a job that he holds sees it now. */

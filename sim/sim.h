@@ -48,6 +48,7 @@ enum sim_flaw {
     FLAW_CANCEL_IGNORED,    /* sites say that what was cancelled is over, and let it run */
     FLAW_MARK_FORGOTTEN,    /* sites do not keep which daemon works there */
     FLAW_SEQ_FORGOTTEN,     /* gwd does not know how far the numbers of its lease files have come */
+    FLAW_COPIES_UNWATCHED,  /* gwd waits for copies for ever */
     FLAWS
 };
 const char *sim_flaw_name(enum sim_flaw flaw);

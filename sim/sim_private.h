@@ -154,7 +154,7 @@ struct mad {
     enum driver_kind kind;
     const char *name;
     unsigned features;
-    bool is_up, has_lost_copy;
+    bool is_up;
     uint64_t life; /* of its process */
     unsigned n_failed_starts;
     uint64_t next_handle;
@@ -171,6 +171,7 @@ struct mad_request {
     uint64_t number;
     const char *args[3];
     bool is_worked, is_answered;
+    bool is_stuck;            /* a copy that hangs, and that END does not end */
     struct mad_request *next; /* of the same process */
 };
 
@@ -182,6 +183,9 @@ void mad_release(struct mad *m, struct task_ref ref);
 /* A line to the daemon; `r` is what it answers, NULL: said of itself. */
 void mad_say(struct mad *m, struct mad_handle *h, struct mad_request *r, const char *verb,
              bool is_success, const char *text);
+
+/* Does what the kind of the trial is about go wrong now? Once in so many times. */
+bool mad_has_fault(struct sim *s, enum sim_kind kind, unsigned one_in);
 
 /* --- mad_work.c: what drivers do --- */
 

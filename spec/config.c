@@ -110,7 +110,11 @@ static const struct row rows[] = {
     {"LEASE_MARGIN", ROW_DURATION, "60", AT(lease_margin_s), 0, NO_LIMIT,
      "waited beyond a lease before a lost attempt is replaced"},
     {"DRIVER_TIMEOUT", ROW_DURATION, "10m", AT(driver_timeout_s), 1, NO_LIMIT,
-     "a driver that leaves a request, other than a copy, unanswered for so long is started anew"},
+     "a driver that leaves a request unanswered for so long is started anew; a copy of which it "
+     "tells nothing for so long is broken off and begun again"},
+    {"COPY_TIMEOUT", ROW_DURATION, "1d", AT(copy_timeout_s), 1, NO_LIMIT,
+     "so is a copy after so long by a driver that does not tell how far its copies are "
+     "(GridWay's)"},
     {"CREDENTIAL_MIN_LIFE", ROW_DURATION, "15m", AT(credential_life_s), 0, NO_LIMIT,
      "no job is started in the name of a credential (a proxy certificate) with less left; GRAM "
      "refuses less than 10m"},

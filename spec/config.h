@@ -35,7 +35,8 @@ struct config {
     uint64_t jobs_max_user, connections_user, templates_max_user;     /* 0: no limit */
     uint64_t attempts_max;
     uint64_t retention_s, archive_retention_s, cancel_retry_s, retry_s, backoff_max_s,
-        lease_margin_s, driver_timeout_s, site_failures, site_pause_s, site_pause_max_s;
+        lease_margin_s, driver_timeout_s, copy_timeout_s, site_failures, site_pause_s,
+        site_pause_max_s;
     uint64_t credential_life_s, credential_renew_s;
     uint64_t vm_cache_bytes, vm_cache_age_s;
     uint64_t min_free_bytes;

@@ -24,7 +24,7 @@ enum {
 struct copy {
     int from, to;
     off_t at; /* in both files */
-    const atomic_bool *is_cancelled;
+    const struct copy_watch *watch;
     bool is_source, has_no_range;
 };
 
@@ -70,7 +70,7 @@ static ssize_t copy_some(struct copy *c, size_t n)
 static int copy_until(struct copy *c, off_t end, bool *ret_is_short)
 {
     while (c->at < end) {
-        if (atomic_load(c->is_cancelled))
+        if (atomic_load(c->watch->is_cancelled))
             return -ECANCELED;
         off_t left = end - c->at;
         ssize_t n = copy_some(c, left < CHUNK ? (size_t)left : CHUNK);
@@ -84,6 +84,8 @@ static int copy_until(struct copy *c, off_t end, bool *ret_is_short)
         if (end > CHUNK)
             sync_file_range(c->to, c->at, n, SYNC_FILE_RANGE_WRITE);
         c->at += n;
+        if (c->watch->moved)
+            atomic_store(c->watch->moved, (uint64_t)c->at);
     }
     return 0;
 }
@@ -113,6 +115,8 @@ static int copy_content(struct copy *c, const struct stat *st)
 {
     struct stat now = *st;
     bool is_short = false;
+    if (c->watch->total)
+        atomic_store(c->watch->total, (uint64_t)st->st_size);
     if (ioctl(c->to, FICLONE, c->from) == 0)
         return 0;
     /* Files of /proc and /sys have contents but no size. */
@@ -162,11 +166,11 @@ static int copy_open(const struct place *to, struct copy *c, const struct stat *
 }
 
 int copy_prepare(const struct place *from, const struct place *to, bool is_executable,
-                 const atomic_bool *is_cancelled, bool *ret_is_source, struct part *ret,
+                 const struct copy_watch *watch, bool *ret_is_source, struct part *ret,
                  mode_t *ret_mode, struct gw_err *err)
 {
     struct stat st;
-    struct copy c = {.is_cancelled = is_cancelled, .is_source = true};
+    struct copy c = {.watch = watch, .is_source = true};
     c.from = place_open_file(from, &st, err);
     if (c.from < 0) {
         *ret_is_source = true;
@@ -182,11 +186,11 @@ int copy_prepare(const struct place *from, const struct place *to, bool is_execu
 }
 
 int copy_file(const struct place *from, const struct place *to, bool is_executable,
-              const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err)
+              const struct copy_watch *watch, bool *ret_is_source, struct gw_err *err)
 {
     struct part part;
     mode_t mode;
-    int r = copy_prepare(from, to, is_executable, is_cancelled, ret_is_source, &part, &mode, err);
+    int r = copy_prepare(from, to, is_executable, watch, ret_is_source, &part, &mode, err);
     return r < 0 ? r : part_finish(&part, mode, err);
 }
 

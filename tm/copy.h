@@ -11,17 +11,23 @@
 /* Take note of the umask, before threads begin: it can only be read by changing it. */
 void copy_init(void);
 
+/* What a copy and who asked for it tell each other meanwhile. */
+struct copy_watch {
+    const atomic_bool *is_cancelled;     /* looked at every 8 MiB at least: -GW_ESTATE */
+    atomic_uint_fast64_t *moved, *total; /* bytes, told as often; NULL: nobody asks */
+};
+
 /* Copy into a temporary ".gw_part_*" beside `to`, sync, rename. `is_executable` adds x where there
- * is r. *is_cancelled is looked at every 8 MiB at least: -GW_ESTATE. A temporary that a killed copy
- * to the same name left is used again. *ret_is_source says whose fault an error is. */
+ * is r. A temporary that a killed copy to the same name left is used again. *ret_is_source says
+ * whose fault an error is. */
 int copy_file(const struct place *from, const struct place *to, bool is_executable,
-              const atomic_bool *is_cancelled, bool *ret_is_source, struct gw_err *err);
+              const struct copy_watch *watch, bool *ret_is_source, struct gw_err *err);
 
 /* All of that but the sync and the rename: what has come is in *ret, for part_publish with
  * *ret_mode. */
 struct part;
 int copy_prepare(const struct place *from, const struct place *to, bool is_executable,
-                 const atomic_bool *is_cancelled, bool *ret_is_source, struct part *ret,
+                 const struct copy_watch *watch, bool *ret_is_source, struct part *ret,
                  mode_t *ret_mode, struct gw_err *err);
 
 /* The mode of a copy of a file of this mode. */

@@ -58,7 +58,7 @@ int main(void)
         .name = "tm_local",
         .kind = KIT_TM,
         .features = KIT_PCT | KIT_HANDLES | KIT_BLAME | KIT_STAT | KIT_ATOMIC | KIT_TAIL |
-                    KIT_SMALL | KIT_TAIL_INLINE,
+                    KIT_SMALL | KIT_TAIL_INLINE | KIT_PROGRESS,
         .verbs = request_verbs,
         .n_verbs = REQUEST_VERBS,
         .stop = stop,

@@ -55,7 +55,7 @@ void request_finish(struct request *r)
     DL_DELETE(t->requests, r);
     t->n_requests--;
     struct ending *e = find_ending(t, r->handle);
-    if (e && !is_open(t, r->handle)) {
+    for (; e && !is_open(t, r->handle); e = find_ending(t, r->handle)) {
         kit_succeed(t->kit, "END", r->handle, NULL, "-");
         LL_DELETE(t->endings, e);
         free(e);
@@ -72,12 +72,14 @@ void request_finish(struct request *r)
 static void work(struct pool_task *task)
 {
     struct request *r = (struct request *)task;
+    atomic_store(&r->is_at_work, true);
     r->transfers->work(r);
 }
 
 static void done(struct pool_task *task)
 {
     struct request *r = (struct request *)task;
+    atomic_store(&r->is_at_work, false);
     if (r->transfers->done)
         r->transfers->done(r);
     else
@@ -133,6 +135,7 @@ static void cp(struct kit *k, const struct fields *f, void *ctx)
     struct request *r = request_add(t, f);
     r->is_executable = strcmp(f->field[3], "X") == 0;
     r->to = xstrdup(f->field[5]);
+    progress_begin(t);
     t->begin(r);
 }
 
@@ -195,7 +198,7 @@ static void end(struct kit *k, const struct fields *f, void *ctx)
     request_cancel_all(t, handle);
     if (!is_open(t, handle)) {
         kit_succeed(k, "END", handle, NULL, "-");
-    } else if (!find_ending(t, handle)) {
+    } else {
         struct ending *e = xcalloc(1, sizeof *e);
         snprintf(e->handle, sizeof e->handle, "%s", handle);
         LL_PREPEND(t->endings, e);

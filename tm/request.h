@@ -28,6 +28,15 @@ struct request {
     uint64_t offset; /* TAIL */
     atomic_bool is_cancelled;
 
+    /* CP: what PROGRESS tells (tm/progress.c). */
+    atomic_uint_fast64_t moved, total; /* bytes; total 0: not known */
+    atomic_uint signs;                 /* of life, where nothing moves */
+    atomic_bool is_at_work;            /* in a thread; else it waits for one */
+    struct {
+        uint64_t moved; /* as last told */
+        unsigned signs, seconds;
+    } told;
+
     /* The result, set by the work. */
     const char *reason; /* of a failure, a row of docs/PROTOCOL section 5; NULL: success */
     bool is_absent;     /* the failure is that something on the way does not exist */
@@ -61,6 +70,7 @@ struct transfers {
     struct request *requests; /* all that have no answer yet */
     size_t n_requests;
     struct ending *endings; /* ENDs that wait for their copies */
+    bool is_telling;        /* progress.c's timer is set */
     int inotify;
 };
 
@@ -71,6 +81,12 @@ extern const struct kit_verb request_verbs[REQUEST_VERBS];
 void request_done(struct request *r);                             /* answer, or wait on (TAIL) */
 void request_finish(struct request *r);                           /* answer and release it */
 void request_cancel_all(struct transfers *t, const char *handle); /* NULL: of all handles */
+
+/* PROGRESS as long as there are copies: of each that moves once a second, and of each that waits
+ * for its turn every 20 s. Of one that is at work and does not move nothing is told, and gwd breaks
+ * it off. */
+void progress_begin(struct transfers *t);
+void progress_sign(struct request *r); /* it goes on, though nothing moves; in a thread */
 
 /* TAIL: what follows when its work is done, when time is up, when it is cancelled. */
 void tail_begin(struct request *r);

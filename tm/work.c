@@ -207,6 +207,11 @@ static void fail_copy(struct request *r, const struct place *from, const struct 
               err);
 }
 
+static struct copy_watch watch_of(struct request *r)
+{
+    return (struct copy_watch){&r->is_cancelled, &r->moved, &r->total};
+}
+
 /* Takes `to` over. */
 static void copy_later(struct request *r, const struct place *from, struct place *to,
                        bool is_output)
@@ -214,8 +219,9 @@ static void copy_later(struct request *r, const struct place *from, struct place
     struct gw_err err;
     bool is_source = false;
     struct landing *l = landing_create(to, is_output);
-    int code = copy_prepare(from, &l->to, r->is_executable, &r->is_cancelled, &is_source, &l->part,
-                            &l->mode, &err);
+    const struct copy_watch watch = watch_of(r);
+    int code =
+        copy_prepare(from, &l->to, r->is_executable, &watch, &is_source, &l->part, &l->mode, &err);
     if (code < 0) {
         fail_copy(r, from, &l->to, is_output, is_source, code, &err);
         landing_destroy(l);
@@ -232,7 +238,8 @@ static void copy(struct request *r, const struct place *from, struct place *to, 
         copy_later(r, from, to, is_output);
         return;
     }
-    int code = copy_file(from, to, r->is_executable, &r->is_cancelled, &is_source, &err);
+    const struct copy_watch watch = watch_of(r);
+    int code = copy_file(from, to, r->is_executable, &watch, &is_source, &err);
     if (code < 0)
         fail_copy(r, from, to, is_output, is_source, code, &err);
     place_close(to);

@@ -12,12 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <utlist.h>
 
 enum {
-    WATCHDOG_MS = 5000,
-    /* In looks of the watchdog, and so only while this process runs itself: when it was stopped, or
-     * the machine slept, answers have come that nobody has read yet. */
+    /* In looks of the watchdog: driver_pending.c */
     INIT_LOOKS = 3,
     STEADY_LOOKS = 60000 / WATCHDOG_MS, /* up for so long: its next start is its first again */
     BACKOFF_MAX_S = 60,
@@ -42,17 +39,6 @@ const char *driver_label(const struct driver_process *p, char buf[DRIVER_LABEL_M
     if (p->base)
         snprintf(buf + n, DRIVER_LABEL_MAX - (size_t)n, " of uid %" PRIu64, p->user.key.uid);
     return buf;
-}
-
-static void pending_drop_all(struct driver_process *p, struct handle *h)
-{
-    struct pending *q, *tmp;
-    LL_FOREACH_SAFE2(h->pending, q, tmp, of_handle)
-    {
-        DL_DELETE(p->pending, q);
-        free(q);
-    }
-    h->pending = NULL;
 }
 
 static void handle_free(struct driver_process *p, struct handle *h)
@@ -232,33 +218,9 @@ static void init_answer(struct driver_process *p, const struct driver_line *l)
     free(staging);
 }
 
-static void expect(struct driver_process *p, struct handle *h, const char *verb)
-{
-    struct pending *q = xcalloc(1, sizeof *q);
-    *q = (struct pending){.verb = verb, .look = p->daemon->driver_looks, .of_handle = h->pending};
-    h->pending = q;
-    DL_APPEND(p->pending, q);
-}
-
 static void allow_unasked(struct driver_process *p, uint32_t n)
 {
     p->unasked = p->unasked + n < UNASKED_MAX ? p->unasked + n : UNASKED_MAX;
-}
-
-/* The oldest with that verb; a handle has few. False: there is none. */
-static bool settle(struct driver_process *p, struct handle *h, const char *verb)
-{
-    struct pending **oldest = NULL;
-    for (struct pending **q = &h->pending; *q; q = &(*q)->of_handle)
-        if (strcmp((*q)->verb, verb) == 0)
-            oldest = q;
-    if (!oldest)
-        return false;
-    struct pending *done = *oldest;
-    *oldest = done->of_handle;
-    DL_DELETE(p->pending, done);
-    free(done);
-    return true;
 }
 
 static bool verb_is_known(enum driver_kind kind, const char *verb)
@@ -309,10 +271,12 @@ static void answer(struct driver_process *p, const struct driver_line *l)
     struct handle *h = NULL;
     if (has_handle)
         HASH_FIND(hh, p->by_number, &number, sizeof number, h);
-    if (!settle(p, h ? h : &p->nobody, l->verb) && p->unasked-- == 0) {
+    if (!pending_settle(p, h ? h : &p->nobody, l->verb, l->number) && p->unasked-- == 0) {
         driver_down(p, "it babbles: far more lines than it was asked for");
         return;
     }
+    if (h && strcmp(l->verb, "PROGRESS") == 0)
+        pending_goes_on(p, h, l->number);
     if (p->settings->kind == DRIVER_IM) {
         if (strcmp(l->verb, "DISCOVER") == 0)
             take_discovery(p, l);
@@ -553,8 +517,8 @@ static void request(struct driver_process *p, const struct effect *r)
     bool has_pct = (p->base ? p->base : p)->features & FEATURE_PCT;
     if (driver_line_encode(kind, r->verb, text, r->number, r->args, has_pct, &p->words, &err) < 0)
         refuse(p, r, err.text);
-    else if (strcmp(r->verb, "CP") != 0)
-        expect(p, h, r->verb);
+    else
+        pending_add(p, h, r->verb, r->number);
     allow_unasked(p, UNASKED_FOR_A_REQUEST);
     if (p->state == DRIVER_STARTING && p->words.len > OUTPUT_MAX)
         driver_down(p, "it does not read what it is told");
@@ -594,15 +558,13 @@ void driver_release(struct daemon *d, struct task_ref ref)
 static void on_watchdog(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
-    uint64_t most_looks = 1 + settings_driver_timeout_s(d->settings) * 1000 / WATCHDOG_MS;
     d->driver_looks++;
     for (struct driver_process *p = d->drivers; p; p = p->next) {
         allow_unasked(p, UNASKED_FOR_A_LOOK);
         if (p->state == DRIVER_STARTING && d->driver_looks - p->look >= INIT_LOOKS)
             driver_down(p, "no answer to INIT in time");
-        else if (p->state == DRIVER_UP && p->pending &&
-                 d->driver_looks - p->pending->look > most_looks)
-            driver_down(p, "it leaves a request unanswered");
+        else if (p->state == DRIVER_UP)
+            pending_look(p);
         if (p->base)
             driver_user_look(p);
     }

@@ -9,11 +9,18 @@
 
 enum driver_state { DRIVER_STARTING, DRIVER_UP, DRIVER_DOWN, DRIVER_STOPPED };
 
+enum { WATCHDOG_MS = 5000 };
+/* After more looks than that so many seconds have passed. */
+#define WATCHDOG_LOOKS(seconds) (1 + (seconds)*1000 / WATCHDOG_MS)
+
 /* A request that was sent and has to be answered. */
 struct pending {
     const char *verb;
-    uint64_t look;               /* of the watchdog, before which it was sent */
-    struct pending *prev, *next; /* of its driver, the oldest first */
+    struct handle *handle;
+    uint64_t number; /* of a copy */
+    bool is_copy;
+    uint64_t look;               /* of the watchdog, before which it was sent, or last heard of */
+    struct pending *prev, *next; /* of its driver, the oldest first; copies apart */
     struct pending *of_handle;   /* the next one of the same handle */
 };
 
@@ -53,8 +60,8 @@ struct driver_process {
     char *read_buffer;
     uint64_t next_handle;
     struct handle *by_number, *by_ref;
-    struct handle nobody;    /* what no job's handle stands in */
-    struct pending *pending; /* of all handles */
+    struct handle nobody;             /* what no job's handle stands in */
+    struct pending *pending, *copies; /* of all handles */
     unsigned starts_failed;
     uint64_t bad_lines;
     int64_t bad_since_us, bad_logged_us;
@@ -75,6 +82,16 @@ void driver_on_closed(uv_handle_t *handle); /* one of p->open_handles */
 void driver_tell_engine(struct driver_process *p, enum input_kind kind, const char *staging);
 
 void driver_process_free(struct driver_process *p);
+
+/* driver_pending.c */
+void pending_add(struct driver_process *p, struct handle *h, const char *verb, uint64_t number);
+/* It is answered: the oldest with that verb, a copy by its number. False: there is none. */
+bool pending_settle(struct driver_process *p, struct handle *h, const char *verb, uint64_t number);
+/* The copy goes on, says the driver. */
+void pending_goes_on(struct driver_process *p, struct handle *h, uint64_t number);
+void pending_drop_all(struct driver_process *p, struct handle *h);
+/* The watchdog looks at a driver that is up: who is silent for too long is ended, or his copies. */
+void pending_look(struct driver_process *p);
 
 /* driver_user.c */
 /* The process that does in the name of `uid` what `base`, the daemon's own one, does in its own;

@@ -269,6 +269,11 @@ uint64_t settings_driver_timeout_s(const struct settings *s)
     return s->config->driver_timeout_s;
 }
 
+uint64_t settings_copy_timeout_s(const struct settings *s)
+{
+    return s->config->copy_timeout_s;
+}
+
 uint64_t settings_min_free_bytes(const struct settings *s)
 {
     return s->config->min_free_bytes;

@@ -35,6 +35,7 @@ const char *settings_launcher(const struct settings *s);
 const char *settings_admin_group(const struct settings *s); /* or NULL */
 size_t settings_connections_user(const struct settings *s);
 uint64_t settings_driver_timeout_s(const struct settings *s);
+uint64_t settings_copy_timeout_s(const struct settings *s);
 uint64_t settings_min_free_bytes(const struct settings *s);
 uint64_t settings_checkpoint_rows(const struct settings *s);
 uint64_t settings_keep_events(const struct settings *s);

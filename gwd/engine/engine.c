@@ -89,7 +89,8 @@ const struct reason *engine_trouble(const struct engine *e, const struct job *j,
 {
     struct attempt *a = task_attempt(t);
     struct flight *f = a ? flight_find(e, (struct task_ref){j->id, t->index, a->number}) : NULL;
-    bool is_waiting = f && (f->is_parked || f->step == STEP_BACKOFF || a->unknown_since_us);
+    bool is_waiting =
+        f && (f->is_parked || f->step == STEP_BACKOFF || f->step == STA_END || a->unknown_since_us);
     return is_waiting && f->trouble.code ? &f->trouble : NULL;
 }
 
@@ -285,7 +286,7 @@ static void driver_down(struct engine *e, const struct input *in)
         hosts_driver_changed(e, d);
 }
 
-static void tm_answer(struct engine *e, struct flight *f, const struct input *in)
+void flight_tm_answer(struct engine *e, struct flight *f, const struct input *in)
 {
     if (strcmp(in->answer.verb, "PROGRESS") == 0) {
         copies_progress(f, in);
@@ -293,7 +294,9 @@ static void tm_answer(struct engine *e, struct flight *f, const struct input *in
     }
     if (strcmp(in->answer.verb, "END") == 0)
         f->is_tm_open = false;
-    if (f->step >= ABO_STOP && f->step <= ABO_END)
+    if (f->step == STA_END || f->step == STA_START)
+        stall_answer(e, f, in);
+    else if (f->step >= ABO_STOP && f->step <= ABO_END)
         abort_answer(e, f, in);
     else if (f->task->phase == PHASE_PROLOG)
         prolog_answer(e, f, in);
@@ -319,7 +322,7 @@ static void answer(struct engine *e, const struct input *in)
     }
     const struct attempt *a = flight_attempt(f);
     if (in->answer.kind == DRIVER_TM && strcmp(in->answer.driver, a->tm) == 0)
-        tm_answer(e, f, in);
+        flight_tm_answer(e, f, in);
     else if (in->answer.kind == DRIVER_EM && strcmp(in->answer.driver, a->em) == 0)
         wrapper_answer(e, f, in);
 }
@@ -461,6 +464,9 @@ void engine_step(struct engine *e, const struct input *in, struct output *out)
         break;
     case IN_ANSWER:
         answer(e, in);
+        break;
+    case IN_STALLED:
+        stall_input(e, in);
         break;
     case IN_ARCHIVED:
         forget_archived(e, in->is_archived);

@@ -60,6 +60,7 @@ enum input_kind {
     IN_DRIVER_UP,   /* INIT was answered */
     IN_DRIVER_DOWN, /* its process ended; nothing that was asked of it will be answered */
     IN_ANSWER,      /* a line of a driver */
+    IN_STALLED,     /* nothing was heard of a copy for too long: `answer`, up to the number */
     IN_CREDENTIAL,  /* what a credential's file was found to be */
     IN_ARCHIVED,    /* what EFFECT_ARCHIVE named is on disk, or could not be written */
     IN_STATUS,      /* the answer to EFFECT_READ_STATUS */

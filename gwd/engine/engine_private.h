@@ -38,6 +38,9 @@ enum step {
     EPI_TURN, /* whose is it at the site? */
     EPI_RMDIR,
     EPI_END,
+    /* stall.c: of copies of any phase */
+    STA_END,
+    STA_START,
     /* abort.c: give the attempt up, leaving nothing */
     ABO_STOP, /* END of what the prolog had open */
     ABO_START,
@@ -86,6 +89,9 @@ struct flight {
     uint64_t next_number; /* of copies: none comes twice, so an answer said twice is no other's */
     uint64_t lone_copy;   /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
     uint64_t lone_bytes, lone_bytes_total;
+    enum step stalled; /* the step whose copy `stalled_copy` was given up: stall.c */
+    uint64_t stalled_copy;
+    unsigned stalls;       /* of this attempt's prolog */
     struct reason failure; /* what failed first; the attempt ends with it */
     struct fill *fill;     /* the cache entry that it fills, or NULL */
     char *image_key;       /* of the image cache; "" when the image is not cached */
@@ -243,6 +249,7 @@ void copies_put(struct copies *c, char *content, char *to, bool is_executable);
 bool tm_is_small(const struct engine *e, const struct flight *f);     /* PUT and GET may be used */
 void copies_send(struct engine *e, struct flight *f, enum step step); /* those not done */
 bool copies_answer(struct flight *f, const struct input *in); /* true: that was the last one open */
+bool copies_is_open(const struct flight *f, uint64_t number);
 void copies_progress(struct flight *f, const struct input *in);
 
 /* user.c: multi-user mode, in which a driver has a process for each user */
@@ -257,6 +264,8 @@ bool flight_concerns(const struct flight *f,
                      const struct driver *d);             /* who does its phase's work */
 void flight_idle(struct engine *e, struct flight *f);     /* its driver is gone */
 void flight_continue(struct engine *e, struct flight *f); /* begin its phase again */
+/* An answer of its transfer driver. */
+void flight_tm_answer(struct engine *e, struct flight *f, const struct input *in);
 
 /* credential.c */
 /* Each is a file that is looked at again and again: so many of one user. */
@@ -416,6 +425,11 @@ bool trace_answer(struct engine *e, const struct input *in); /* false: it is of 
 void trace_found(struct engine *e, const struct input *in);
 void trace_driver_down(struct engine *e, const struct driver *d, uint64_t uid); /* NOBODY: all */
 void trace_clear(struct engine *e);
+
+/* stall.c */
+void stall_input(struct engine *e, const struct input *in); /* IN_STALLED */
+/* The answer to what it asks, in its steps. */
+void stall_answer(struct engine *e, struct flight *f, const struct input *in);
 
 /* remains.c */
 void remains_add(struct engine *e, const struct flight *f); /* its end does not wait for them */

@@ -285,12 +285,17 @@ void copies_send(struct engine *e, struct flight *f, enum step step)
     }
 }
 
-static struct copy *copy_find(struct flight *f, uint64_t number)
+static struct copy *copy_find(const struct flight *f, uint64_t number)
 {
     for (size_t i = 0; i < f->copies.n; i++)
         if (f->copies.items[i].is_open && f->copies.items[i].number == number)
             return &f->copies.items[i];
     return NULL;
+}
+
+bool copies_is_open(const struct flight *f, uint64_t number)
+{
+    return copy_find(f, number) != NULL;
 }
 
 /* "<bytes> <total>"; nothing depends on it. */

@@ -5,10 +5,14 @@
 # Each trial is a daemon with two sites: one with the real drivers, one of which a driver does what a line of the table below says, once
 # or whenever it is started. gwd lives and stays small, jobs end at the other site meanwhile, the reason is shown, the driver comes
 # back after growing pauses, and when it is itself again its job ends well. FAULT_ONLY="KIND NAME MODE" repeats one.
+# (A TM that is started again is gw_tm_local, and its site is real. One that only a fake TM serves, because that goes on, has none of
+# the job's files, so that nothing can end well there.)
 . "$(dirname "$0")/lib.sh"
 at_once=$(share 6 3)
 
-# KIND NAME | the reason shown, an extended regexp; nothing where nobody need hear of it | the script (drivers/fake.c), ;; between its lines
+# KIND NAME | the reason shown, an extended regexp; nothing where nobody need hear of it | the script (drivers/fake.c), ;; between its lines;
+# or what becomes of a real TM: "lose K": the answer to the K-th copy of each handle is not heard; "copy hangs", "copy slowly"
+# (copy_preload.c)
 cases() {
     cat <<'CASES'
 em killed                | ended by signal 9 | SUBMIT -> SUBMIT %1 SUCCESS x ;; CALLBACK %1 SUCCESS ACTIVE
@@ -54,18 +58,56 @@ tm half                  | leaves a request unanswered | START -> !part START %1
 tm babbles               | babbles | START -> !flood START\n
 tm gigabyte              | line that is too long | START -> !bytes 1073741824
 tm nothing-asked         |  | START -> CP %1 0 SUCCESS - ;; CP %1 4294967295 FAILURE no ;; CP %1 99999999999999999999 SUCCESS - ;; GET %1 3 SUCCESS %%zz%%00 ;; END %1 - SUCCESS ;; PROGRESS %1 7 SUCCESS 99999999999999999999 1 ;; TAIL %1 0 SUCCESS -1 ;; !default
+tm hung-copy             | leaves a request unanswered | copy hangs
+tm lost-copy             |  | lose 1
+tm lost-result           |  | lose 2
+tm slow-copy             |  | copy slowly
 tm get                   |  | GET -> GET %1 %2 SUCCESS %%4 ;; GET %1 %2 SUCCESS GWSTATUS%%201%%0a
 CASES
 }
 
-# driver KIND NAME: its program and arguments in gwd.conf.
+# driver KIND: program and arguments in gwd.conf of the driver that misbehaves, or of one beside it.
 driver() {
-    local of=$1
-    [ "$of" = "$KIND" ] && echo "gw_fake:$of -s $DIR/script -l $DIR/asked -k 1 -n 4 -p bad $ONCE" || echo "gw_fake:$of -k 1 -n 4 -p bad"
+    local as_told="-s $DIR/script -l $DIR/asked -k 1 -n 4 -p bad $ONCE"
+    case $1.$KIND in
+    tm.tm) echo "$DIR/tm:$as_told" ;;
+    em.tm) echo "gw_em_fork:-d $DIR/em" ;;
+    im.tm) echo "gw_im_static:--self bad0\\:1\\:file\\://$DIR/bad_site" ;;
+    "$KIND.$KIND") echo "gw_fake:$1 $as_told" ;;
+    *) echo "gw_fake:$1 -k 1 -n 4 -p bad" ;;
+    esac
+}
+
+# The TM that misbehaves: a fake one, in whose place comes the real one where it does so once; or the real one, whose answers are lost.
+tm_program() {
+    local real=$BUILD/libexec/gw_tm_local
+    echo '#!/bin/bash'
+    [ "$MODE" = always ] || echo "[ -e $DIR/once ] && exec $real"
+    case $SCRIPT in
+    lose*)
+        cat <<PROGRAM
+declare -A copies
+touch $DIR/asked
+$real | while IFS= read -r line; do
+    read -r verb handle rest <<<"\$line"
+    [ "\$verb" = CP ] && [ \$((++copies[\$handle])) -eq ${SCRIPT#lose } ] && continue
+    printf '%s\n' "\$line"
+done
+PROGRAM
+        ;;
+    copy*)
+        echo "echo INIT >>$DIR/asked && touch $DIR/once"
+        [ "$SCRIPT" = "copy slowly" ] || echo "export COPY_HANGS=1"
+        echo "COPY_OF=$DIR/home/data LD_PRELOAD=$BUILD/fault/copy_preload.so exec $real"
+        ;;
+    *) echo "exec $BUILD/libexec/gw_fake tm \"\$@\"" ;;
+    esac
 }
 
 site() {
-    mkdir -p "$DIR/site" "$DIR/home"
+    mkdir -p "$DIR/site" "$DIR/bad_site" "$DIR/home"
+    head -c "$([ "$SCRIPT" = 'copy slowly' ] && echo 40M || echo 2M)" /dev/zero >"$DIR/home/data"
+    [ "$KIND" != tm ] || { tm_program >"$DIR/tm" && chmod +x "$DIR/tm"; }
     cat >"$DIR/gwd.conf" <<CONF
 STATE_DIR = "$DIR"
 SOCKET = "$DIR/gwd.sock"
@@ -83,7 +125,8 @@ MONITORING_INTERVAL = 3
 DRIVER_TIMEOUT = 1
 CONF
     printf 'EXECUTABLE = /bin/sh\nARGUMENTS = -c "exit 5"\nSTAGING = no\nREQUIREMENTS = HOSTNAME = "good"\n' >"$DIR/good.jt"
-    printf 'EXECUTABLE = /bin/true\nREQUIREMENTS = HOSTNAME = "bad0"\nSTAGING = %s\n' "$([ "$KIND" = tm ] && echo yes || echo no)" >"$DIR/bad.jt"
+    printf 'EXECUTABLE = /bin/true\nREQUIREMENTS = HOSTNAME = "bad0"\n%s\n' \
+        "$([ "$KIND" = tm ] && echo "INPUT_FILES = data" || echo "STAGING = no")" >"$DIR/bad.jt"
 }
 
 problem() {
@@ -120,37 +163,46 @@ starts_are_few() {
     [ "$n" -le $((most + 1)) ] || problem "it was started $n times in $s s"
 }
 
+is_itself_again() {
+    case $SCRIPT in lose* | 'copy slowly') return 0 ;; esac
+    [ "$MODE" = once ] && { [ "$KIND" != tm ] || [ -n "$REASON" ]; }
+}
+
 trial() { # KIND NAME MODE REASON SCRIPT
-    KIND=$1 NAME=$2 MODE=$3 REASON=$4 DIR=$T_DIR/$1.$2.$3 BEGAN=$SECONDS
+    KIND=$1 NAME=$2 MODE=$3 REASON=$4 SCRIPT=$5 DIR=$T_DIR/$1.$2.$3 BEGAN=$SECONDS
     local ONCE='' id before
+    # Of copies the daemon waits for 20 s more.
+    local shown=25 ended=40
+    case $NAME in *-copy | *-result) shown=65 ended=120 ;; esac
     GWD_DIR=$DIR
     [ "$MODE" = always ] || ONCE="-1 $DIR/once"
     mkdir -p "$DIR"
-    sed 's/ ;; /\n /g' <<<"$5" >"$DIR/script"
+    sed 's/ ;; /\n /g' <<<"$SCRIPT" >"$DIR/script"
     site
     gwd_start >"$DIR/said" 2>&1 || { problem "gwd does not start" "$(cat "$DIR/said")"; return; }
     before=$(memory_mib)
     t_within 10 has_host good || problem "the other site's host is not known"
     case $KIND.$MODE in em.* | tm.*) t_within 10 has_host bad0 || problem "its host is not known" ;; esac
-    id=$(gwsubmit -v -t "$DIR/bad.jt" 2>&1 | sed -n 's/^JOB ID: //p')
+    id=$(cd "$DIR/home" && gwsubmit -v -t "$DIR/bad.jt" 2>&1 | sed -n 's/^JOB ID: //p')
     [ -n "$id" ] || problem "its job is not taken"
     if [ "$NAME" = killed ]; then
         t_within 10 sh -c "gwps $id | grep -q actv" || problem "its job is not active"
         kill -KILL "$(gwhost --drivers --json | jq '.status.drivers[] | select(.kind == "em" and .name == "bad").pid')"
     fi
     others_work
-    [ -z "$REASON" ] || t_within 25 reason_is_shown || problem "its reason is not shown" "$(gwhost --drivers)"
+    [ -z "$REASON" ] || t_within $shown reason_is_shown || problem "its reason is not shown" "$(gwhost --drivers)"
     others_work
     # Long enough for some starts.
     [ "$MODE" = once ] || [ -z "$REASON" ] || sleep $((BEGAN + 9 > SECONDS ? BEGAN + 9 - SECONDS : 0))
     kill -0 "$GWD_PID" 2>/dev/null || problem "gwd is gone"
     [ "$(memory_mib)" -le $((before + 24)) ] || problem "gwd grew from $before to $(memory_mib) MiB"
     starts_are_few
-    if [ "$MODE" = once ] && [ "$KIND" != tm ]; then
-        timeout 40 gwwait "$id" >"$DIR/wait.out" 2>&1
+    if is_itself_again; then
+        timeout $ended gwwait "$id" >"$DIR/wait.out" 2>&1
         [ "$(gwps --json "$id" | jq -r '.jobs[0] | "\(.phase) \(.exit_code)"')" = "DONE 0" ] || problem "its job does not end well afterwards" "$(gwps --why "$id")"
     fi
     ! { gwps; gwhost; gwhost --drivers; gwps --why "$id"; gwhistory "$id"; } 2>&1 | LC_ALL=C grep -q "$(printf '[\033\007]')" || problem "what it says reaches the terminal as it is"
+    [ "$SCRIPT" != 'copy slowly' ] || ! grep 'broken off' "$DIR.log" || problem "a copy that goes on is broken off"
     gwkill -9 -a "$id" >/dev/null 2>&1
     gwd_stop || problem "gwd does not end well"
     rm -rf "$DIR" "$DIR.log"
@@ -170,7 +222,7 @@ run_some() { # NUMBER: each at_once-th
     for mode in once always; do
         while read -r line; do
             [ $((i++ % at_once)) -eq "$1" ] || continue
-            # Of the share one in six, with other seeds others.
+            # Of the share one in eight, with other seeds others.
             [ -z "$FAULT_SHARE" ] || [ $(((i + FAULT_SEED) % 8)) -eq 0 ] || continue
             run_case $mode "$line"
             echo x >>"$TRIALS"

@@ -86,6 +86,7 @@ static void the_checker_finds_each_broken_promise(void **state)
         {FLAW_CANCEL_IGNORED, SIM_CRASH, "was said to be over, and its attempt"},
         {FLAW_MARK_FORGOTTEN, SIM_TWINS, "which gwd1 has taken over"},
         {FLAW_SEQ_FORGOTTEN, SIM_CLOCK, "gwd has renewed it, with an older number"},
+        {FLAW_COPIES_UNWATCHED, SIM_LOST, "has not come to an end"},
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(cases); i++) {

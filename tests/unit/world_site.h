@@ -16,7 +16,8 @@
     (~0u & ~(unsigned)FEATURE_COMMIT & ~(unsigned)FEATURE_CREDENTIAL & ~(unsigned)FEATURE_INLINE & \
      ~(unsigned)FEATURE_SMALL)
 
-/* What a driver answers in place of doing it. An empty text: nothing at all is answered. */
+/* What a driver answers in place of doing it. An empty text: nothing at all is answered; "lost": it
+ * is done. */
 struct fault {
     const char *verb, *has; /* some argument has this in it; NULL: any */
     const char *text;
@@ -61,6 +62,8 @@ struct world {
     const char *hosts;      /* answer to DISCOVER */
     const char *samples[4]; /* of host 0, 1, ... */
     struct fault faults[4];
+    struct task_ref unheard; /* the last copy that was not answered as it should be */
+    uint64_t unheard_number;
     int exit_code;          /* of payloads */
     const char *failed;     /* "reason:blame text" in place of an exit: STATE=failed */
     bool is_endless;        /* payloads run until they are cancelled */
@@ -436,10 +439,17 @@ static inline void world_send(struct world *w, const struct effect *f)
     if (f->driver_kind != DRIVER_IM && f->ref.job)
         buf_printf(&w->trace, "%s%s", w->trace.len ? " " : "", f->verb);
     struct fault *fault = fault_of(w, f);
-    if (fault && *fault->text)
-        world_tell(w, f->driver_kind, f->verb, f->ref, f->number, false, fault->text);
-    else if (!fault)
+    bool is_lost = fault && strcmp(fault->text, "lost") == 0;
+    if (fault && strcmp(f->verb, "CP") == 0) {
+        w->unheard = f->ref;
+        w->unheard_number = f->number;
+    }
+    if (!fault || is_lost)
         requests[f->driver_kind](w, f);
+    else if (*fault->text)
+        world_tell(w, f->driver_kind, f->verb, f->ref, f->number, false, fault->text);
+    if (is_lost)
+        answer_free(w, w->answers->prev);
 }
 
 #endif

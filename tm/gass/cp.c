@@ -35,7 +35,7 @@ int cp_look_source(struct cp *c, struct ftp *f, struct trouble *t)
         c->is_stale = true;
     c->has_source = true;
     c->size = facts.size;
-    atomic_store(&c->g->total, c->size);
+    atomic_store(&c->g->r.total, c->size);
     c->mtime = facts.mtime;
     c->mode = facts.has_mode ? facts.mode : 0644;
     return 0;
@@ -62,8 +62,9 @@ static bool is_same(struct cp *c, struct ftp *f, cp_md5 *md5, uint64_t len)
 {
     char theirs[RAW_MD5], ours[RAW_MD5];
     struct trouble t;
-    if (raw_md5(f, c->part.host, c->part.path, len, theirs, &t) == 0 &&
-        md5(c, f, len, ours, &t) == 0) {
+    int r = raw_md5(f, c->part.host, c->part.path, len, theirs, &t);
+    progress_sign(&c->g->r);
+    if (r == 0 && md5(c, f, len, ours, &t) == 0) {
         if (strcasecmp(ours, theirs) == 0)
             return true;
         gw_err_set(&t.err, GW_ECORRUPT, "what has arrived is not what was sent");

@@ -62,7 +62,7 @@ static int receive(struct fetch *x, struct ftp *f, struct trouble *t)
         uint64_t left = end - x->done;
         c->has_moved = true;
         r = write_at(x, data, (uint64_t)n < left ? (size_t)n : (size_t)left, t);
-        atomic_store(&c->g->moved, x->done);
+        atomic_store(&c->g->r.moved, x->done);
         if ((uint64_t)n > left)
             break;
     }

@@ -28,9 +28,7 @@ struct gass_request {
 
     /* Set by the work: it has seen that there is much to move, and begins again as CLASS_BULK. */
     bool is_bulk;
-    bool is_down;                      /* it failed because a host cannot be reached */
-    atomic_uint_fast64_t moved, total; /* of a copy, in bytes */
-    uint64_t told;                     /* the loop's: what PROGRESS said last */
+    bool is_down; /* it failed because a host cannot be reached */
 };
 
 /* What a step does with a session. Returns 0, a negative code, or STEP_AGAIN: with another session,

@@ -8,7 +8,6 @@
 #include "tm/gass/session.h"
 #include "tm/gass/slot.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,17 +92,6 @@ static void stop(struct kit *k, void *ctx)
         log_warn("transfers that are still being broken off are left alone");
 }
 
-/* Once a second, of what moves. */
-static void tell(struct gass_request *g)
-{
-    uint64_t moved = atomic_load(&g->moved);
-    if (moved == g->told)
-        return;
-    g->told = moved;
-    kit_succeed(g->r.transfers->kit, "PROGRESS", g->r.handle, g->r.number, "%" PRIu64 " %" PRIu64,
-                moved, (uint64_t)atomic_load(&g->total));
-}
-
 /* Memory and threads of the library that will not come back: another process has them anew. */
 static void end_if_worn(struct gass *g)
 {
@@ -118,8 +106,6 @@ static void on_second(void *ctx)
     struct gass *g = ctx;
     end_if_worn(g);
     loop_timer_add(kit_loop(g->transfers.kit), SECOND_MS, on_second, g);
-    if (kit_has(g->transfers.kit, KIT_PROGRESS))
-        slot_each_copy(g->slots, tell);
 }
 
 static void sweep(struct pool_task *t)

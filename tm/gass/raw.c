@@ -11,7 +11,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { STEP_S = 60, WORK_S = 600, CLOSE_S = 5, TICK_MS = 200 };
+enum {
+    STEP_S = 60,
+    WORK_S = 480, /* with two steps less than the 600 s after which gwd takes us for hung */
+    CLOSE_S = 5,
+    TICK_MS = 200
+};
 
 struct raw {
     globus_ftp_control_handle_t handle;

@@ -46,7 +46,7 @@ static int send_from(struct sending *x, struct ftp *f, uint64_t at, struct troub
         else
             r = ftp_write(f, data, (size_t)n, t);
         at += n > 0 ? (uint64_t)n : 0;
-        atomic_store(&c->g->moved, at);
+        atomic_store(&c->g->r.moved, at);
     }
     free(data);
     if (r < 0)
@@ -65,6 +65,7 @@ static int md5_here(struct cp *c, struct ftp *f, uint64_t len, char ret[33], str
         ssize_t n =
             pread(c->fd, data, len - at < CP_BYTES ? (size_t)(len - at) : CP_BYTES, (off_t)at);
         is_good = n > 0 && EVP_DigestUpdate(ctx, data, (size_t)n);
+        progress_sign(&c->g->r);
         at += n > 0 ? (uint64_t)n : 0;
     }
     is_good = is_good && at == len && EVP_DigestFinal_ex(ctx, sum, NULL);
@@ -116,7 +117,7 @@ void cp_send(struct cp *c)
     } else {
         c->has_source = true;
         c->size = (uint64_t)st.st_size;
-        atomic_store(&c->g->total, c->size);
+        atomic_store(&c->g->r.total, c->size);
         c->mtime = st.st_mtim.tv_sec;
         c->fd = fd;
         send_file(&(struct sending){.c = c, .path = from.path});

@@ -12,7 +12,8 @@ enum {
     HOST_MAX = 6, /* of a class */
     DOWN_S = 15,
     TICK_MS = 5000,
-    WAIT_S = 300, /* gwd takes a driver for hung that lets a request lie for 600 s; copies may */
+    WAIT_S = 300, /* gwd takes a driver for hung that lets a request lie for 600 s; of copies that
+                     wait is told (tm/progress.c) */
 };
 
 static const unsigned all_max[CLASSES] = {[CLASS_QUICK] = 24, [CLASS_BULK] = 32};
@@ -30,7 +31,7 @@ struct slots {
     struct pool *pool;
     struct host *hosts; /* all that were ever asked for: their names are short */
     unsigned running[CLASSES];
-    struct gass_request *waiting, *running_bulk;
+    struct gass_request *waiting;
 };
 
 static time_t now_s(void)
@@ -142,8 +143,6 @@ static void run(struct slots *s)
         } else if (s->running[g->class] < all_max[g->class] && has_room(g)) {
             DL_DELETE(s->waiting, g);
             count(s, g, 1);
-            if (g->class == CLASS_BULK)
-                DL_APPEND(s->running_bulk, g);
             pool_add(s->pool, &g->r.task);
         } else if (g->class == CLASS_QUICK && now - g->since > WAIT_S && strcmp(g->r.verb, "CP")) {
             fail_waiting(s, g, GW_EUNAVAIL, "busy:site", "too many requests wait for the site");
@@ -179,8 +178,6 @@ static void learn(struct gass_request *g)
 bool slot_done(struct slots *s, struct gass_request *g)
 {
     count(s, g, -1);
-    if (g->class == CLASS_BULK)
-        DL_DELETE(s->running_bulk, g);
     learn(g);
     bool is_again = g->is_bulk && !g->r.reason;
     if (is_again) {
@@ -190,13 +187,6 @@ bool slot_done(struct slots *s, struct gass_request *g)
         run(s);
     }
     return is_again;
-}
-
-void slot_each_copy(struct slots *s, void (*fn)(struct gass_request *g))
-{
-    struct gass_request *g;
-    DL_FOREACH (s->running_bulk, g)
-        fn(g);
 }
 
 bool slot_cancel(struct slots *s, struct gass_request *g)

@@ -15,9 +15,6 @@ void slot_begin(struct slots *s, struct gass_request *g); /* now or later */
 /* It worked. true: it is to begin again, as bulk, and has been seen to. */
 bool slot_done(struct slots *s, struct gass_request *g);
 
-/* Call fn for each bulk copy that is under way. */
-void slot_each_copy(struct slots *s, void (*fn)(struct gass_request *g));
-
 /* It is cancelled. true: it waited, and does no more; its failure is set. */
 bool slot_cancel(struct slots *s, struct gass_request *g);
 

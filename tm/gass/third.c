@@ -12,7 +12,7 @@ static int look_step(struct ftp *f, void *ctx, struct trouble *t)
     struct facts facts;
     int r = ftp_facts(f, c->part.text, &facts, t);
     if (r == 0)
-        atomic_store(&c->g->moved, facts.size);
+        atomic_store(&c->g->r.moved, facts.size);
     return r;
 }
 
@@ -20,9 +20,9 @@ static bool goes_on(void *ctx)
 {
     struct cp *c = ctx;
     struct trouble t;
-    uint64_t before = atomic_load(&c->g->moved);
+    uint64_t before = atomic_load(&c->g->r.moved);
     return gass_do_once(c->g->to.host, &c->g->r.is_cancelled, look_step, c, &t) == 0 &&
-           atomic_load(&c->g->moved) > before;
+           atomic_load(&c->g->r.moved) > before;
 }
 
 static int md5_there(struct cp *c, struct ftp *f, uint64_t len, char ret[33], struct trouble *t)
@@ -47,7 +47,7 @@ static int third_step(struct ftp *f, void *ctx, struct trouble *t)
     r = cp_look_part(c, f, md5_there, &at, t);
     if (r < 0)
         return r;
-    atomic_store(&c->g->moved, at);
+    atomic_store(&c->g->r.moved, at);
     r = ftp_third_party(f, g->from.text, c->part.text, at, c->size, goes_on, c, t);
     return r < 0 ? cp_failed(c, t) : cp_finish(c, f, t);
 }

@@ -82,7 +82,7 @@ static int pump(struct web *w, web_read *from, web_write *to, struct trouble *t)
         }
         r = to(w, data, (size_t)n, t);
         w->at += r == 0 ? (size_t)n : 0;
-        atomic_store(&c->g->moved, w->at);
+        atomic_store(&c->g->r.moved, w->at);
     }
     free(data);
     if (r == 0 && n < 0) {
@@ -110,7 +110,7 @@ static int open_get(struct web *w, struct trouble *t)
         return -t->err.code;
     }
     w->c->size = w->file.has_size ? w->file.size : 0;
-    atomic_store(&g->total, w->c->size);
+    atomic_store(&g->r.total, w->c->size);
     return 0;
 }
 
@@ -235,7 +235,7 @@ static void send_file_to_web(struct cp *c)
     int r = fd < 0 ? fd : 0;
     if (r == 0) {
         c->size = (uint64_t)st.st_size;
-        atomic_store(&c->g->total, c->size);
+        atomic_store(&c->g->r.total, c->size);
         r = repeat(c, from_file, &(struct web){.c = c, .fd = fd}, &t);
         close(fd);
     }
