@@ -135,6 +135,45 @@ static void check_ended(struct ledger *l, const struct ledger_told *t)
         ledger_violation(l, "job %" PRIu64 " was told to have ended, and it is not so", t->id);
 }
 
+/* A fault of gwd's own is met by recovery: it is a reason only where the owner chose that such a
+ * loss is met by another attempt. */
+static bool is_reason(const struct ledger_fault *f, const struct ledger_task *task,
+                      const struct ledger_told *started, const struct ledger_told *ended)
+{
+    const int64_t aftermath_us = 5000000;
+    return f->from_us <= ended->at_us && f->until_us + aftermath_us >= started->at_us &&
+           (f->site == started->site || f->site == LEDGER_ALL_SITES) &&
+           (!f->is_ours || task->on_lost != LEDGER_WAIT);
+}
+
+/* Leases end where somebody was late, and that may be a slow copy or a busy machine. */
+static bool has_lease_ended(const struct ledger *l, const struct ledger_told *t)
+{
+    for (size_t i = 0; i < l->n_runs; i++)
+        if (is_of_task(&l->runs[i], t->id) && l->runs[i].attempt == t->attempt && l->runs[i].why &&
+            strcmp(l->runs[i].why, "lease-expired") == 0)
+            return true;
+    return false;
+}
+
+static void check_requeued(struct ledger *l, const struct ledger_told *t)
+{
+    const struct ledger_task *task = find_task(l, t->daemon, t->id);
+    const struct ledger_told *started = NULL;
+    for (size_t i = 0; i < l->n_told; i++)
+        if (l->told[i].kind == TOLD_STARTED && l->told[i].daemon == t->daemon &&
+            l->told[i].id == t->id && l->told[i].attempt == t->attempt)
+            started = &l->told[i];
+    if (!task || !started || has_lease_ended(l, t))
+        return;
+    for (size_t i = 0; i < l->n_faults; i++)
+        if (is_reason(&l->faults[i], task, started, t))
+            return;
+    ledger_violation(
+        l, "attempt %" PRIu64 " of job %" PRIu64 " was given up (%s), and nothing had happened",
+        t->attempt, t->id, t->tag);
+}
+
 static void check_told(struct ledger *l, const struct ledger_promises *p)
 {
     for (size_t i = 0; i < l->n_told; i++) {
@@ -158,6 +197,10 @@ static void check_told(struct ledger *l, const struct ledger_promises *p)
         case TOLD_RELEASED:
         case TOLD_STARTED:
         case TOLD_ACCEPTED:
+            break;
+        case TOLD_REQUEUED:
+            if (p->is_honest)
+                check_requeued(l, t);
             break;
         case TOLD_DONE:
         case TOLD_FAILED:

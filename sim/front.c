@@ -265,8 +265,10 @@ void front_crash(struct front *m)
     /* And again while it comes up. */
     if (!sim_is_calm(s) && sim_chance(s, 3))
         m->crash_at = 1 + rng_below(&s->rng, 6);
-    front_start(m,
-                sim_chance(s, 5) ? sim_span(s, 0, 300 * SECONDS) : sim_span(s, 50000, 5 * SECONDS));
+    int64_t rest_us =
+        sim_chance(s, 5) ? sim_span(s, 0, 300 * SECONDS) : sim_span(s, 50000, 5 * SECONDS);
+    front_start(m, rest_us);
+    sim_fault(s, NULL, true, s->now_us + rest_us);
 }
 
 void front_destroy(struct front *m)

@@ -27,6 +27,12 @@ void ledger_tell(struct ledger *l, const struct ledger_told *told)
     l->told[l->n_told++] = *told;
 }
 
+void ledger_add_fault(struct ledger *l, const struct ledger_fault *fault)
+{
+    l->faults = more(l->faults, l->n_faults, &l->cap_faults, sizeof *l->faults);
+    l->faults[l->n_faults++] = *fault;
+}
+
 struct ledger_task *ledger_add_task(struct ledger *l)
 {
     l->tasks = more(l->tasks, l->n_tasks, &l->cap_tasks, sizeof *l->tasks);
@@ -61,6 +67,7 @@ void ledger_clear(struct ledger *l)
     free(l->runs);
     free(l->told);
     free(l->tasks);
+    free(l->faults);
     buf_clear(&l->violations);
     *l = (struct ledger){0};
 }

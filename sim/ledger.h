@@ -33,7 +33,8 @@ enum ledger_told_kind {
     TOLD_HELD,
     TOLD_RELEASE_ASKED, /* id: from here on it may start, whether that was heard or not */
     TOLD_RELEASED,
-    TOLD_STARTED,  /* an event: attempt `attempt` of task `id` was matched */
+    TOLD_STARTED,  /* an event: attempt `attempt` of task `id` was matched, to `site` */
+    TOLD_REQUEUED, /* an event: it is over, `tag` says why, and there will be another */
     TOLD_ACCEPTED, /* an event: its result, `exit_code`, was taken */
     TOLD_DONE,     /* an event: the task is done */
     TOLD_FAILED,   /* an event: the task has failed */
@@ -45,7 +46,16 @@ struct ledger_told {
     uint64_t id, n, attempt, epoch; /* epoch: TOLD_STARTED, of the token */
     int exit_code;
     bool is_over; /* TOLD_KILLED: it had ended before it was asked for */
+    unsigned site;
     const char *tag;
+};
+
+/* What kept gwd from a site, or broke what ran there. */
+#define LEDGER_ALL_SITES (~0u)
+struct ledger_fault {
+    unsigned site;
+    bool is_ours; /* of gwd, its drivers, its users' credentials */
+    int64_t from_us, until_us;
 };
 
 /* A task in the table at the end, live or archived. */
@@ -74,14 +84,17 @@ struct ledger {
     struct ledger_told *told;
     struct ledger_task *tasks;
     struct ledger_left *left;
-    size_t n_runs, cap_runs, n_told, cap_told, n_tasks, cap_tasks, n_left, cap_left;
+    struct ledger_fault *faults;
+    size_t n_runs, cap_runs, n_told, cap_told, n_tasks, cap_tasks, n_left, cap_left, n_faults,
+        cap_faults;
     struct buf violations; /* what the world itself saw: a line each */
     unsigned n_violations;
 };
 
 /* What this history has to keep beside what each has to. */
 struct ledger_promises {
-    bool is_honest;     /* drivers answered as they should: no two copies of a task at a time */
+    bool is_honest;     /* drivers answered as they should: no two copies of a task at a time, and
+                           each attempt that was given up for one of the faults */
     bool is_no_failure; /* nothing failed at the sites: who was not killed is done */
     bool is_one_daemon; /* there is one with this state */
     bool is_copy_known; /* the other one knows that its state is a copy: a site has each attempt
@@ -92,6 +105,7 @@ struct ledger_promises {
 
 size_t ledger_add_run(struct ledger *l, const struct ledger_run *run); /* its index */
 void ledger_tell(struct ledger *l, const struct ledger_told *told);
+void ledger_add_fault(struct ledger *l, const struct ledger_fault *fault);
 struct ledger_task *ledger_add_task(struct ledger *l);
 struct ledger_left *ledger_add_left(struct ledger *l, const char *what);
 void ledger_violation(struct ledger *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

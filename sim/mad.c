@@ -96,7 +96,9 @@ void mad_stop(struct mad *m, const char *why)
     sim_say(s, "gwd%u: driver %s ends: %s", m->front->index, m->name, why);
     unsigned shift = m->n_failed_starts < 6 ? m->n_failed_starts : 6;
     int64_t delay_s = INT64_C(1) << shift;
-    mad_start(m, (delay_s < BACKOFF_MAX_S ? delay_s : BACKOFF_MAX_S) * SECONDS);
+    int64_t delay_us = (delay_s < BACKOFF_MAX_S ? delay_s : BACKOFF_MAX_S) * SECONDS;
+    mad_start(m, delay_us);
+    sim_fault(s, m->site, true, s->now_us + delay_us);
     if (!was_up)
         return;
     struct input in = {.kind = IN_DRIVER_DOWN,
@@ -260,6 +262,7 @@ void mad_say(struct mad *m, struct mad_handle *h, struct mad_request *r, const c
     int64_t at_us = s->now_us + sim_span(s, 100, 1000);
     if (m->kind != DRIVER_IM && mad_has_fault(s, SIM_LOST, 16)) {
         sim_say(s, "%s: lost: %s %s", m->name, verb, text);
+        sim_fault(s, m->site, true, s->now_us + COPY_TIMEOUT_S * SECONDS);
         return;
     }
     if (m->kind != DRIVER_IM && mad_has_fault(s, SIM_LATE, 8)) {

@@ -89,6 +89,7 @@ static bool hangs(struct mad_request *r)
         return false;
     r->is_stuck = sim_chance(s, 3);
     sim_say(s, "%s: a copy hangs%s", r->mad->name, r->is_stuck ? " and cannot be ended" : "");
+    sim_fault(s, r->mad->site, true, s->calm_us + 2 * 3600 * SECONDS);
     return true;
 }
 

@@ -107,7 +107,8 @@ static void ask(struct sim *s, void *what)
             q->id);
     q->life = m->life;
     q->is_asked = true;
-    if (s->o.kind == SIM_CRASH && !sim_is_calm(s) && sim_chance(s, 6))
+    bool is_crashing = s->o.kind == SIM_CRASH || s->o.kind == SIM_HONEST;
+    if (is_crashing && !sim_is_calm(s) && sim_chance(s, 6))
         m->crash_at = 1 + rng_below(&s->rng, 16);
     for (uint64_t i = 0; q->asks == ASK_RELEASE && i < q->tasks; i++)
         tell(m, TOLD_RELEASE_ASKED, q->id + i, false);
@@ -267,18 +268,23 @@ void people_watch(struct front *m, const struct event *ev)
                                .attempt = ev->attempt,
                                .epoch = ev->epoch,
                                .exit_code = (int)ev->exit_code};
+    const char *digits = ev->host ? ev->host + strcspn(ev->host, "0123456789") : "";
     remember(m, ev);
     sim_say(s, "gwd%u: event %" PRIu64 " %s %" PRIu64 ".%" PRIu64 ".%" PRIu64 " %s %s", m->index,
             ev->seq, event_kind_info(ev->kind)->name, ev->job, ev->task, ev->attempt,
             ev->reason ? ev->reason : "", ev->host ? ev->host : "");
     if (ev->kind == EV_RESULTS_ACCEPTED)
         check_taken(m, ev);
+    told.site = (unsigned)strtoul(digits, NULL, 10);
+    told.tag = sim_dup(s, ev->reason ? ev->reason : "");
     if (ev->kind == EV_ATTEMPT_STARTED)
         told.kind = TOLD_STARTED;
     else if (ev->kind == EV_RESULTS_ACCEPTED)
         told.kind = TOLD_ACCEPTED;
-    else if (ev->kind == EV_ATTEMPT_ENDED && ev->outcome != OUTCOME_REQUEUE)
-        told.kind = ev->outcome == OUTCOME_DONE ? TOLD_DONE : TOLD_FAILED;
+    else if (ev->kind == EV_ATTEMPT_ENDED)
+        told.kind = ev->outcome == OUTCOME_DONE     ? TOLD_DONE
+                    : ev->outcome == OUTCOME_FAILED ? TOLD_FAILED
+                                                    : TOLD_REQUEUED;
     else
         return;
     ledger_tell(&s->ledger, &told);

@@ -15,10 +15,13 @@
  * of which the first may have begun when a site was cut off. */
 #define AFTERWARDS_US (1500 * SECONDS)
 
+enum { SEEDS = 9 /* never another, or trials that are written down were others */ };
+
 const char *sim_kind_name(enum sim_kind kind)
 {
-    static const char *const names[SIM_KINDS] = {"lost",  "doubled", "late",   "reordered", "mixed",
-                                                 "crash", "clock",   "cutoff", "twins"};
+    static const char *const names[SIM_KINDS] = {"lost",  "doubled", "late",  "reordered",
+                                                 "mixed", "crash",   "clock", "cutoff",
+                                                 "twins", "honest"};
     return kind < SIM_KINDS ? names[kind] : NULL;
 }
 
@@ -93,6 +96,14 @@ void sim_write(struct sim *s, const char *fmt, ...)
     buf_vprintf(b, fmt, ap);
     va_end(ap);
     buf_putc(b, '\n');
+}
+
+void sim_fault(struct sim *s, const struct site *t, bool is_ours, int64_t until_us)
+{
+    ledger_add_fault(&s->ledger, &(struct ledger_fault){.site = t ? t->index : LEDGER_ALL_SITES,
+                                                        .is_ours = is_ours,
+                                                        .from_us = s->now_us,
+                                                        .until_us = until_us});
 }
 
 /* --- the world --- */
@@ -170,6 +181,7 @@ static void fault_clock(struct sim *s)
     else if (m->is_up)
         m->stopped_us =
             s->now_us + sim_span(s, SECONDS, sim_chance(s, 2) ? 60 * SECONDS : 1200 * SECONDS);
+    sim_fault(s, NULL, true, m->stopped_us);
     sim_say(s, "gwd%u: clock %+" PRId64 " s, stopped for %" PRId64 " s", m->index,
             m->wall_us / SECONDS,
             m->stopped_us > s->now_us ? (m->stopped_us - s->now_us) / SECONDS : 0);
@@ -202,6 +214,7 @@ static void fault_cut(struct sim *s)
     unsigned which = (unsigned)rng_below(&s->rng, 3);
     int64_t *until_us[] = {&t->cut_us, &t->cut_kind_us[DRIVER_TM], &t->cut_kind_us[DRIVER_EM]};
     *until_us[which] = s->now_us + rest_us;
+    sim_fault(s, t, false, s->now_us + rest_us);
     sim_say(s, "%s%s cannot be reached for %" PRId64 " s", t->name, what[which], rest_us / SECONDS);
     sim_later(s, rest_us + 1000, on_link_back, t);
     sim_later(s, sim_chance(s, 2) ? 60 * SECONDS : sim_span(s, 0, 60 * SECONDS), on_long_cut, t);
@@ -226,12 +239,15 @@ static void fault_credential(struct sim *s)
     sim_say(s, "gwd%u: the credential has expired", m->index);
     if (m->is_up)
         front_later(m, sim_span(s, 0, 20 * SECONDS), front_tell_credential);
-    sim_later(s, sim_span(s, 0, 300 * SECONDS), on_renewed, m);
+    int64_t rest_us = sim_span(s, 0, 300 * SECONDS);
+    sim_later(s, rest_us, on_renewed, m);
+    sim_fault(s, NULL, true, s->now_us + rest_us);
 }
 
 static void fault_node_dies(struct sim *s)
 {
     struct site *t = some_site(s);
+    sim_fault(s, t, false, s->now_us);
     for (struct batch_job *b = t->jobs; b; b = b->next)
         if (b->state == BATCH_RUNNING && sim_chance(s, 3))
             site_break_node(b);
@@ -257,6 +273,16 @@ static void any_fault(struct sim *s)
     static void (*const faults[])(struct sim *) = {fault_node_dies, fault_driver_dies, fault_crash,
                                                    fault_clock, fault_cut};
     faults[rng_below(&s->rng, sizeof faults / sizeof *faults)](s);
+}
+
+/* Half of them keep gwd from a site, half are its own. */
+static void fault_of_ours(struct sim *s)
+{
+    static void (*const faults[])(struct sim *) = {fault_crash, fault_driver_dies, fault_clock};
+    if (sim_chance(s, 2))
+        fault_cut(s);
+    else
+        faults[rng_below(&s->rng, sizeof faults / sizeof *faults)](s);
 }
 
 static void on_fault(struct sim *s, void *what)
@@ -290,6 +316,9 @@ static void on_fault(struct sim *s, void *what)
     case SIM_TWINS:
         (s->n_fronts < FRONTS_MAX ? fault_twin : sim_chance(s, 2) ? fault_cut : fault_crash)(s);
         break;
+    case SIM_HONEST:
+        fault_of_ours(s);
+        break;
     case SIM_KINDS:
         break;
     }
@@ -298,8 +327,9 @@ static void on_fault(struct sim *s, void *what)
 static void plan_faults(struct sim *s)
 {
     static const unsigned most[SIM_KINDS] = {
-        [SIM_LOST] = 2,  [SIM_DOUBLED] = 2, [SIM_LATE] = 2,   [SIM_REORDERED] = 2, [SIM_MIXED] = 6,
-        [SIM_CRASH] = 8, [SIM_CLOCK] = 5,   [SIM_CUTOFF] = 5, [SIM_TWINS] = 4};
+        [SIM_LOST] = 2,  [SIM_DOUBLED] = 2, [SIM_LATE] = 2,  [SIM_REORDERED] = 2,
+        [SIM_MIXED] = 6, [SIM_CRASH] = 8,   [SIM_CLOCK] = 5, [SIM_CUTOFF] = 5,
+        [SIM_TWINS] = 4, [SIM_HONEST] = 9};
     unsigned n = (s->o.kind >= SIM_CRASH) + (unsigned)rng_below(&s->rng, most[s->o.kind] + 1);
     static const int64_t widths_s[] = {20, 60, 300, 900};
     int64_t width_us = widths_s[rng_below(&s->rng, 4)] * SECONDS;
@@ -400,7 +430,7 @@ void sim_run(const struct sim_options *o, struct sim_result *ret)
     struct sim *s = xcalloc(1, sizeof *s);
     s->o = *o;
     s->result = ret;
-    s->rng = rng_of_seed(o->seed * SIM_KINDS + o->kind + 1);
+    s->rng = rng_of_seed(o->seed * SEEDS + o->kind + 1);
     s->now_us = INT64_C(1767225600) * SECONDS;
     s->calm_us = s->now_us + sim_span(s, 60 * SECONDS, 900 * SECONDS);
     make_sites(s);

@@ -22,11 +22,12 @@ enum sim_kind {
     SIM_DOUBLED,   /* ... that come again, up to a minute later */
     SIM_LATE,      /* ... up to five minutes late, after newer ones and after their attempt's end */
     SIM_REORDERED, /* ... in another order */
-    SIM_MIXED,     /* all of these, and all that follow but the twins */
+    SIM_MIXED,     /* all of these, and crashes, clocks and cuts, at sites that fail */
     SIM_CRASH,     /* the daemon killed at appends, syncs, effects, replies, also of its recovery */
     SIM_CLOCK,     /* the wall clock a year forth and back; the daemon stopped for minutes */
     SIM_CUTOFF,    /* sites out of reach for 1 s to 5 min */
     SIM_TWINS,     /* the daemon's front restored from a copy, while the other one goes on */
+    SIM_HONEST,    /* crashes, clocks, deaths of drivers and cuts; all else is as it should be */
     SIM_KINDS
 };
 const char *sim_kind_name(enum sim_kind kind);

@@ -285,6 +285,8 @@ struct sim {
     int64_t copied_us; /* when gwd1 was made of gwd0 */
 };
 
+/* Until then gwd is kept from a site, by that, or by what happens to gwd and its drivers. */
+void sim_fault(struct sim *s, const struct site *t, bool is_ours, int64_t until_us);
 void *sim_alloc(struct sim *s, size_t size); /* zeroed, until the end of the trial */
 char *sim_dup(struct sim *s, const char *text);
 char *sim_format(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

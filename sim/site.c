@@ -357,6 +357,7 @@ static void on_held_for_too_long(struct sim *s, void *what)
     if (!b || b->state != BATCH_HELD)
         return;
     sim_say(s, "%s: %s was held for too long", b->site->name, b->token);
+    sim_fault(s, b->site, false, s->now_us);
     b->is_dropped = true;
     over(b, true);
 }

@@ -124,6 +124,16 @@ static struct ledger_task *done(struct ledger *l, const char *tag, int exit_code
     return t;
 }
 
+/* An attempt before that, at site 2. */
+static void given_up(struct ledger *l, const struct ledger_fault *fault)
+{
+    done(l, "a", 7);
+    ledger_tell(l, &(struct ledger_told){.kind = TOLD_STARTED, .at_us = 3, .id = 1, .site = 2});
+    ledger_tell(l, &(struct ledger_told){.kind = TOLD_REQUEUED, .at_us = 8, .id = 1, .tag = "io"});
+    if (fault)
+        ledger_add_fault(l, fault);
+}
+
 static void check(struct ledger *l, const char *word)
 {
     const struct ledger_promises all = {
@@ -164,6 +174,16 @@ static void accounts_that_do_not_agree_are_told(void **state)
     done(&l, "a", 7);
     ledger_add_left(&l, "a directory")->job = 1;
     check(&l, "is left");
+    given_up(&l, NULL);
+    check(&l, "nothing had happened");
+    given_up(&l, &(struct ledger_fault){.site = 1, .from_us = 1, .until_us = 4});
+    check(&l, "nothing had happened");
+    given_up(&l, &(struct ledger_fault){.site = 2, .from_us = 9, .until_us = 99});
+    check(&l, "nothing had happened");
+    given_up(&l, &(struct ledger_fault){.site = 2, .is_ours = true, .from_us = 1, .until_us = 4});
+    check(&l, "nothing had happened");
+    given_up(&l, &(struct ledger_fault){.site = 2, .from_us = 1, .until_us = 4});
+    check(&l, NULL);
 }
 
 int main(void)
