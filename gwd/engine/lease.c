@@ -277,7 +277,7 @@ void lease_clear(struct engine *e)
 static bool has_copy(struct engine *e, const struct site *s)
 {
     for (struct lease_copy *c = e->lease_copies; c; c = c->next) {
-        if (e->config->keeps_traces && c->until_us <= e->mono_us)
+        if (c->until_us <= e->mono_us)
             end(e, c);
         if (is_of(c, s) && !c->is_ending)
             return true;

@@ -160,20 +160,42 @@ static void killed_while_a_copy_is_broken_off_a_job_ends(void **state)
     }
 }
 
-/* A site whose lease file stalled gets the next one. */
+static unsigned lease_files(struct world *w)
+{
+    unsigned n_written;
+    world_count(w, ".gw_lease_", &n_written);
+    return n_written;
+}
+
+/* In time: before the lease of 60 s is over. */
 static void a_lease_file_that_stalls_is_followed_by_another(void **state)
 {
     (void)state;
     struct world *w = begin(leased, 1, FEATURES_ALL, (struct fault){"CP", "spool/lease", "", 0, 1});
-    unsigned n_written;
     w->is_endless = true;
-    world_pass(w, 120);
-    world_count(w, ".gw_lease_", &n_written);
-    assert_int_equal(n_written, 0);
+    world_pass(w, 35);
+    assert_int_equal(lease_files(w), 0);
+    world_pass(w, 15);
+    assert_int_equal(lease_files(w), 1);
+    world_pass(w, 60);
+    assert_in_range(lease_files(w), 3, 5);
+    say_stalled(w); /* that one is over */
+    world_pass(w, 60);
+    assert_in_range(lease_files(w), 6, 8);
+    world_destroy(w);
+}
+
+/* Where the renewals are further apart than the watchdog's patience. */
+static void a_lease_file_that_the_watchdog_gives_up_is_followed_by_another(void **state)
+{
+    static const char day[] = "EXECUTABLE = run.sh\nON_LOST = retry-after-lease\nLEASE = 1d\n";
+    (void)state;
+    struct world *w = begin(day, 1, FEATURES_ALL, (struct fault){"CP", "spool/lease", "", 0, 1});
+    w->is_endless = true;
+    world_pass(w, 620);
     say_stalled(w);
-    world_pass(w, 120);
-    world_count(w, ".gw_lease_", &n_written);
-    assert_true(n_written >= 3);
+    world_pass(w, 9 * 3600);
+    assert_int_equal(lease_files(w), 1);
     world_destroy(w);
 }
 
@@ -185,6 +207,7 @@ int main(void)
         cmocka_unit_test(results_that_stall_come_home_in_the_end),
         cmocka_unit_test(killed_while_a_copy_is_broken_off_a_job_ends),
         cmocka_unit_test(a_lease_file_that_stalls_is_followed_by_another),
+        cmocka_unit_test(a_lease_file_that_the_watchdog_gives_up_is_followed_by_another),
     };
     return cmocka_run_group_tests_name("engine_stall", tests, NULL, NULL);
 }
