@@ -339,14 +339,17 @@ void mad_work(struct mad_request *r, bool is_silent)
             sim_later(s, sim_span(s, SECONDS, 60 * SECONDS), on_tried, r);
         return;
     }
-    if (!is_silent && is_refused(r))
-        return;
+    bool is_not_done = !is_silent && is_refused(r);
     sim_say(s, "%s: %s %" PRIu64 ".%" PRIu64 ".%" PRIu64 " %s %s%s", r->mad->name, r->verb,
             r->handle ? r->handle->ref.job : 0, r->handle ? r->handle->ref.task : 0,
             r->handle ? r->handle->ref.attempt : 0,
             r->args[1] && *r->args[1] != '&' ? r->args[1] : "-",
-            r->args[2] && is_verb(r, "CP") ? r->args[2] : "", is_silent ? " (unheard)" : "");
-    works[r->mad->kind](r, is_silent);
+            r->args[2] && is_verb(r, "CP") ? r->args[2] : "",
+            is_silent     ? " (unheard)"
+            : is_not_done ? " (refused)"
+                          : "");
+    if (!is_not_done)
+        works[r->mad->kind](r, is_silent);
 }
 
 int64_t mad_work_us(struct mad_request *r)

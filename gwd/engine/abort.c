@@ -8,6 +8,7 @@
 
 static void start(struct engine *e, struct flight *f)
 {
+    flight_forget_removal(e, f);
     tm_send(e, f, ABO_START, "START", 0, NULL, NULL, NULL);
 }
 

@@ -237,6 +237,9 @@ struct driver *driver_find(const struct engine *e, enum driver_kind kind, const 
 bool tm_send(struct engine *e, struct flight *f, enum step step, const char *verb, uint64_t number,
              const char *arg0, const char *arg1,
              const char *arg2); /* false: driver not up, or credential not good: flight idles */
+/* The prolog may have asked for a removal, whose answer, said late or twice, would pass for that of
+ * the last one: drivers are given a new handle. */
+void flight_forget_removal(struct engine *e, struct flight *f);
 void status_report_clear(struct status_report *s);
 void place_count(struct engine *e, const struct flight *f, int sign); /* host and user */
 void host_count(struct host *h, const struct job *j, const struct attempt *a,

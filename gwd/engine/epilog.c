@@ -52,6 +52,7 @@ void epilog_begin(struct engine *e, struct flight *f)
     const struct attempt *a = flight_attempt(f);
     copies_clear(&f->copies);
     f->tries = f->misses = 0;
+    flight_forget_removal(e, f);
     /* What the execution driver said of the end is stored; what an earlier epilog came to is not.
      */
     reason_clear(&f->failure);

@@ -156,6 +156,13 @@ bool tm_send(struct engine *e, struct flight *f, enum step step, const char *ver
     return true;
 }
 
+void flight_forget_removal(struct engine *e, struct flight *f)
+{
+    if (f->is_redo)
+        effect_add(e, EFFECT_RELEASE)->ref = f->ref;
+    f->is_redo = false;
+}
+
 void host_count(struct host *h, const struct job *j, const struct attempt *a, int sign)
 {
     const struct template *t = j->spec->t;
@@ -217,7 +224,7 @@ void flight_end(struct engine *e, struct flight *f, enum outcome outcome)
     else
         effect_add(e, EFFECT_RELEASE)->ref = f->ref;
     emit(e, &ev);
-    if (f->has_spool)
+    if (f->has_spool && !f->is_left)
         effect_add(e, EFFECT_REMOVE)->path = staging_spool(e, f, "");
     if (job_is_final(j))
         forget_later(e, j);

@@ -35,7 +35,8 @@ struct remain {
     struct remains_place *place;
     bool may_run;   /* its payload; else only the directory is left */
     bool is_open;   /* it was asked for, and not answered */
-    bool has_spool; /* its description was written there */
+    bool is_clean;  /* RMDIR has succeeded, END was sent */
+    bool has_spool; /* files of it may be there */
     unsigned tries;
     int64_t due_us, until_us; /* mono: when it is asked for next; when it is given up */
     struct remain *prev, *next;
@@ -209,6 +210,7 @@ static bool ask(struct engine *e, struct remain *r)
         return true;
     }
     r->is_open = true;
+    r->is_clean = false;
     r->place->n_open++;
     r->due_us = e->mono_us + e->config->backoff_max_us; /* if its driver ends before it answers */
     credential_tell(e, &f, d);
@@ -269,7 +271,7 @@ void remains_time(struct engine *e)
 
 /* --- what is left --- */
 
-static void add(struct engine *e, const struct flight *f, bool may_run)
+static struct remain *add(struct engine *e, const struct flight *f, bool may_run)
 {
     if (HASH_COUNT(e->remains.all) == REMAINS_MAX)
         finish(e, e->remains.all);
@@ -289,12 +291,14 @@ static void add(struct engine *e, const struct flight *f, bool may_run)
     }
     j->n++;
     set_timer(e, r->due_us);
+    return r;
 }
 
 void remains_add(struct engine *e, const struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
-    add(e, f, f->task->phase == PHASE_WRAPPER && (a->contact || f->may_be_submitted));
+    bool may_run = f->task->phase == PHASE_WRAPPER && (a->contact || f->may_be_submitted);
+    add(e, f, may_run)->has_spool = f->has_spool;
 }
 
 void remains_start(struct engine *e, const struct job *j)
@@ -326,15 +330,19 @@ static void directory_answer(struct engine *e, struct remain *r, const struct fl
                              const struct input *in)
 {
     const struct driver *tm = driver_of(e, f, DRIVER_TM);
-    if (!r->is_open || r->may_run || strcmp(in->answer.verb, "RMDIR") != 0)
+    bool is_removal = strcmp(in->answer.verb, "RMDIR") == 0;
+    if (!r->is_open || r->may_run)
         return;
-    if (tm)
+    if (is_removal && tm)
         send(e, f, tm, "END", NULL, NULL);
-    if (in->answer.is_success) {
+    if (is_removal && !in->answer.is_success) {
+        failed(e, r);
+    } else if (is_removal) {
+        r->is_clean = true;
+    } else if (r->is_clean && strcmp(in->answer.verb, "END") == 0) {
+        /* No copy of it writes anything from here on. */
         worked(e, r);
         finish(e, r);
-    } else {
-        failed(e, r);
     }
 }
 

@@ -227,8 +227,9 @@ X
 
 at() { echo "HOSTNAME = \"$1.*\""; }
 
-drivers_of() { # SITE
-    pgrep -P "$GWD_PID" -f "$T_DIR/[te]m-$1"
+drivers_of() { # SITE; gw_em_fork is two processes
+    local pids
+    pids=$(pgrep -d , -P "$GWD_PID" -f "$T_DIR/[te]m-$1") && pgrep -P "$GWD_PID,$pids" -f "$T_DIR/[te]m-$1"
 }
 
 cut() { # WAY SITE
@@ -357,6 +358,25 @@ all_cuts() {
     for pid in "${pids[@]}"; do wait "$pid"; done
 }
 
+# Killed hard while its site is cut off, a job is over; its program is ended and its directory removed when the site is back, also
+# by the next gwd: drivers that were told before are gone by then.
+killed_hard() {
+    local site=$1 name=hard.$$ pid
+    job "$name" "$(at "$site")" go
+    bg_until "$name" ' running' || violation "$name runs" "$(cat "$name.said")"
+    cut stop "$site"
+    gwkill -9 "$(bg_id "$name")" >/dev/null || violation "a job of a site that is cut off cannot be killed hard"
+    pid=$(drivers_of "$site")
+    gwd_kill9
+    # shellcheck disable=SC2086
+    kill -KILL $pid 2>/dev/null
+    pgrep -f "$name.sh" >/dev/null || violation "$name has ended by itself"
+    gwd_start || violation "a gwd becomes ready again"
+    t_within 60 nothing_left || violation "what was killed hard is left" "$(left)"
+    ! pgrep -f "$name.sh" >/dev/null || violation "what was killed hard runs on" "$(pgrep -af "$name.sh")"
+    echo x >>"$T_DIR/trials"
+}
+
 cut_off() {
     local twice
     cd "$T_DIR" || exit 1
@@ -366,6 +386,7 @@ cut_off() {
     head -c 4000000 /dev/urandom >big.in
     : >big.want
     all_cuts
+    [ "$MODE" = grid ] || killed_hard site-a
     trials=$((trials + $(wc -l <"$T_DIR/trials")))
     twice=$(records | awk '$1 == "start" { print $2 }' | sort | uniq -d)
     [ "$MODE" != grid ] || twice="$twice$(grid_gram_starts | cut -d ' ' -f 2 | sort | uniq -d)"

@@ -234,6 +234,16 @@ unwelcome "nor is one made in his directory" "ermission denied|not-allowed|may n
     alice "EXECUTABLE = /bin/echo" "ARGUMENTS = x" "STDOUT_FILE = /mnt/home/bob/open/new"
 t_equal "bob's files are as they were" "mine theirs file" \
     "$(cat /mnt/home/bob/keep /mnt/home/bob/open/file | tr '\n' ' ')$(ls /mnt/home/bob/open)"
+# A destination that is full is the user's to mend: the results wait at the site.
+mkdir /mnt/home/alice/small && mount -t tmpfs -o size=64k,mode=777 small /mnt/home/alice/small
+printf '%s\n' "EXECUTABLE = /bin/sh" "ARGUMENTS = -c 'date +%N >big; head -c 300000 /dev/zero >>big'" "OUTPUT_FILES = big small/big" \
+    >/mnt/home/alice/full.jt
+full=$(user_do alice "gwsubmit -v full.jt" | sed -n 's/^JOB ID: //p')
+is_full() { user_do alice "gwps --why $full" | grep -q "no space left"; }
+t_check "results that do not fit where they go wait, and it is said what for" t_within 20 is_full
+mount -o remount,size=1m /mnt/home/alice/small
+t_check "with space there they come home" user_do alice "timeout 50 gwwait $full"
+t_equal "of the one attempt that there was" 1 "$(user_do alice "gwhistory --json $full" | jq -r '.. | .attempts? // empty | length' | head -n 1)"
 fails "nor may a job read the daemon's state" "ermission denied|may not be read" \
     alice "EXECUTABLE = /bin/true" "INPUT_FILES = file:///mnt/state/state.db"
 
