@@ -252,7 +252,7 @@ static void leave(struct world *w, uint64_t *next, uint64_t *archived, uint64_t 
         store_archive_put(w->store, state_job(&w->state, *archived), &it);
     }
     if (*archived > *next)
-        store_archive_write(w->store, on_archived, NULL);
+        store_archive_write(w->store, 1, on_archived, NULL);
 }
 
 /* Jobs go through their lives 150 abreast; each turn is a step of all, as a busy daemon gathers
