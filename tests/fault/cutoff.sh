@@ -232,7 +232,8 @@ drivers_of() { # SITE; gw_em_fork is two processes
     pids=$(pgrep -d , -P "$GWD_PID" -f "$T_DIR/[te]m-$1") && pgrep -P "$GWD_PID,$pids" -f "$T_DIR/[te]m-$1"
 }
 
-cut() { # WAY SITE
+# Not named cut, which would hide the program.
+sever() { # WAY SITE
     case $1 in
     down) grid exec "$2" ip link set eth0 down ;;
     drop) grid link cut "$2" ;;
@@ -254,6 +255,12 @@ rate() { # SITE MBIT
     [ "$MODE" != grid ] || grid link rate "$@"
 }
 
+# An attempt that the site had taken was replaced. One that was never handed over may be: after NUMBER_OF_RETRIES the job is
+# tried elsewhere, or here later.
+is_given_up() { # NAME
+    ! gwhistory --json "$(bg_id "$1")" | jq -e '.attempts | sort_by(.attempt) | length > 0 and (.[:-1] | all(.contact == null))' >/dev/null
+}
+
 # cut_once WAY SITE SECONDS: jobs in every phase, then a cut; none may fail, none may run twice.
 cut_once() {
     local way=$1 site=$2 seconds=$3 n=$1.$3 name names i
@@ -262,15 +269,15 @@ cut_once() {
     job "home.$n" "$(at "$site")" 1 'INPUT_FILES = big.want' 'OUTPUT_FILES = big.out big.out.'"$n"
     bg_until "run.$n" ' running' && bg_until "ends.$n" ' running' || violation "$way, $seconds s: two jobs run" "$(cat "run.$n.said" "ends.$n.said")"
     bg_until "home.$n" 'epilog: ' || violation "$way, $seconds s: one job is on its way home" "$(cat "home.$n.said")"
-    job "in.$n" "$(at "$site")" 1 'INPUT_FILES = big.in'
+    job "in.$n" "$(at "$site")" 1 'INPUT_FILES = big.in' 'NUMBER_OF_RETRIES = 100'
     bg_until "in.$n" 'prolog: '
     # Of these some are being submitted.
     for i in 1 2 3 4; do
-        job "sub$i.$n" "$(at "$site")" 1
+        if [ $i -le 2 ]; then job "sub$i.$n" "$(at "$site")" 1 'NUMBER_OF_RETRIES = 100'; else job "free$i.$n" "$(at "$site")" 1; fi
         sleep 0.25
     done
-    names="run.$n ends.$n home.$n in.$n sub1.$n sub2.$n sub3.$n sub4.$n"
-    cut "$way" "$site"
+    names="run.$n ends.$n home.$n in.$n sub1.$n sub2.$n free3.$n free4.$n"
+    sever "$way" "$site"
     on "$site" touch "$GO.ends.$n"
     sleep "$seconds"
     mend "$way" "$site"
@@ -279,12 +286,20 @@ cut_once() {
     for name in $names; do
         t_within 150 test -s "$name.code"
         if [ "$(cat "$name.code" 2>/dev/null)" = 9 ]; then
-            ! grep -q 'tried again' "$name.said" || violation "$way for $seconds s: $name was tried again" "$(cat "$name.said")"
+            # Those who asked for it wait for their site in every phase.
+            [[ $name == free* ]] || ! grep -q 'tried again' "$name.said" ||
+                violation "$way for $seconds s: $name was tried again" "$(cat "$name.said")"
+            ! is_given_up "$name" || violation "$way for $seconds s: $name was given up while the site had it" "$(cat "$name.said")"
         else
             violation "$way for $seconds s: $name ends with $(cat "$name.code" 2>/dev/null || echo nothing)" "$(cat "$name.said")" \
                 "$(gwps --why "$(bg_id "$name")" 2>&1)" "$(tail -n 5 "$GWD_DIR.log")"
         fi
         echo x >>"$T_DIR/trials"
+    done
+    records >"records.$n"
+    for name in $names; do
+        i=$(grep -c "^start [^ ]* $name\$" "records.$n")
+        [ "$i" -eq 1 ] || violation "$way for $seconds s: $name ran $i times" "$(cat "$name.said")"
     done
     [ "$(stat -c %s "big.out.$n" 2>/dev/null)" = 6000000 ] || violation "$way for $seconds s: what came home is not whole"
     progress "$way for $seconds s"
@@ -303,7 +318,7 @@ replaced() {
     job "leased.$n" "$(at "$site") | $(at "$other")" go "RANK = (HOSTNAME = \"$site.*\")" 'LEASE = 20' 'ON_LOST = retry-after-lease'
     job "now.$n" "$(at "$site") | $(at "$other")" go "RANK = (HOSTNAME = \"$site.*\")" 'ON_LOST = retry-now'
     for name in "leased.$n" "now.$n"; do bg_until "$name" ' running' || violation "$name runs" "$(cat "$name.said")"; done
-    cut "$way" "$site"
+    sever "$way" "$site"
     sleep "$4"
     mend "$way" "$site"
     sleep 20 # both may run now
