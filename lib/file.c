@@ -184,9 +184,8 @@ static int check_own(int fd, const char *path, struct gw_err *err)
         return gw_err_sys(err, errno, "looking at %s", path);
     if (st.st_uid != geteuid() || !(st.st_mode & (S_IWGRP | S_IWOTH)))
         return check_owner(&st, path, err);
-    return fchmod(fd, st.st_mode & 0755) < 0
-               ? gw_err_sys(err, errno, "closing %s to others", path)
-               : 0;
+    return fchmod(fd, st.st_mode & 0755) < 0 ? gw_err_sys(err, errno, "closing %s to others", path)
+                                             : 0;
 }
 
 int file_own_dir(const char *path, struct gw_err *err)
