@@ -55,6 +55,7 @@ void engine_destroy(struct engine *e)
         struct driver *d = e->drivers;
         e->drivers = d->next;
         driver_forget_users(d);
+        inquests_clear(d);
         free(d->name);
         free(d->staging);
         free(d);
@@ -177,7 +178,7 @@ static bool give_up_copied(struct engine *e, struct flight *f)
 void flight_continue(struct engine *e, struct flight *f)
 {
     f->timer++;
-    f->is_tm_open = f->is_parked = false;
+    f->is_tm_open = f->is_parked = f->is_held = false;
     switch ((int)f->task->phase) {
     case PHASE_PROLOG:
         if (flight_is_bare(f)) { /* begun when its driver was not there */
@@ -243,11 +244,7 @@ static void driver_up(struct engine *e, const struct input *in)
     d->staging = xstrdup(in->driver.staging);
     if (d->kind == DRIVER_IM)
         hosts_driver_up(e, d);
-    struct flight *f, *tmp;
-    HASH_ITER (hh, e->flights, f, tmp) {
-        if (flight_concerns(f, d))
-            flight_continue(e, f);
-    }
+    inquest_up(e, d, NOBODY);
     if (d->kind == DRIVER_TM)
         lease_renew(e); /* while it was down nothing was */
     if (d->kind != DRIVER_IM)
@@ -257,8 +254,13 @@ static void driver_up(struct engine *e, const struct input *in)
 /* What its phase waited for will not be answered. What is given up goes on with what is next. */
 void flight_idle(struct engine *e, struct flight *f)
 {
+    if (f->task->phase != PHASE_WRAPPER)
+        f->is_tm_open = false;
     if (f->step >= ABO_STOP && f->step != STEP_BACKOFF)
         return;
+    /* What one copy came to is nothing yet: all are made again. */
+    if (f->step == PRO_COPY || f->step == STA_END || f->step == STA_START)
+        reason_clear(&f->failure);
     f->step = STEP_IDLE;
     f->timer++;
     fills_wake(e, f);
@@ -272,6 +274,7 @@ static void driver_down(struct engine *e, const struct input *in)
         return;
     }
     d->is_up = false;
+    inquest_death(e, d, in);
     driver_forget_users(d); /* their processes end with it */
     lease_driver_down(e, d, NOBODY);
     trace_driver_down(e, d, NOBODY);
@@ -321,10 +324,16 @@ static void answer(struct engine *e, const struct input *in)
         return;
     }
     const struct attempt *a = flight_attempt(f);
-    if (in->answer.kind == DRIVER_TM && strcmp(in->answer.driver, a->tm) == 0)
+    const char *name = in->answer.kind == DRIVER_TM ? a->tm : a->em;
+    struct driver *d = driver_find(e, in->answer.kind, name);
+    if (!d || strcmp(in->answer.driver, name) != 0)
+        return;
+    d->n_answers++;
+    if (d->kind == DRIVER_TM)
         flight_tm_answer(e, f, in);
-    else if (in->answer.kind == DRIVER_EM && strcmp(in->answer.driver, a->em) == 0)
+    else
         wrapper_answer(e, f, in);
+    inquest_heard(e, in->answer.ref);
 }
 
 static void flight_time(struct engine *e, const struct timer *t)
@@ -338,7 +347,7 @@ static void flight_time(struct engine *e, const struct timer *t)
     if (!f || f->timer != t->generation)
         return;
     if (f->is_parked) {
-        flight_continue(e, f);
+        inquest_resume(e, f);
         return;
     }
     enum step after = f->step == STEP_BACKOFF ? f->after : f->step;
@@ -404,6 +413,9 @@ static void time_came(struct engine *e)
             break;
         case TIMER_REMAINS:
             remains_time(e);
+            break;
+        case TIMER_INQUEST:
+            inquest_time(e, &t);
             break;
         case TIMER_FORGET:
             forget_time(e);
@@ -481,6 +493,7 @@ void engine_step(struct engine *e, const struct input *in, struct output *out)
         break;
     }
     }
+    inquests_go_on(e);
     dispatch(e);
     e->out = NULL;
 }

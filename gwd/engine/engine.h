@@ -140,6 +140,9 @@ struct input {
             uint64_t uid;
             bool is_refused; /* DOWN: this user may not be served, says `why`, */
             bool was_silent; /* DOWN: of what was asked of it nothing was sent */
+            /* DOWN: it was ended because it left a request about this attempt unanswered; job 0:
+             * for another reason. */
+            struct task_ref unanswered;
         } driver;
         struct {
             enum driver_kind kind;

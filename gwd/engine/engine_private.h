@@ -84,7 +84,8 @@ struct flight {
     bool is_trial; /* health_started() counted it */
     bool is_redo;  /* the prolog was under way before: clean first */
     struct copies copies;
-    unsigned tries;       /* of this step */
+    unsigned tries;       /* that failed: of this step; in wrapper.c to get it going at the site */
+    unsigned asks;        /* what became of it, without an answer that says */
     unsigned misses;      /* in a row, of a status file where the site was in reach */
     uint64_t next_number; /* of copies: none comes twice, so an answer said twice is no other's */
     uint64_t lone_copy;   /* the number of the copy that PRO_FILL or EPI_STATUS waits for */
@@ -110,6 +111,16 @@ struct flight {
     unsigned parks;            /* in a row for a credential that looks good from here */
     unsigned cancels;          /* of the execution driver, since the daemon started */
     struct reason cancel_said; /* what it answered, when that was a refusal */
+    bool is_withdrawn;         /* it is cancelled because of `failure` */
+    /* inquest.c: */
+    unsigned deaths;        /* of its driver, and it was named, in this phase */
+    enum step died;         /* where, the last time */
+    uint64_t answers_then;  /* its n_answers at the first of them */
+    bool is_suspect;        /* it was out with others when its driver died */
+    bool is_held;           /* until the inquest of its driver is over */
+    struct inquest *let_on; /* by that one; NULL: by none, or it is over */
+    bool is_tried;          /* and has not passed yet */
+    int64_t tried_us;
     struct flight *leased_prev, *leased_next; /* of those with a lease */
     UT_hash_handle hh;
 };
@@ -129,6 +140,8 @@ struct driver {
     struct absent_user *absent; /* whose process is not there */
     unsigned features;
     char *staging;
+    uint64_t n_answers; /* about attempts */
+    struct inquest *inquests;
     struct driver *next;
 };
 
@@ -302,6 +315,7 @@ void wrapper_recover(struct engine *e, struct flight *f); /* find out what becam
 void wrapper_answer(struct engine *e, struct flight *f, const struct input *in);
 void wrapper_resume(struct engine *e, struct flight *f);
 void wrapper_cancel(struct engine *e, struct flight *f);
+void wrapper_cannot_ask(struct engine *e, struct flight *f); /* its driver dies of it: unknown */
 void wrapper_refused(struct engine *e, struct flight *f, const char *code,
                      const char *text); /* certainly never ran, and will not */
 void epilog_begin(struct engine *e, struct flight *f);
@@ -310,7 +324,8 @@ void epilog_resume(struct engine *e, struct flight *f);
 void epilog_status(struct engine *e, struct flight *f, const struct status_report *report);
 /* `wrong`: why it is not known whose turn it is at the site; without a code: it is. */
 void epilog_turn(struct engine *e, struct flight *f, const struct reason *wrong);
-void abort_begin(struct engine *e, struct flight *f); /* f->failure says why */
+void epilog_cannot_fetch(struct engine *e, struct flight *f); /* its driver dies of it */
+void abort_begin(struct engine *e, struct flight *f);         /* f->failure says why */
 void abort_answer(struct engine *e, struct flight *f, const struct input *in);
 void abort_resume(struct engine *e, struct flight *f);
 void fills_wake(struct engine *e, struct flight *by);
@@ -442,6 +457,22 @@ void remains_answer(struct engine *e, const struct input *in);
 bool remains_has(const struct engine *e, uint64_t job); /* something of the job is left */
 void remains_keep(struct engine *e, uint64_t job);      /* then forget_later(), and not before */
 void remains_clear(struct engine *e);
+
+/* inquest.c: which attempt a driver dies of */
+void inquest_death(struct engine *e, struct driver *d, const struct input *in); /* flights as is */
+/* What concerns the driver, NOBODY: of all users, goes on, now or in its turn. */
+void inquest_up(struct engine *e, struct driver *d, uint64_t uid);
+/* Others are on trial at the driver: the flight's phase is begun when they have passed. */
+bool inquest_holds(struct flight *f, const struct driver *d);
+/* Too many deaths were for its sake: what the driver died of is not asked again. */
+bool inquest_blames(const struct flight *f);
+void inquest_passed(struct flight *f);                     /* what it asked for is done */
+void inquest_heard(struct engine *e, struct task_ref ref); /* it may ask for nothing any more */
+void inquest_leave(struct flight *f);                      /* it is gone */
+void inquest_resume(struct engine *e, struct flight *f);   /* its pause is over */
+void inquest_time(struct engine *e, const struct timer *t);
+void inquests_go_on(struct engine *e);
+void inquests_clear(struct driver *d);
 
 /* forget.c */
 void forget_later(struct engine *e, const struct job *j); /* it is final now; */

@@ -181,8 +181,11 @@ void epilog_status(struct engine *e, struct flight *f, const struct status_repor
     f->status = *report;
     f->status.reason = xstrdup(report->reason);
     f->status.message = xstrdup(report->message);
-    /* What the job directory says is nearer to the truth than the batch system. */
-    reason_clear(&f->failure);
+    /* What the job directory says is nearer to the truth than the batch system; but who cancelled
+     * it, and why, we know. */
+    const char *known = flight_attempt(f)->reason.code;
+    if (report->is_exited || !known || strcmp(known, "lost") == 0)
+        reason_clear(&f->failure);
     if (!report->is_exited)
         flight_fail(f, report->reason ? report->reason : "internal", report->blame,
                     report->message);
@@ -326,6 +329,19 @@ static void looked(struct engine *e, struct flight *f, const struct input *in)
         hindered(e, f, EPI_STATUS, &r);
         reason_clear(&r);
     }
+}
+
+void epilog_cannot_fetch(struct engine *e, struct flight *f)
+{
+    const struct reason why = {(char *)"driver-died", BLAME_SITE,
+                               (char *)"its transfer driver dies of its results"};
+    if (may_wait(e, f, &why)) {
+        flight_wait(e, f, backoff_us(e, f->deaths), EPI_START, &why);
+        return;
+    }
+    flight_fail(f, why.code, why.blame, why.text);
+    f->is_left = true;
+    flight_give_up(e, f);
 }
 
 void epilog_answer(struct engine *e, struct flight *f, const struct input *in)

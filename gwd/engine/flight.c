@@ -53,6 +53,7 @@ void status_report_clear(struct status_report *s)
 void flight_destroy(struct engine *e, struct flight *f)
 {
     fills_wake(e, f);
+    inquest_leave(f);
     HASH_DEL(e->flights, f);
     DL_DELETE2(f->at->flights, f, at_prev, at_next);
     if (f->leased_prev)
@@ -141,14 +142,16 @@ bool tm_send(struct engine *e, struct flight *f, enum step step, const char *ver
 {
     const char *tm = flight_attempt(f)->tm;
     struct driver *d = driver_find(e, DRIVER_TM, tm);
-    if (!flight_has_driver(d, f)) {
+    bool is_begin = strcmp(verb, "START") == 0;
+    if (!flight_has_driver(d, f) || (is_begin && inquest_holds(f, d))) {
         f->step = STEP_IDLE;
         return false;
     }
     if (!credential_pass(e, f, d, verb))
         return false;
     f->step = step;
-    if (strcmp(verb, "START") == 0) {
+    f->is_parked = f->is_held = false;
+    if (is_begin) {
         f->is_tm_open = true;
         credential_tell(e, f, d);
     }

@@ -193,6 +193,7 @@ static void know_image(struct engine *e, struct flight *f, const struct input *i
 static void staged(struct engine *e, struct flight *f)
 {
     emit_attempt(e, f, EV_ATTEMPT_STAGED);
+    inquest_passed(f);
     lease_want(e, f->job->spec->t->lease_s);
     wrapper_begin(e, f);
 }

@@ -17,7 +17,8 @@ enum timer_kind {
     TIMER_LEASE,
     TIMER_CREDENTIAL,
     TIMER_REST,
-    TIMER_REMAINS
+    TIMER_REMAINS,
+    TIMER_INQUEST
 };
 
 struct timer {

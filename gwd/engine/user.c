@@ -49,11 +49,7 @@ void user_driver_up(struct engine *e, struct driver *d, const struct input *in)
     if (!u)
         return; /* nothing of his was missed */
     absent_remove(d, u);
-    struct flight *f, *tmp;
-    HASH_ITER (hh, e->flights, f, tmp) {
-        if (is_his(f, d, in->driver.uid))
-            flight_continue(e, f);
-    }
+    inquest_up(e, d, in->driver.uid);
     if (d->kind == DRIVER_TM)
         lease_renew(e);
 }
@@ -86,6 +82,7 @@ void user_driver_down(struct engine *e, struct driver *d, const struct input *in
         u->uid = uid;
         HASH_ADD(hh, d->absent, uid, sizeof u->uid, u);
     }
+    inquest_death(e, d, in);
     lease_driver_down(e, d, uid);
     trace_driver_down(e, d, uid);
     struct flight *f, *tmp;

@@ -2,7 +2,9 @@
  *
  * ATTEMPT_STAGED, the intent, is on disk before the first SUBMIT. What the site then says is
  * believed only as far as it goes: that the job is over is looked up in its `status` file, and
- * "unknown" is not "failed". */
+ * "unknown" is not "failed". What does not get going at the site is tried NUMBER_OF_RETRIES more
+ * times, with growing pauses; what may run there is given up only when the site confirms its end.
+ */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 
@@ -26,6 +28,7 @@ static bool em_send(struct engine *e, struct flight *f, enum step step, const ch
     if (!credential_pass(e, f, d, verb))
         return false;
     f->step = step;
+    f->is_parked = f->is_held = false;
     if (step == WRA_SUBMIT || step == WRA_RECOVER)
         credential_tell(e, f, d);
     send_request(e, DRIVER_EM, flight_attempt(f)->em, verb, f->ref, 0, arg0, arg1, NULL);
@@ -34,6 +37,12 @@ static bool em_send(struct engine *e, struct flight *f, enum step step, const ch
 
 static void exited(struct engine *e, struct flight *f, const char *code, enum blame blame,
                    const char *text);
+
+/* It is to end at the site: its owner wants it, or it does not get going there. */
+static bool is_unwanted(const struct flight *f)
+{
+    return f->task->wish == WISH_GONE || f->is_withdrawn;
+}
 
 void wrapper_refused(struct engine *e, struct flight *f, const char *code, const char *text)
 {
@@ -45,7 +54,7 @@ static void submit(struct engine *e, struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     struct driver *d = em_of(e, f);
-    if (!d) {
+    if (!d || inquest_holds(f, d)) {
         f->step = STEP_IDLE;
         return;
     }
@@ -88,11 +97,12 @@ static void exited(struct engine *e, struct flight *f, const char *code, enum bl
                        .job = f->ref.job,
                        .task = f->ref.task,
                        .attempt = f->ref.attempt,
-                       .reason = code,
-                       .blame = blame,
-                       .text = text};
+                       .reason = f->is_withdrawn ? f->failure.code : code,
+                       .blame = f->is_withdrawn ? f->failure.blame : blame,
+                       .text = f->is_withdrawn ? f->failure.text : text};
     emit(e, &ev);
     f->timer++;
+    inquest_passed(f);
     if (code)
         flight_fail(f, code, blame, text);
     if (flight_is_bare(f))
@@ -137,7 +147,7 @@ static void unknown_for(struct engine *e, struct flight *f, const char *code, co
         lease_lose(e, f);
     else if (!f->unknown_mono_us)
         f->unknown_mono_us = e->mono_us;
-    int64_t rest = patience_us(e, f), delay = backoff_us(e, ++f->tries);
+    int64_t rest = patience_us(e, f), delay = backoff_us(e, ++f->asks);
     if (rest <= 0) {
         give_up_lost(e, f, text);
         return;
@@ -151,12 +161,17 @@ static void unknown(struct engine *e, struct flight *f, const char *text)
     unknown_for(e, f, "unknown", text);
 }
 
+void wrapper_cannot_ask(struct engine *e, struct flight *f)
+{
+    unknown_for(e, f, "driver-died", "its driver dies of being asked what became of it");
+}
+
 static void found(struct engine *e, struct flight *f)
 {
     f->unknown_mono_us = 0;
     if (!flight_attempt(f)->unknown_since_us)
         return;
-    f->tries = 0;
+    f->asks = 0;
     emit_attempt(e, f, EV_ATTEMPT_FOUND);
     if (f->job->spec->t->on_lost == ON_LOST_RETRY_AFTER_LEASE)
         lease_renew(e); /* with it */
@@ -166,7 +181,7 @@ void wrapper_recover(struct engine *e, struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     struct driver *d = em_of(e, f);
-    if (!d) {
+    if (!d || inquest_holds(f, d)) {
         f->step = STEP_IDLE;
         return;
     }
@@ -189,9 +204,39 @@ void wrapper_recover(struct engine *e, struct flight *f)
 static void running(struct engine *e, struct flight *f)
 {
     f->step = WRA_RUN;
-    f->tries = 0;
-    if (f->task->wish == WISH_GONE)
+    inquest_passed(f);
+    if (is_unwanted(f))
         wrapper_cancel(e, f);
+}
+
+/* It does not get going. A failure to commit it may have been a success that nobody heard of, so
+ * that it is over only when the site says so. */
+static void withdraw(struct engine *e, struct flight *f, const char *code, enum blame blame,
+                     const char *text)
+{
+    reason_set(&f->failure, code, blame, text);
+    f->is_withdrawn = true;
+    running(e, f);
+}
+
+/* Certainly it is not there and has not run: the intent still stands, if it was not told before. */
+static void not_there(struct engine *e, struct flight *f, const struct reason *why)
+{
+    bool was_there = flight_attempt(f)->contact || f->em != EM_NONE;
+    f->em = EM_NONE;
+    f->may_be_submitted = false;
+    if (f->task->wish == WISH_GONE)
+        exited(e, f, "killed", BLAME_NONE, NULL);
+    else if (f->is_withdrawn)
+        exited(e, f, f->failure.code, f->failure.blame, f->failure.text);
+    else if (inquest_blames(f))
+        exited(e, f, "driver-died", BLAME_SITE, "its execution driver dies of its submission");
+    else if (!was_there)
+        submit(e, f);
+    else if (flight_may_retry(f, why))
+        flight_wait(e, f, backoff_us(e, ++f->tries), WRA_SUBMIT, why);
+    else
+        exited(e, f, "not-committed", BLAME_SITE, why->text);
 }
 
 static void set_active(struct engine *e, struct flight *f)
@@ -219,10 +264,12 @@ static void set_active(struct engine *e, struct flight *f)
 static void commit(struct engine *e, struct flight *f)
 {
     struct driver *d = em_of(e, f);
-    if (d && d->features & FEATURE_COMMIT && f->task->wish != WISH_GONE)
-        em_send(e, f, WRA_COMMIT, "COMMIT", NULL, NULL);
-    else
+    if (!d || !(d->features & FEATURE_COMMIT) || is_unwanted(f))
         running(e, f);
+    else if (inquest_blames(f))
+        withdraw(e, f, "driver-died", BLAME_SITE, "its execution driver dies of the commit");
+    else
+        em_send(e, f, WRA_COMMIT, "COMMIT", NULL, NULL);
 }
 
 /* PENDING, SUSPENDED, ACTIVE, DONE[:code], FAILED; anything else says nothing. */
@@ -298,9 +345,8 @@ static void failed_answer(struct engine *e, struct flight *f, const struct input
         exited(e, f, "lost", BLAME_SITE, r.text);
     } else if (r.code && strcmp(r.code, "not-found") == 0 &&
                strcmp(in->answer.verb, "RECOVER") == 0) {
-        /* Certainly never started: the intent still stands. */
         found(e, f);
-        wrapper_begin(e, f);
+        not_there(e, f, &r);
     } else if (!credential_park(e, f, &r)) {
         unknown(e, f, r.text);
     }
@@ -318,13 +364,17 @@ static void committed(struct engine *e, struct flight *f, const struct input *in
     if (r.code && strcmp(r.code, "lost") == 0) {
         exited(e, f, "lost", BLAME_SITE, r.text);
     } else if (r.code && strcmp(r.code, "not-found") == 0) {
-        /* Held for too long: the site has dropped it, and it certainly never ran. */
-        wrapper_begin(e, f);
-    } else if (!credential_park(e, f, &r)) {
-        f->tries++;
+        not_there(e, f, &r); /* the site has dropped it, because it was held for too long */
+    } else if (credential_park(e, f, &r)) {
+        /* Asked again when the credential is good. */
+    } else if (flight_may_retry(f, &r) || is_unwanted(f)) {
         /* Not merely told again: the driver may have lost it since, and what it said of that was
          * not heard meanwhile. */
-        flight_wait(e, f, backoff_us(e, f->tries), WRA_RECOVER, &r);
+        flight_wait(e, f, backoff_us(e, ++f->tries), WRA_RECOVER, &r);
+    } else if (r.blame == BLAME_JOB) {
+        withdraw(e, f, r.code, r.blame, r.text);
+    } else {
+        withdraw(e, f, "not-committed", BLAME_SITE, r.text);
     }
     reason_clear(&r);
 }
@@ -368,7 +418,7 @@ static int64_t cancel_pause_us(const struct engine *e, const struct flight *f)
     return pause < most ? pause : most > least ? most : least;
 }
 
-/* The wish is on disk; it is repeated until the site says that the job is over. */
+/* What is wished is on disk; it is repeated until the site says that the job is over. */
 void wrapper_cancel(struct engine *e, struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
@@ -390,8 +440,8 @@ void wrapper_cancel(struct engine *e, struct flight *f)
         exited(e, f, "killed", BLAME_NONE, NULL);
         return;
     }
-    if (!em_send(e, f, WRA_RUN, "CANCEL", NULL, NULL))
-        return;
+    if (f->step == STEP_IDLE || !em_send(e, f, WRA_RUN, "CANCEL", NULL, NULL))
+        return; /* found again first, which comes back here */
     f->cancels++;
     flight_timer(e, f, cancel_pause_us(e, f));
 }
@@ -399,7 +449,7 @@ void wrapper_cancel(struct engine *e, struct flight *f)
 void wrapper_resume(struct engine *e, struct flight *f)
 {
     if (f->step == WRA_RUN) {
-        if (f->task->wish == WISH_GONE)
+        if (is_unwanted(f))
             wrapper_cancel(e, f);
     } else if (f->step == WRA_RECOVER) {
         int64_t rest = patience_us(e, f);

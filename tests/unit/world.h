@@ -123,6 +123,13 @@ static inline void world_see(struct world *w)
     w->seen[w->n_seen++] = (struct seen){seq, w->now_us};
 }
 
+/* Does its driver die of it? */
+static inline bool world_is_deadly(const struct world *w, const struct effect *f)
+{
+    return w->deadly_verb && strcmp(w->deadly_verb, f->verb) == 0 && f->ref.job < 64 &&
+           w->deadly_jobs >> f->ref.job & 1;
+}
+
 /* One step and all that it asks for, unless the daemon is killed in between. */
 static inline void world_step(struct world *w, struct input *in)
 {
@@ -136,7 +143,8 @@ static inline void world_step(struct world *w, struct input *in)
     bool has_stopped[DRIVER_KINDS] = {false};
     for (size_t i = 0; i < w->out.n_effects && !w->is_crashed; i++) {
         const struct effect *f = &w->out.effects[i];
-        bool stops = f->kind == EFFECT_SEND && w->n_effects + 1 == w->stop_driver_at;
+        bool stops = f->kind == EFFECT_SEND && w->is_up[f->driver_kind] &&
+                     (w->n_effects + 1 == w->stop_driver_at || world_is_deadly(w, f));
         if (!(stops && w->is_request_lost))
             world_perform(w, f);
         if (++w->n_effects == w->crash_at)
@@ -144,6 +152,7 @@ static inline void world_step(struct world *w, struct input *in)
         if (stops) {
             /* It ends before anything that it wanted to say is heard. */
             w->is_up[f->driver_kind] = false;
+            w->n_deaths++;
             has_stopped[f->driver_kind] = true;
             world_forget_answers(w, (int)f->driver_kind);
         }
@@ -155,7 +164,8 @@ static inline void world_step(struct world *w, struct input *in)
     for (int k = 0; k < DRIVER_KINDS; k++)
         if (has_stopped[k] && !w->is_crashed) {
             world_driver(w, (enum driver_kind)k, false);
-            world_driver(w, (enum driver_kind)k, true);
+            if (!w->stays_down)
+                world_driver(w, (enum driver_kind)k, true);
         }
     if (w->has_archived && !w->is_crashed) {
         struct input archived = {.kind = IN_ARCHIVED, .is_archived = !w->archive_is_full};

@@ -78,6 +78,10 @@ struct world {
     struct output out;
     struct buf trace; /* "START MKDIR CP ..." : what was sent */
     uint64_t n_effects, n_events, crash_at, crash_at_event, stop_driver_at;
+    const char *deadly_verb; /* drivers die when that is asked for one of these jobs, a bit each */
+    uint64_t deadly_jobs;
+    bool stays_down; /* a driver that has died; else it comes back at once */
+    unsigned n_deaths;
     bool is_crashed, is_request_lost;
     bool has_archived, archive_is_full;
     uint64_t absent_uid; /* whose process of a driver is not there; 0: nobody's */
@@ -219,7 +223,7 @@ static inline void run_end(struct world *w, struct run *r, const char *state)
     char *status = xasprintf("%s/status", r->dir), *out = xasprintf("%s/stdout.execution", r->dir);
     char *err = xasprintf("%s/stderr.execution", r->dir), *result = xasprintf("%s/result", r->dir);
     char *dir = xasprintf("%s/", r->dir), *vm_result = xasprintf("%s/out/result", r->dir);
-    if (world_has(w, dir)) {
+    if (r->n_started && world_has(w, dir)) {
         world_write(w, status, r->token);
         world_write(w, out, "out");
         world_write(w, err, "err");
