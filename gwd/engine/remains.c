@@ -280,6 +280,7 @@ static struct remain *add(struct engine *e, const struct flight *f, bool may_run
     *r = (struct remain){.ref = f->ref,
                          .place = place_of(e, f),
                          .may_run = may_run,
+                         .has_spool = f->has_spool, /* a copy into it may still be under way */
                          .due_us = e->mono_us + backoff_us(e, 1), /* a payload ends meanwhile */
                          .until_us = e->mono_us + KEPT_US};
     HASH_ADD(hh, e->remains.all, ref, sizeof r->ref, r);
