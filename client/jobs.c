@@ -14,7 +14,8 @@ struct listing {
     const struct gw_listing *l;
     int64_t seq; /* of the first answer; -1 before */
     bool is_more;
-    int64_t next; /* where the last answer stopped */
+    int64_t
+        next; /* where the last answer stopped: an id; of ids that were named, how many it has */
 };
 
 static void take_tail(struct listing *s, const json_t *answer, int64_t last)
@@ -111,12 +112,14 @@ static int list_ids(struct listing *s, const json_t *ids, struct gw_err *err)
 {
     int r = 0;
     size_t n = json_array_size(ids);
-    for (size_t i = 0; i < n && r >= 0;) {
+    for (size_t i = 0, end; i < n && r >= 0; i = end) {
         json_t *fields = json_copy((json_t *)s->l->filter), *some = json_array();
-        for (; i < n && json_array_size(some) < IDS_AT_ONCE; i++)
-            json_array_append(some, json_array_get(ids, i));
+        for (end = i; end < n && end - i < IDS_AT_ONCE; end++)
+            json_array_append(some, json_array_get(ids, end));
         json_object_set_new(fields, "ids", some);
         r = ask(s, fields, err);
+        if (s->is_more && s->next > 0 && i + (size_t)s->next < end)
+            end = i + (size_t)s->next;
     }
     return r;
 }

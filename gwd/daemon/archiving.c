@@ -90,11 +90,9 @@ void archiving_add(struct daemon *d, uint64_t job)
 enum gw_errc archived_why_not(struct daemon *d, uint64_t id, char **ret_text)
 {
     struct gw_err err = {0};
-    struct state past;
-    state_init(&past);
-    int r = store_find_archived(d->store, id, &past, &err);
+    struct job *j;
+    int r = store_find_archived(d->store, id, &j, &err);
     bool was_given = id && id < engine_state(d->engine)->next_job;
-    state_clear(&past);
     if (r < 0) {
         log_error("job %" PRIu64 ": %s", id, err.text);
         *ret_text = xasprintf("job %" PRIu64 " cannot be read from the archive: %s", id, err.text);

@@ -181,21 +181,16 @@ static char *archived_text_stream(struct daemon *d, uint64_t id, const char *nam
 static char *archived_stream(struct daemon *d, uint64_t id, enum stream stream, uint64_t *ret_owner)
 {
     static const char *const names[] = {"stdout", "stderr"};
-    struct state past;
-    state_init(&past);
-    bool is_there = store_find_archived(d->store, id, &past, NULL) == 1;
-    const struct job *j = is_there ? state_job_of(&past, id) : NULL;
-    char *path = NULL;
-    if (j) {
-        char *url = engine_stream_url(d->engine, j, id - j->id, stream);
-        path = xstrdup(j->spec->t->is_bare               ? "/dev/null"
-                       : strncmp(url, "file://", 7) == 0 ? url + 7
-                                                         : url);
-        *ret_owner = j->spec->owner.uid;
-        free(url);
-    }
-    state_clear(&past);
-    return j ? path : archived_text_stream(d, id, names[stream], ret_owner);
+    struct job *j;
+    if (store_find_archived(d->store, id, &j, NULL) != 1)
+        return archived_text_stream(d, id, names[stream], ret_owner);
+    char *url = engine_stream_url(d->engine, j, id - j->id, stream);
+    char *path = xstrdup(j->spec->t->is_bare               ? "/dev/null"
+                         : strncmp(url, "file://", 7) == 0 ? url + 7
+                                                           : url);
+    *ret_owner = j->spec->owner.uid;
+    free(url);
+    return path;
 }
 
 static void advance(struct daemon *d, struct log_stream *s)

@@ -156,37 +156,41 @@ static bool add_archived_text(struct listing *l, uint64_t id)
 
 static bool add_archived(struct listing *l, uint64_t id)
 {
-    struct state past;
-    state_init(&past);
-    bool is_there = store_find_archived(l->d->store, id, &past, NULL) == 1;
-    const struct job *j = is_there ? state_job_of(&past, id) : NULL;
-    enum sight sight = j ? connection_sight(l->c, j->spec->owner.uid) : SIGHT_NONE;
-    if (sight != SIGHT_NONE)
-        view_job(l->d, j, id - j->id, l->wanted, sight, l->out);
-    state_clear(&past);
-    return is_there ? sight != SIGHT_NONE : add_archived_text(l, id);
+    uint64_t uid;
+    if (store_find_archived_owner(l->d->store, id, &uid, NULL) != 1)
+        return add_archived_text(l, id);
+    enum sight sight = connection_sight(l->c, uid);
+    if (sight == SIGHT_NONE)
+        return false;
+    struct job *j;
+    if (store_find_archived(l->d->store, id, &j, NULL) != 1)
+        return false;
+    view_job(l->d, j, id - j->id, l->wanted, sight, l->out);
+    return true;
 }
 
 static bool add_by_id(struct listing *l, uint64_t id)
 {
     struct job *j = state_job_of(engine_state(l->d->engine), id);
-    if (!j)
+    if (!j) {
+        l->looked |= LISTING_LOOK_EVERY - 1; /* it costs as much as many others */
         return add_archived(l, id);
+    }
     if (connection_sight(l->c, j->spec->owner.uid) == SIGHT_NONE)
         return false;
     add_task(l, j, id - j->id);
     return true;
 }
 
-/* The id that does not exist, or 0. */
+/* The id that does not exist, or 0. `next` counts those that were looked at. */
 static uint64_t list_ids(struct listing *l, const json_t *ids)
 {
-    size_t i;
-    json_t *id;
-    json_array_foreach(ids, i, id)
-    {
-        if (!add_by_id(l, (uint64_t)json_integer_value(id)))
-            return (uint64_t)json_integer_value(id);
+    size_t n = json_array_size(ids);
+    for (l->next = 0; l->next < n && !l->is_cut; l->next++) {
+        uint64_t id = (uint64_t)json_integer_value(json_array_get(ids, l->next));
+        if (!add_by_id(l, id))
+            return id;
+        l->is_cut = is_over_time(l) && l->next + 1 < n;
     }
     return 0;
 }
@@ -310,11 +314,9 @@ void ops_history(struct connection *c, json_int_t id, json_t *request)
     struct daemon *d = connection_daemon(c);
     uint64_t job = (uint64_t)asked_int(request, "job", 0);
     struct job *j = state_job_of(engine_state(d->engine), job);
-    struct state past;
     json_t *text = NULL, *history = NULL;
-    state_init(&past);
-    if (!j && store_find_archived(d->store, job, &past, NULL) == 1)
-        j = state_job_of(&past, job);
+    if (!j && store_find_archived(d->store, job, &j, NULL) != 1)
+        j = NULL;
     enum sight sight = j ? connection_sight(c, j->spec->owner.uid) : SIGHT_NONE;
     if (sight != SIGHT_NONE) {
         view_history(d, j, job - j->id, "attempts", sight, connection_answer(c, id));
@@ -329,7 +331,6 @@ void ops_history(struct connection *c, json_int_t id, json_t *request)
     }
     json_decref(text);
     json_decref(history);
-    state_clear(&past);
 }
 
 /* --- hosts --- */

@@ -24,13 +24,8 @@ enum sight connection_sight(const struct connection *c, uint64_t owner)
 /* Its parts in the archive are the same job's. */
 bool job_owner(struct daemon *d, uint64_t job, uint64_t *ret_uid)
 {
-    struct state past;
     const struct job *j = state_job_of(engine_state(d->engine), job);
-    state_init(&past);
-    if (!j && store_find_archived(d->store, job, &past, NULL) == 1)
-        j = state_job_of(&past, job);
     if (j)
         *ret_uid = j->spec->owner.uid;
-    state_clear(&past);
-    return j != NULL;
+    return j || store_find_archived_owner(d->store, job, ret_uid, NULL) == 1;
 }

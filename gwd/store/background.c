@@ -198,6 +198,8 @@ bool store_archive_is_full(const struct store *s)
 
 int store_archive_result(struct store *s, struct gw_err *err)
 {
+    state_clear(&s->past); /* it may be what retention has dropped */
+    state_init(&s->past);
     pthread_mutex_lock(&s->background->lock);
     int r = s->background->result;
     if (r < 0 && err)

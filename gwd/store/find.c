@@ -21,8 +21,24 @@ static int load_blob(struct state *into, sqlite3_stmt *q, int column, uint64_t s
     return load(into, key, data, (size_t)len, err);
 }
 
-static int load_job(struct store *s, sqlite3_stmt *q, uint64_t id, struct state *into,
-                    struct gw_err *err)
+/* What distinguishes a task from its siblings, when something does. */
+static int load_task(struct store *s, uint64_t id, struct state *into, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_prepare(s->archive, "SELECT data FROM job_task WHERE id = ?", &q, err);
+    if (r < 0)
+        return r;
+    sqlite3_bind_int64(q, 1, (sqlite3_int64)id);
+    int code = sqlite3_step(q);
+    if (code == SQLITE_ROW)
+        r = load_blob(into, q, 0, id, rows_load, 2 * id + 1, err);
+    else if (code != SQLITE_DONE)
+        r = sql_error(s->archive, "reading the archive", err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+static int load_job(sqlite3_stmt *q, struct state *into, struct gw_err *err)
 {
     uint64_t first = (uint64_t)sqlite3_column_int64(q, 0);
     struct buf head = BUF_INIT;
@@ -38,35 +54,90 @@ static int load_job(struct store *s, sqlite3_stmt *q, uint64_t id, struct state 
         r = load_blob(into, q, 2, 0, rows_load_spec, ARCHIVE_SPEC, err);
     if (r == 0)
         r = load_blob(into, q, 3, first, rows_load, 2 * first, err);
-    sqlite3_stmt *task;
-    if (r == 0)
-        r = sql_prepare(s->archive, "SELECT data FROM job_task WHERE id = ?", &task, err);
-    if (r < 0)
-        return r;
-    sqlite3_bind_int64(task, 1, (sqlite3_int64)id);
-    int code = sqlite3_step(task);
-    if (code == SQLITE_ROW)
-        r = load_blob(into, task, 0, id, rows_load, 2 * id + 1, err);
-    else if (code != SQLITE_DONE)
-        r = sql_error(s->archive, "reading the archive", err);
-    sqlite3_finalize(task);
-    return r < 0 ? r : 1;
+    return r;
 }
 
-int store_find_archived(struct store *s, uint64_t id, struct state *into, struct gw_err *err)
+/* The job that has this task, as columns job.id, tasks, spec.data, job.data, hash. */
+static int prepare_find(struct store *s, uint64_t id, sqlite3_stmt **ret, struct gw_err *err)
 {
-    sqlite3_stmt *q;
     int r = sql_prepare(s->archive,
                         "SELECT job.id, tasks, spec.data, job.data, hash FROM job, spec"
                         " WHERE spec.id = job.spec AND job.id ="
                         " (SELECT max(id) FROM job WHERE id <= ?1) AND ?1 < job.id + tasks",
-                        &q, err);
+                        ret, err);
+    if (r == 0)
+        sqlite3_bind_int64(*ret, 1, (sqlite3_int64)id);
+    return r;
+}
+
+/* The job that `past` has of it, with as many tasks as were asked for. */
+static struct job *job_in_past(const struct store *s, uint64_t id)
+{
+    enum { TASKS_MAX = 10000 };
+    struct job *j = state_job_of(&s->past, id);
+    return j && j->n_touched < TASKS_MAX ? j : NULL;
+}
+
+static int load_past(struct store *s, uint64_t id, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    state_clear(&s->past);
+    state_init(&s->past);
+    int r = prepare_find(s, id, &q, err);
     if (r < 0)
         return r;
-    sqlite3_bind_int64(q, 1, (sqlite3_int64)id);
     int code = sqlite3_step(q);
     if (code == SQLITE_ROW)
-        r = load_job(s, q, id, into, err);
+        r = load_job(q, &s->past, err);
+    else if (code != SQLITE_DONE)
+        r = sql_error(s->archive, "reading the archive", err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+int store_find_archived(struct store *s, uint64_t id, struct job **ret, struct gw_err *err)
+{
+    struct job *j = job_in_past(s, id);
+    int r = j ? 0 : load_past(s, id, err);
+    if (r == 0 && !j)
+        j = state_job_of(&s->past, id);
+    if (r == 0 && j && !job_task(j, id - j->id))
+        r = load_task(s, id, &s->past, err);
+    if (r < 0) { /* it may be there in part */
+        state_clear(&s->past);
+        state_init(&s->past);
+        return r;
+    }
+    *ret = j;
+    return j != NULL;
+}
+
+static int owner_in(sqlite3_stmt *q, uint64_t *ret_uid, struct gw_err *err)
+{
+    struct event ev;
+    struct event_arena arena = {0};
+    long r = event_decode(sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2), &ev,
+                          &arena, err);
+    if (r > 0)
+        *ret_uid = ev.uid;
+    event_arena_clear(&arena);
+    return r > 0 ? 1 : (int)r;
+}
+
+int store_find_archived_owner(struct store *s, uint64_t id, uint64_t *ret_uid, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    const struct job *j = job_in_past(s, id);
+    if (j) {
+        *ret_uid = j->spec->owner.uid;
+        return 1;
+    }
+    int r = prepare_find(s, id, &q, err);
+    if (r < 0)
+        return r;
+    int code = sqlite3_step(q);
+    if (code == SQLITE_ROW)
+        r = owner_in(q, ret_uid, err);
     else if (code != SQLITE_DONE)
         r = sql_error(s->archive, "reading the archive", err);
     sqlite3_finalize(q);

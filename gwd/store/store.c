@@ -250,6 +250,7 @@ static struct store *store_create(const char *dir)
     s->dir = xstrdup(dir);
     s->lock_fd = s->mark_fd = -1;
     s->slice_us = SLICE_US;
+    state_init(&s->past);
     return s;
 }
 
@@ -321,6 +322,7 @@ void store_close(struct store *s)
     for (size_t i = 0; i < GW_COUNT(s->statements); i++)
         sqlite3_finalize(s->statements[i]);
     buf_clear(&s->head);
+    state_clear(&s->past);
     sqlite3_close(s->state);
     sqlite3_close(s->archive);
     sqlite3_close(s->archive_writer);

@@ -75,9 +75,12 @@ void store_archive_retain(struct store *s, int64_t retention_us);
 /* When the last batch was written; 0: there is none. After store_load. */
 int store_archive_newest(struct store *s, int64_t *ret_us, struct gw_err *err);
 
-/* What is archived under a task's id. 1: its job is in `into`, an initialised empty state, with
- * this task of an array; 0: there is none. */
-int store_find_archived(struct store *s, uint64_t id, struct state *into, struct gw_err *err);
+/* What is archived under a task's id. 1: *ret is its job, with this task of an array, lent until
+ * the next call; 0: there is none. Tasks of one job in a row cost little. */
+int store_find_archived(struct store *s, uint64_t id, struct job **ret, struct gw_err *err);
+
+/* 1 and whose it is, without looking further into it; 0: there is none. */
+int store_find_archived_owner(struct store *s, uint64_t id, uint64_t *ret_uid, struct gw_err *err);
 
 /* The same of what earlier versions have archived: JSON texts as clients saw them (malloc'ed). */
 int store_find_archived_text(struct store *s, uint64_t id, char **ret_job_json,

@@ -72,6 +72,7 @@ struct store {
     uint64_t prune_to;
     int64_t slice_us;  /* of the loop's time; looked at after each row */
     uint64_t next_seq; /* of the event to come; 0 before store_load */
+    struct state past; /* the last job that was looked for in the archive */
 };
 
 int sql_error(sqlite3 *db, const char *what, struct gw_err *err);

@@ -133,4 +133,19 @@ peak=$(memory VmHWM)
 [ -n "$FAULT_ONLY" ] || [ ${#they[@]} -eq 0 ] || [ "$(gwps -n | wc -l)" -eq "$submitted" ] ||
     violation "of $submitted submissions that were acknowledged $(gwps -n | wc -l) are there"
 gwd_stop || violation "gwd does not end as it should"
+
+# --- jobs of the archive, whose template is as large as may be ---
+echo "JOB_RETENTION = 1" >>"$GWD_DIR/gwd.conf"
+gwd_start || result 0 "gwd did not become ready"
+pid=$GWD_PID
+{ printf 'EXECUTABLE = /bin/true\nENVIRONMENT = A=' && head -c 1000000 /dev/zero | tr '\0' x && echo; } >large.jt
+first=$(gwsubmit -v -o -n 1000 -t large.jt | awk '$1 == "0" { print $2 }')
+gwkill -9 "$first-$((first + 999))" >/dev/null || violation "an array cannot be killed"
+is_archived() {
+    [ "$(gwps -n -s f | wc -l)" -eq 0 ]
+}
+t_within 30 is_archived || violation "what has ended stays in the listing"
+beside "asking again and again for 1,000 jobs of the archive" hostile half "$(share 6 1)" "{\"id\":1,\"op\":\"jobs\",\"ids\":[$(seq -s, "$first" $((first + 999)))]}"
+[ -n "$FAULT_ONLY" ] || [ "$(gwps -n "$first-$((first + 999))" | wc -l)" -eq 1000 ] || violation "of 1,000 jobs of the archive $(gwps -n "$first-$((first + 999))" | wc -l) are listed"
+gwd_stop || violation "gwd does not end as it should"
 result "$(share 10000 300)" "a good client's slowest submission took $slowest ms, gwd had at most $peak MiB$unread"

@@ -167,9 +167,15 @@ void store_archive_retain(struct store *s, int64_t retention_us)
     (void)s, (void)retention_us;
 }
 
-int store_find_archived(struct store *s, uint64_t id, struct state *into, struct gw_err *err)
+int store_find_archived_owner(struct store *s, uint64_t id, uint64_t *ret_uid, struct gw_err *err)
 {
-    (void)s, (void)id, (void)into, (void)err;
+    (void)s, (void)id, (void)ret_uid, (void)err;
+    return 0;
+}
+
+int store_find_archived(struct store *s, uint64_t id, struct job **ret, struct gw_err *err)
+{
+    (void)s, (void)id, (void)ret, (void)err;
     return 0;
 }
 
