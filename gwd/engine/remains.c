@@ -167,6 +167,8 @@ static void failed(struct engine *e, struct remain *r)
     struct remains_place *p = r->place;
     answered(r);
     wait_for(e, r, backoff_us(e, ++r->tries));
+    if (!r->may_run) /* a user's process may end meanwhile */
+        effect_add(e, EFFECT_RELEASE)->ref = r->ref;
     /* Those that were asked for at the same time say nothing new. */
     if (p->rests_until_us <= e->mono_us)
         p->rests_until_us = e->mono_us + backoff_us(e, ++p->failures);

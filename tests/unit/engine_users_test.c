@@ -55,6 +55,27 @@ static void lose_answers(struct world *w, uint64_t id)
         answer_free(w, a);
 }
 
+static void what_a_user_left_at_a_site_waits_for_his_process_alone(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    w->is_endless = true;
+    uint64_t ids[] = {submit(w, plain, ANN, NULL), submit(w, plain, BOB, NULL)};
+    world_pass(w, 5);
+    of_user(w, DRIVER_TM, BOB, "it ended", false, false);
+    struct input in = {.kind = IN_WISH,
+                       .asker = {.connection = 1, .is_admin = true},
+                       .wish = {.wish = WISH_GONE, .is_hard = true, .ids = ids, .n_ids = 2}};
+    world_step(w, &in);
+    world_pass(w, 600);
+    assert_int_equal(world_count(w, "/.gw_i.1.1.0.1/", NULL), 0);
+    assert_true(world_count(w, "/.gw_i.1.2.0.1/", NULL) > 0);
+    of_user(w, DRIVER_TM, BOB, NULL, false, false);
+    world_pass(w, 120);
+    assert_int_equal(world_count(w, "/.gw_i.", NULL), 0);
+    world_destroy(w);
+}
+
 static void nothing_goes_through_files_of_ours(void **state)
 {
     (void)state;
@@ -273,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_goes_through_files_of_ours),
+        cmocka_unit_test(what_a_user_left_at_a_site_waits_for_his_process_alone),
         cmocka_unit_test(a_user_whose_process_is_gone_waits_alone),
         cmocka_unit_test(who_may_not_be_served_is_told_so),
         cmocka_unit_test(who_may_no_more_be_served_loses_nothing_that_runs),
