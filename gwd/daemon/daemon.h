@@ -205,7 +205,7 @@ void archiving_free(struct daemon *d);
 /* served.c: how long the state has been served, in us; from where it counts means nothing. */
 int64_t served_us(const struct daemon *d);
 /* The state is loaded; what is known of the runs before goes into IN_START. */
-int served_begin(struct daemon *d, struct input *start, struct gw_err *err);
+void served_begin(struct daemon *d, struct input *start);
 void served_start(struct daemon *d); /* the loop is there */
 void served_end(struct daemon *d);   /* it has ended */
 

@@ -194,8 +194,7 @@ static int run(struct settings *settings)
         return statedir_fail(settings, &err);
     crash_point("start");
     struct input start = {.kind = IN_START, .lease_seq = effect_last_lease(spool)};
-    if (served_begin(&d, &start, &err) < 0)
-        return fail(&err, EXIT_IO);
+    served_begin(&d, &start);
     /* The directory is ours alone from here on. */
     if (effect_empty_spool(spool, &err) < 0)
         return fail(&err, EXIT_IO);

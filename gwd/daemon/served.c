@@ -4,7 +4,8 @@
  *
  * It is noted in STATE_DIR/clock now and then, with moments: by when which events were there. From
  * these a start knows how long finished jobs have been so. The file is never synced; without one,
- * or with one of another history of the state, things only stay longer. */
+ * or with one of another history of the state, or that cannot be opened, things only stay longer.
+ * So nothing that is wrong with it is a reason not to start. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 #include "lib/file.h"
@@ -51,6 +52,8 @@ static void note(struct daemon *d)
 {
     struct served *v = d->served;
     struct buf b = BUF_INIT;
+    if (v->fd < 0)
+        return;
     buf_printf(&b, "gwd-clock 1 %" PRIu64 " %" PRId64 "\n", engine_state(d->engine)->epoch,
                served_us(d));
     for (size_t i = 0; i < v->n; i++)
@@ -126,20 +129,21 @@ static int64_t step_of(int64_t retention_us)
     return step_us > STEP_MIN_US ? step_us : STEP_MIN_US;
 }
 
-int served_begin(struct daemon *d, struct input *start, struct gw_err *err)
+void served_begin(struct daemon *d, struct input *start)
 {
+    struct gw_err err;
     struct served *v = d->served = xcalloc(1, sizeof *v);
     const struct state *s = engine_state(d->engine);
     char *path = xasprintf("%s/clock", settings_state_dir(d->settings));
     uint64_t epoch = 0;
     int64_t newest_us = 0, at_us = read_note(v, path, &epoch);
     v->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int r = v->fd < 0 ? gw_err_sys(err, errno, "opening %s", path) : 0;
+    if (v->fd < 0)
+        log_warn("after the next start finished jobs stay for longer than they should: %s: %s",
+                 path, strerror(errno));
     free(path);
-    if (r == 0)
-        r = store_archive_newest(d->store, &newest_us, err);
-    if (r < 0)
-        return r;
+    if (store_archive_newest(d->store, &newest_us, &err) < 0)
+        log_error("%s", err.text);
     at_us = at_us > newest_us ? at_us : newest_us;
     v->ahead_us = (at_us ? at_us : clock_wall_us()) - clock_mono_us();
     v->step_us = step_of(settings_engine(d->settings)->retention_us);
@@ -151,7 +155,6 @@ int served_begin(struct daemon *d, struct input *start, struct gw_err *err)
     start->seen = v->seen;
     start->n_seen = v->n;
     note(d);
-    return 0;
 }
 
 void served_start(struct daemon *d)
@@ -168,7 +171,8 @@ void served_end(struct daemon *d)
 {
     add_moment(d);
     note(d);
-    close(d->served->fd);
+    if (d->served->fd >= 0)
+        close(d->served->fd);
     free(d->served);
     d->served = NULL;
 }
