@@ -272,7 +272,12 @@ gww_watch() {
     while :; do
         gww_set_now
         gww_next=$((gww_limit ? gww_began_up + gww_limit - gww_now : gww_wait))
-        [ "$GW_LEASE_S" -eq 0 ] || [ "$gww_next" -lt "$gww_wait" ] || gww_next=$gww_wait
+        if [ "$GW_LEASE_S" -gt 0 ]; then
+            # Nor beyond its end: gwd waits for that, and a margin, before it starts another attempt.
+            gww_left=$((gww_renewed + GW_LEASE_S - gww_now))
+            [ "$gww_next" -lt "$gww_wait" ] || gww_next=$gww_wait
+            [ "$gww_next" -lt "$gww_left" ] || gww_next=$gww_left
+        fi
         [ "$gww_next" -le 0 ] || gww_sleep "$gww_next"
         gww_set_now
         # shellcheck disable=SC2034

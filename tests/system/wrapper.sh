@@ -291,7 +291,21 @@ cases() {
     exit $T_FAILED
 }
 
+# The looks of every eighth (8 s) do not fall on its end.
+lease_end() {
+    T_FAILED=0
+    trap - EXIT
+    job end ./run GW_LEASE_S=67 GW_LEASE_FILE=../lease.none
+    payload end 'exec sleep 100'
+    run sh end
+    t_check "a lease that is no multiple of the time between two looks ends in time" \
+        test $(($(status end ENDED) - $(status end STARTED))) -lt 71
+    exit $T_FAILED
+}
+
 pids=()
+(lease_end) >"$T_DIR/out.end" 2>&1 &
+pids+=($!)
 for shell in dash "busybox sh" bash gw_wrapper; do
     name=${shell%% *}
     if [ "$name" != gw_wrapper ] && ! command -v "$name" >/dev/null; then
