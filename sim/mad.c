@@ -101,8 +101,10 @@ void mad_stop(struct mad *m, const char *why)
     sim_fault(s, m->site, true, s->now_us + delay_us);
     if (!was_up)
         return;
-    struct input in = {.kind = IN_DRIVER_DOWN,
-                       .driver = {.kind = m->kind, .name = m->name, .why = why}};
+    struct input in = {
+        .kind = IN_DRIVER_DOWN,
+        .driver = {.kind = m->kind, .name = m->name, .why = why, .unanswered = m->unanswered}};
+    m->unanswered = (struct task_ref){0};
     front_input(m->front, &in);
 }
 
@@ -145,6 +147,12 @@ static void tell_stalled(struct mad_request *r)
     front_input(m->front, &in);
 }
 
+static void end_silent(struct mad_request *r)
+{
+    r->mad->unanswered = r->handle ? r->handle->ref : (struct task_ref){0};
+    mad_stop(r->mad, "it leaves a request unanswered");
+}
+
 /* The daemon's watchdog. */
 static void on_unanswered(struct sim *s, void *what)
 {
@@ -155,7 +163,7 @@ static void on_unanswered(struct sim *s, void *what)
     if (r->mad->front->stopped_us > s->now_us)
         agenda_add(&s->agenda, r->mad->front->stopped_us + SECONDS, on_unanswered, r);
     else if (!is_copy(r))
-        mad_stop(r->mad, "it leaves a request unanswered");
+        end_silent(r);
     else if (s->o.flaw != FLAW_COPIES_UNWATCHED)
         tell_stalled(r);
 }

@@ -155,7 +155,8 @@ struct mad {
     const char *name;
     unsigned features;
     bool is_up;
-    uint64_t life; /* of its process */
+    uint64_t life;              /* of its process */
+    struct task_ref unanswered; /* it is ended because it left a request about this so */
     unsigned n_failed_starts;
     uint64_t next_handle;
     struct mad_handle *handles;

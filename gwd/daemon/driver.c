@@ -84,7 +84,8 @@ void driver_tell_engine(struct driver_process *p, enum input_kind kind, const ch
                                   .is_of_user = p->base != NULL,
                                   .uid = p->user.key.uid,
                                   .is_refused = p->user.is_refused,
-                                  .was_silent = !p->user.was_up}};
+                                  .was_silent = !p->user.was_up,
+                                  .unanswered = p->unanswered}};
     turn_input(p->daemon, &in);
 }
 
@@ -441,6 +442,7 @@ void driver_start(struct driver_process *p)
     if (p->base)
         stdio[2] = driver_user_stderr(p);
     p->state = DRIVER_STARTING;
+    p->unanswered = (struct task_ref){0};
     handles_clear(p);
     int r = uv_spawn(p->daemon->loop, &p->process, &options);
     char *why = r < 0 ? xasprintf("cannot start %s: %s", argv[0], uv_strerror(r)) : NULL;

@@ -99,6 +99,7 @@ void pending_look(struct driver_process *p)
     uint64_t copy_s =
         p->features & FEATURE_PROGRESS ? timeout_s + PROGRESS_S : settings_copy_timeout_s(s);
     if (p->pending && now - p->pending->look > WATCHDOG_LOOKS(timeout_s)) {
+        p->unanswered = p->pending->handle->ref;
         driver_down(p, "it leaves a request unanswered");
         return;
     }

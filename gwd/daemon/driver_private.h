@@ -62,6 +62,7 @@ struct driver_process {
     struct handle *by_number, *by_ref;
     struct handle nobody;             /* what no job's handle stands in */
     struct pending *pending, *copies; /* of all handles */
+    struct task_ref unanswered; /* whose request it left so and was ended for; job 0: nobody's */
     unsigned starts_failed;
     uint64_t bad_lines;
     int64_t bad_since_us, bad_logged_us;
