@@ -42,6 +42,7 @@ void abort_begin(struct engine *e, struct flight *f)
 {
     f->timer++;
     f->tries = 0;
+    f->is_aborting = true;
     fills_wake(e, f);
     if (f->is_tm_open)
         tm_send(e, f, ABO_STOP, "END", 0, NULL, NULL, NULL);

@@ -188,10 +188,13 @@ void flight_continue(struct engine *e, struct flight *f)
         if (give_up_copied(e, f))
             break;
         f->is_redo = true;
-        if (f->failure.code || f->task->wish == WISH_GONE)
+        if (f->is_aborting || f->task->wish == WISH_GONE) {
             abort_begin(e, f);
-        else
-            prolog_begin(e, f);
+            break;
+        }
+        /* Of a copy whose fellows were still on their way. */
+        reason_clear(&f->failure);
+        prolog_begin(e, f);
         break;
     case PHASE_WRAPPER:
         if (!flight_attempt(f)->contact && !f->may_be_submitted)

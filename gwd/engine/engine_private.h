@@ -81,8 +81,9 @@ struct flight {
     struct job *job;
     struct task *task;
     enum step step, after;
-    bool is_trial; /* health_started() counted it */
-    bool is_redo;  /* the prolog was under way before: clean first */
+    bool is_trial;    /* health_started() counted it */
+    bool is_redo;     /* the prolog was under way before: clean first */
+    bool is_aborting; /* abort.c has begun */
     struct copies copies;
     unsigned tries;       /* that failed: of this step; in wrapper.c to get it going at the site */
     unsigned asks;        /* what became of it, without an answer that says */

@@ -199,6 +199,27 @@ static void a_lease_file_that_the_watchdog_gives_up_is_followed_by_another(void 
     world_destroy(w);
 }
 
+/* Of copies that go on together one has failed, and it is not known yet what to do about that. */
+static void a_failure_is_forgotten_with_the_copies_beside_it(void **state)
+{
+    (void)state;
+    static const char *const failures[] = {"credential:job it has expired", "refused:job no"};
+    for (int is_stalled = 0; is_stalled < 2; is_stalled++)
+        for (size_t i = 0; i < GW_COUNT(failures); i++) {
+            struct world *w = begin(plain, 1, FEATURES_ALL, (struct fault){"CP", "data", "", 0, 1});
+            w->faults[1] = (struct fault){"CP", "run.sh", failures[i], 0, 1};
+            w->faults[2] = (struct fault){"END", NULL, "", 0, is_stalled};
+            world_pass(w, 20);
+            if (is_stalled)
+                say_stalled(w);
+            world_driver(w, DRIVER_TM, false);
+            world_driver(w, DRIVER_TM, true);
+            world_pass(w, 300);
+            check_done_once(w, 1, (int)i);
+            world_destroy(w);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_copy_that_never_ends_is_not_made_for_ever),
         cmocka_unit_test(results_that_stall_come_home_in_the_end),
         cmocka_unit_test(killed_while_a_copy_is_broken_off_a_job_ends),
+        cmocka_unit_test(a_failure_is_forgotten_with_the_copies_beside_it),
         cmocka_unit_test(a_lease_file_that_stalls_is_followed_by_another),
         cmocka_unit_test(a_lease_file_that_the_watchdog_gives_up_is_followed_by_another),
     };
