@@ -273,7 +273,7 @@ void remains_time(struct engine *e)
 
 /* --- what is left --- */
 
-static struct remain *add(struct engine *e, const struct flight *f, bool may_run)
+static void add(struct engine *e, const struct flight *f, bool may_run)
 {
     if (HASH_COUNT(e->remains.all) == REMAINS_MAX)
         finish(e, e->remains.all);
@@ -294,14 +294,13 @@ static struct remain *add(struct engine *e, const struct flight *f, bool may_run
     }
     j->n++;
     set_timer(e, r->due_us);
-    return r;
 }
 
 void remains_add(struct engine *e, const struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     bool may_run = f->task->phase == PHASE_WRAPPER && (a->contact || f->may_be_submitted);
-    add(e, f, may_run)->has_spool = f->has_spool;
+    add(e, f, may_run);
 }
 
 void remains_start(struct engine *e, const struct job *j)
