@@ -379,7 +379,7 @@ killed_hard() {
     local site=$1 name=hard.$$ pid
     job "$name" "$(at "$site")" go
     bg_until "$name" ' running' || violation "$name runs" "$(cat "$name.said")"
-    cut stop "$site"
+    sever stop "$site"
     gwkill -9 "$(bg_id "$name")" >/dev/null || violation "a job of a site that is cut off cannot be killed hard"
     pid=$(drivers_of "$site")
     gwd_kill9
