@@ -108,7 +108,8 @@ static const struct row rows[] = {
     {"SITE_PAUSE_MAX", ROW_DURATION, "15m", AT(site_pause_max_s), 1, NO_LIMIT,
      "longest such pause"},
     {"LEASE_MARGIN", ROW_DURATION, "60", AT(lease_margin_s), 0, NO_LIMIT,
-     "waited beyond a lease before a lost attempt is replaced"},
+     "waited beyond a lease before a lost attempt is replaced; a payload that does not end when it "
+     "is asked to has 10 s of it, and a virtual machine some more"},
     {"DRIVER_TIMEOUT", ROW_DURATION, "10m", AT(driver_timeout_s), 1, NO_LIMIT,
      "a driver that leaves a request unanswered for so long is started anew; a copy of which it "
      "tells nothing for so long is broken off and begun again"},

@@ -413,6 +413,8 @@ static const struct scenario scenarios[] = {
                {FAKE_SEND, JOBS(PENDING)},
                {FAKE_EXPECT, "watch"},
                {FAKE_SEND, WATCHING},
+               {FAKE_EXPECT, "unwatch"},
+               {FAKE_SEND, "{\"id\":@unwatch,\"ok\":true}"},
                {FAKE_EXPECT, "jobs"},
                {FAKE_SEND, JOBS(JOB(12, "WRAPPER", "canl", "null",
                                     "{\"code\":\"kill-pending\",\"blame\":\"site\",\"params\":{"
