@@ -22,6 +22,13 @@ static inline bool texts_are_equal(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* What a text that is kept takes, with the allocator's part, at most; NULL: nothing. */
+static inline size_t text_bytes(const char *s)
+{
+    enum { ALLOCATION_BYTES = 32 };
+    return s ? strlen(s) + ALLOCATION_BYTES : 0;
+}
+
 #define GW_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

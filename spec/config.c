@@ -74,9 +74,12 @@ static const struct row rows[] = {
      "most unfinished jobs, tasks of arrays counted; 0: no limit"},
     {"MAX_JOBS_USER", ROW_COUNT, "2000000", AT(jobs_max_user), 0, NO_LIMIT,
      "of these, most of one user; 0: no limit"},
+    {"MAX_LISTED_USER", ROW_COUNT, "2000000", AT(listed_max_user), 0, NO_LIMIT,
+     "most jobs of one user in the listing: unfinished ones, and those that finished and wait for "
+     "JOB_RETENTION; 0: no limit"},
     {"MAX_TEMPLATES_USER", ROW_SIZE, "1G", AT(templates_max_user), 0, 0,
-     "most bytes of templates that differ, and 2 KiB for each, of one user's jobs in the listing; "
-     "0: no limit"},
+     "most bytes of memory for templates that differ of one user's jobs in the listing: about 3 "
+     "KiB for a small one, many times its text for a long list of files; 0: no limit"},
     {"MAX_CONNECTIONS_USER", ROW_COUNT, "1024", AT(connections_user), 1, NO_LIMIT,
      "most connections of one user; never more than half of all that there can be"},
     {"TASKS_PER_ARRAY", ROW_COUNT, "1000000", AT(array_max), 1, 100000000,

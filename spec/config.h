@@ -30,9 +30,9 @@ struct config {
     char *visibility; /* "all", "user" */
     uint64_t socket_mode;
     uint64_t discovery_s, monitoring_s, poll_s;
-    uint64_t jobs_max, array_max;                                     /* 0: no limit */
-    uint64_t dispatch_chunk, max_dispatch_resource, max_running_user; /* 0: no limit */
-    uint64_t jobs_max_user, connections_user, templates_max_user;     /* 0: no limit */
+    uint64_t jobs_max, array_max;                                                  /* 0: no limit */
+    uint64_t dispatch_chunk, max_dispatch_resource, max_running_user;              /* 0: no limit */
+    uint64_t jobs_max_user, listed_max_user, connections_user, templates_max_user; /* 0: no limit */
     uint64_t attempts_max;
     uint64_t retention_s, archive_retention_s, cancel_retry_s, retry_s, backoff_max_s,
         lease_margin_s, driver_timeout_s, copy_timeout_s, site_failures, site_pause_s,

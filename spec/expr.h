@@ -65,6 +65,9 @@ size_t expr_conjuncts(const struct expr *e, const struct expr_conjunct **ret); /
 /* Steps of an evaluation, at most; a comparison of texts counts as several. */
 size_t expr_cost(const struct expr *e);
 
+/* What it takes in memory, at most. */
+size_t expr_bytes(const struct expr *e);
+
 /* True, false or unknown for one conjunct; for all: true only if each is true. */
 enum expr_truth { EXPR_FALSE, EXPR_TRUE, EXPR_UNKNOWN };
 enum expr_truth expr_test(const struct expr *e, size_t conjunct, expr_lookup lookup,

@@ -508,6 +508,20 @@ size_t expr_cost(const struct expr *e)
     return e->n_steps + 8 * e->n_strings;
 }
 
+size_t expr_bytes(const struct expr *e)
+{
+    enum { GROWTH = 2, SMALL = 512 }; /* arrays grow by doubling; the first ones have a size */
+    size_t bytes =
+        SMALL + GROWTH * (e->n_steps * sizeof *e->steps + e->n_names * sizeof *e->names +
+                          e->n_strings * sizeof *e->strings +
+                          e->n_conjuncts * (sizeof *e->conjuncts + sizeof *e->conjunct_steps));
+    for (size_t i = 0; i < e->n_names; i++)
+        bytes += text_bytes(e->names[i]);
+    for (size_t i = 0; i < e->n_strings; i++)
+        bytes += text_bytes(e->strings[i].text);
+    return bytes;
+}
+
 size_t expr_conjuncts(const struct expr *e, const struct expr_conjunct **ret)
 {
     if (ret)

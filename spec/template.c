@@ -303,3 +303,25 @@ void template_destroy(struct template *t)
     free(t->vm_disks);
     free(t);
 }
+
+static size_t pairs_bytes(const struct file_pair *pairs, size_t n)
+{
+    size_t bytes = n * sizeof *pairs;
+    for (size_t i = 0; i < n; i++)
+        bytes += text_bytes(pairs[i].from) + text_bytes(pairs[i].to);
+    return bytes;
+}
+
+size_t template_bytes(const struct template *t)
+{
+    const char *const texts[] = {t->name,        t->executable,  t->arguments,    t->stdin_file,
+                                 t->stdout_file, t->stderr_file, t->requirements, t->rank,
+                                 t->wrapper,     t->vm_image,    t->vm_checksum};
+    size_t bytes = sizeof *t + 2 * t->n_env * sizeof *t->env + t->n_vm_disks * sizeof *t->vm_disks +
+                   pairs_bytes(t->inputs, t->n_inputs) + pairs_bytes(t->outputs, t->n_outputs);
+    for (size_t i = 0; i < GW_COUNT(texts); i++)
+        bytes += text_bytes(texts[i]);
+    for (size_t i = 0; i < t->n_env; i++)
+        bytes += text_bytes(t->env[i].name) + text_bytes(t->env[i].value);
+    return bytes;
+}

@@ -76,6 +76,9 @@ int template_parse(const char *source, size_t len, const char *default_name, str
                    struct diags *d);
 void template_destroy(struct template *t);
 
+/* What it takes in memory, at most: many times its source, where that is a list of short names. */
+size_t template_bytes(const struct template *t);
+
 /* The template text of `gwsubmit -- cmd args...`, with argc >= 1: quoting such that it parses to
  * exactly that command. Who calls it sees to it that argv[0] means the right file: relative names
  * are staged from the job's home, absolute ones are on the host. */

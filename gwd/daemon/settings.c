@@ -123,6 +123,7 @@ static void fill_engine(struct settings *s, const char *libexec)
                                        .jobs_max = c->jobs_max,
                                        .array_max = c->array_max,
                                        .jobs_max_user = c->jobs_max_user,
+                                       .listed_max_user = c->listed_max_user,
                                        .templates_max_user = c->templates_max_user,
                                        .hides_others = strcmp(c->visibility, "user") == 0,
                                        .cancel_retry_us = us(c->cancel_retry_s),

@@ -231,8 +231,10 @@ struct engine_config {
     const char *vm_uri;  /* libvirt URI for gwvm */
     struct match_limits limits;
     uint64_t attempts_max;
-    uint64_t jobs_max;                          /* unfinished tasks; 0: no limit */
-    uint64_t jobs_max_user, templates_max_user; /* the same of one user; bytes of his templates */
+    uint64_t jobs_max; /* unfinished tasks; 0: no limit */
+    /* The same of one user; his tasks in the state, finished ones as well; bytes of his templates
+     */
+    uint64_t jobs_max_user, listed_max_user, templates_max_user;
     bool hides_others;  /* another user's job is answered as one that does not exist */
     uint64_t array_max; /* tasks of one array */
     int64_t cancel_retry_us, retry_us, backoff_max_us, poll_us, lease_margin_us, retention_us;

@@ -64,11 +64,18 @@ static bool is_over_limit(struct engine *e, const struct input *in)
     const struct engine_config *c = e->config;
     const struct user_record *user = state_user_record(&e->state, sub->owner.user);
     uint64_t unfinished = user ? user->unfinished : 0, bytes = user ? user->template_bytes : 0;
+    uint64_t tasks = user ? user->tasks : 0;
     if (c->jobs_max_user && unfinished + sub->tasks > c->jobs_max_user)
         reply_error(e, &in->asker, GW_ENOSPC,
                     "MAX_JOBS_USER allows %" PRIu64
                     " unfinished jobs of one user; you have %" PRIu64,
                     c->jobs_max_user, unfinished);
+    else if (c->listed_max_user && tasks + sub->tasks > c->listed_max_user)
+        reply_error(e, &in->asker, GW_ENOSPC,
+                    "MAX_LISTED_USER allows %" PRIu64
+                    " jobs of one user in the listing; there are %" PRIu64
+                    " of yours, until finished ones leave it",
+                    c->listed_max_user, tasks);
     else if (c->templates_max_user && bytes > c->templates_max_user)
         reply_error(e, &in->asker, GW_ENOSPC,
                     "MAX_TEMPLATES_USER allows %" PRIu64

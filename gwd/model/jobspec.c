@@ -172,8 +172,15 @@ static int parse(const struct event *ev, struct template **ret, struct gw_err *e
 
 uint64_t jobspec_bytes(const struct job_spec *spec)
 {
-    enum { PARSED_BYTES = 2048 };
-    return strlen(spec->source) + PARSED_BYTES;
+    enum { RECORDS_BYTES = 1024, KEY_GROWTH = 2 };
+    const struct principal *owner = &spec->owner;
+    const struct job_class *class = spec->class;
+    return RECORDS_BYTES + text_bytes(spec->source) + text_bytes(spec->file) +
+           text_bytes(spec->home) + text_bytes(owner->user) + text_bytes(owner->credential) +
+           text_bytes(owner->project) + template_bytes(spec->t) +
+           KEY_GROWTH * text_bytes(class->key) + text_bytes(class->credential) +
+           text_bytes(class->requirements_text) + text_bytes(class->rank_text) +
+           expr_bytes(class->requirements) + expr_bytes(class->rank);
 }
 
 int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret, struct gw_err *err)

@@ -9,7 +9,8 @@
  * -GW_ECORRUPT when the template does not parse. */
 int jobspec_take(struct state *s, const struct event *ev, struct job_spec **ret,
                  struct gw_err *err);
-/* What it takes: its text, and about as much as is made of a small one. */
+/* What it takes in memory, about: its texts, what was made of them, and its class as if that were
+ * its own. */
 uint64_t jobspec_bytes(const struct job_spec *spec);
 
 void jobspec_release(struct state *s, struct job_spec *spec);

@@ -41,6 +41,7 @@ static void queue_take_out(struct state *s, struct job *j);
 static void count(struct state *s, const struct job *j, enum phase phase, int64_t n)
 {
     s->n_tasks[phase] += (uint64_t)n;
+    j->spec->user->tasks += (uint64_t)n;
     if (!phase_is_final(phase))
         j->spec->user->unfinished += (uint64_t)n;
 }

@@ -14,7 +14,8 @@ struct array_record {
 struct user_record {
     char *name;
     uint32_t number;         /* from 1 */
-    uint64_t unfinished;     /* tasks of his that are not DONE or FAILED */
+    uint64_t tasks;          /* his in the state; */
+    uint64_t unfinished;     /* of these, not DONE or FAILED */
     uint64_t template_bytes; /* jobspec_bytes() of what his jobs share */
     UT_hash_handle hh;
 };

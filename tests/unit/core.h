@@ -212,15 +212,19 @@ static inline const char *recount_queue(const struct job_class *c, uint64_t *ret
 static inline const char *recount_users(const struct state *s)
 {
     for (const struct user_record *u = s->users; u; u = u->hh.next) {
-        uint64_t unfinished = 0, bytes = 0;
+        uint64_t tasks = 0, unfinished = 0, bytes = 0;
         size_t it = 0;
         for (const struct job *j; (j = state_next_job(s, &it));)
-            if (j->spec->user == u)
+            if (j->spec->user == u) {
+                tasks += j->tasks;
                 unfinished +=
                     (j->is_rest_ended ? 0 : j->tasks - j->n_touched) + (j->n_touched - j->n_final);
+            }
         for (size_t i = 0; i < s->specs.n_chains; i++)
             for (const struct job_spec *spec = s->specs.chains[i]; spec; spec = spec->next)
                 bytes += spec->user == u ? jobspec_bytes(spec) : 0;
+        if (tasks != u->tasks)
+            return "the number of a user's tasks does not agree";
         if (unfinished != u->unfinished)
             return "the number of a user's unfinished tasks does not agree";
         if (bytes != u->template_bytes)

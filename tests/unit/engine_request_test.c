@@ -448,6 +448,35 @@ static void the_limits_of_a_user_are_his_alone(void **state)
     world_destroy(w);
 }
 
+static void finished_jobs_count_until_they_leave_the_listing(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->config.listed_max_user = 4;
+    struct submission three = submission_of(job, 3), two = submission_of(job, 2);
+    three.is_array = three.is_held = two.is_array = two.is_held = true;
+    uint64_t id = world_submit_as(w, &three);
+    for (uint64_t i = 0; i < 3; i++)
+        world_wish(w, id + i, WISH_GONE, false);
+    for (int starts = 0; starts < 2; starts++) {
+        world_submit_as(w, &two);
+        assert_int_equal(w->reply.code, GW_ENOSPC);
+        assert_string_equal(w->reply.text,
+                            "MAX_LISTED_USER allows 4 jobs of one user in the listing; there are 3 "
+                            "of yours, until finished ones leave it");
+        world_restart(w);
+    }
+    two.owner.user = "bob";
+    two.owner.uid = 1001;
+    world_submit_as(w, &two);
+    assert_int_equal(w->reply.code, 0);
+    two = submission_of(job, 2);
+    world_pass(w, w->config.retention_us / 1000000 + 10);
+    world_submit_as(w, &two);
+    assert_int_equal(w->reply.code, 0);
+    world_destroy(w);
+}
+
 static void so_many_credentials_of_one_user_are_looked_at(void **state)
 {
     (void)state;
@@ -577,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_submission_key_makes_one_job_however_often_it_is_sent),
         cmocka_unit_test(a_submission_key_is_of_what_it_was_first_given_with),
         cmocka_unit_test(the_limits_of_a_user_are_his_alone),
+        cmocka_unit_test(finished_jobs_count_until_they_leave_the_listing),
         cmocka_unit_test(so_many_credentials_of_one_user_are_looked_at),
         cmocka_unit_test(others_jobs_do_not_exist_where_they_are_hidden),
         cmocka_unit_test(submissions_beyond_the_limits_are_refused),

@@ -493,6 +493,66 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* PREFIX, then `n` times `item`, in which %u is a number, with `comma` between them. */
+static char *repeated(const char *prefix, const char *item, const char *comma, unsigned n)
+{
+    struct buf text = BUF_INIT;
+    const char *number = strstr(item, "%u");
+    buf_puts(&text, "EXECUTABLE = /bin/true\n");
+    buf_puts(&text, prefix);
+    for (unsigned i = 0; i < n; i++) {
+        buf_puts(&text, i ? comma : "");
+        buf_put(&text, item, number ? (size_t)(number - item) : strlen(item));
+        if (number)
+            buf_printf(&text, "%u%s", i, number + 2);
+    }
+    buf_putc(&text, '\n');
+    return buf_take(&text);
+}
+
+static void what_is_made_of_a_template_is_counted_for_its_user(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefix, *item, *comma;
+        unsigned n;
+    } rows[] = {
+        {"", "", "", 0},
+        {"INPUT_FILES = ", "%u", ",", 100000},
+        {"OUTPUT_FILES = ", "out-%u", ",", 1000},
+        {"ENVIRONMENT = ", "A%u=", ",", 4000},
+        {"REQUIREMENTS = ", "A%u=\"x*\"", "&", 250},
+        {"REQUIREMENTS = 0 < ", "1", "+", 5000},
+        {"RANK = ", "-1", "", 9000},
+        {"ARGUMENTS = ", "x", " ", 500000},
+    };
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct state s = fresh_state();
+        char *source = repeated(rows[i].prefix, rows[i].item, rows[i].comma, rows[i].n);
+        char path[4096];
+        memset(path, '/', sizeof path - 1);
+        path[sizeof path - 1] = '\0';
+        take(&s, submit_event(1, 1, plain_job));
+        const struct user_record *u = state_user_record(&s, "ann");
+        assert_non_null(u);
+        for (uint64_t job = 2; job <= 3; job++) {
+            struct event ev = submit_event(job, 1, source);
+            if (job == 3) /* the same text is another template from elsewhere */
+                ev.home = ev.file = ev.credential = path;
+            uint64_t counted = u->template_bytes;
+            size_t before = mallinfo2().uordblks;
+            take(&s, ev);
+            size_t used = mallinfo2().uordblks - before;
+            counted = u->template_bytes - counted;
+            if (counted + counted / 64 < used) /* long ones are whole pages */
+                fail_msg("%s..., job %" PRIu64 ": %" PRIu64 " bytes are counted, and %zu used",
+                         rows[i].prefix, job, counted, used);
+        }
+        free(source);
+        state_clear(&s);
+    }
+}
+
 static void an_array_of_a_million_tasks_costs_next_to_nothing(void **state)
 {
     (void)state;
@@ -594,6 +654,7 @@ int main(void)
         cmocka_unit_test(the_queue_of_a_class_is_by_priority_and_then_by_id),
         cmocka_unit_test(a_task_in_back_off_is_passed_over_until_its_time),
         cmocka_unit_test(a_clock_that_was_put_back_makes_no_back_off_longer),
+        cmocka_unit_test(what_is_made_of_a_template_is_counted_for_its_user),
         cmocka_unit_test(an_array_of_a_million_tasks_costs_next_to_nothing),
         cmocka_unit_test(jobs_are_forgotten_one_by_one_and_all_others_are_still_found),
     };
