@@ -5,6 +5,7 @@
  *   driver.c    driver processes; driver_line.c their lines; driver_user.c those of users
  *   server.c    clients connect; connection.c their lines; peer.c who they are
  *   ops*.c      what they may ask; view*.c how it is shown; sight.c to whom
+ *   admission.c does gw_launch serve who submits?
  *   watch.c     events for those who watch; logs.c payload output for those who follow
  *   statedir.c  the state as it is read at the start
  *   archiving.c finished jobs on their way out of the state
@@ -145,6 +146,8 @@ bool connection_is_full(const struct connection *c); /* it has much to read yet 
 bool connection_may_go_on(struct connection *c);
 struct daemon *connection_daemon(const struct connection *c);
 gid_t connection_gid(const struct connection *c);
+/* Multi-user mode: false when gw_launch does not serve its user, who has tried lately. */
+bool connection_is_admitted(struct connection *c, uint64_t tasks);
 const char *connection_user(const struct connection *c); /* the name; digits when it has none */
 /* One more watch (of `n_ids` jobs) or log of it: watch.c and logs.c are told of its end; one that
  * watches has to read. False: it, or its user, has too many; it was told. */

@@ -29,7 +29,8 @@ static json_t *diagnostics_json(const struct diags *d)
 /* A user may submit only to a daemon that runs jobs in his name: one of many users, whose launcher
  * has the last word, but for root and its own account, whose jobs could read its state; his own, or
  * any as root. */
-static bool may_submit(struct connection *c, json_int_t id, const struct asker *asker)
+static bool may_submit(struct connection *c, json_int_t id, const struct asker *asker,
+                       uint64_t tasks)
 {
     bool is_own = asker->uid == geteuid(), is_root = asker->uid == 0;
     const char *refusal = NULL;
@@ -41,6 +42,9 @@ static bool may_submit(struct connection *c, json_int_t id, const struct asker *
     else if (is_own)
         refusal = "this daemon runs each user's jobs as that user, and none as its own account: "
                   "submit as another user";
+    else if (!connection_is_admitted(c, tasks))
+        refusal = "your account is none of those that may run jobs here, as the jobs that you "
+                  "submitted say: ask the administrator to add it to launch.conf (gw_launch(8))";
     if (refusal)
         connection_error(c, id, GW_EPERM, refusal, NULL);
     return !refusal;
@@ -214,7 +218,7 @@ void ops_submit(struct connection *c, json_int_t id, json_t *request)
                          "dependencies between jobs are not acted upon by this version", NULL);
         return;
     }
-    if (!may_submit(c, id, &asker) || !has_space(c, id))
+    if (!may_submit(c, id, &asker, (uint64_t)asked_int(request, "tasks", 1)) || !has_space(c, id))
         return;
     struct known_template checked;
     if (!check_template(c, id, file ? file : "stdin", source, &checked))

@@ -19,6 +19,11 @@ struct user {
                           read */
     char *name;
     uint64_t looked_up_ms;
+    struct admission {
+        bool is_asked, is_refused;         /* gw_launch is being asked; does not serve him */
+        uint64_t asked_ms, tries_since_ms; /* 0: never */
+        uint64_t tries;                    /* tasks since then */
+    } admission;
     uint64_t round; /* the last in which he was served, */
     int64_t end_us; /* and until when (mono) */
     UT_hash_handle hh;

@@ -2,7 +2,7 @@
 # Several users and one daemon: gw_launch runs what its list allows, as whom it allows, and takes nothing over.
 # limit: 480
 . "$(dirname "$0")/accounts_lib.sh"
-accounts --first 51000 gwd alice bob carol
+accounts --first 51000 gwd alice bob carol dave
 echo "daemons:x:300:300::/:/bin/sh" >>/etc/passwd
 echo "passing:x:61184:61184::/:/bin/sh" >>/etc/passwd # as systemd makes for DynamicUser=
 echo "friends:x:51010:bob" >>/etc/group
@@ -254,6 +254,14 @@ t_match "root's jobs are refused" "none as root" "$($TOP/bin/gwsubmit -- /bin/tr
 t_match "and the daemon's own account's" "none as its own account" "$(user_do gwd "gwsubmit -- /bin/true" 2>&1)"
 list "USERS = alice bob carol" "$drivers"
 t_check "once he is in the list his next job runs" user_do carol "gwsubmit --wait --exit-with-job -- /bin/true"
+
+# What he submits costs nobody anything, and others are served meanwhile.
+asked() { ! user_do dave "gwsubmit -o -- /bin/true" 2>"$T_DIR/dave.err"; }
+t_check "a user who is not in the list may not submit on and on" t_within 30 asked
+t_match "which says what to do" "none of those that may run jobs here.*launch.conf" "$(cat "$T_DIR/dave.err")"
+t_equal "after a few jobs, held ones as well" yes "$(n=$(user_do dave "gwps -n -u dave" | wc -l) && [ "$n" -ge 10 ] && [ "$n" -le 60 ] && echo yes || echo "$n")"
+t_match "an array of his neither" "none of those that may run jobs here" "$(user_do dave "gwsubmit -o -n 1000 -- /bin/true" 2>&1)"
+t_check "others' submissions are taken" user_do alice "gwsubmit --wait --exit-with-job -- /bin/true"
 
 # --- output of a job that runs, and of one that has ended ---
 cat >/mnt/home/alice/slow.jt <<'EOF'
