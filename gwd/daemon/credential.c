@@ -24,13 +24,27 @@ enum {
     LOOK_OWNER_S = 5,        /* as the owner, while it is not good; */
     LOOK_OWNER_GOOD_S = 60,  /* while it is */
     LOOK_OWNER_LIMIT_S = 20, /* gw_credential is ended when it takes longer */
+    LOOK_OWNER_GAP_MS = 200, /* between two of one owner's, of whose files */
+    LOOKS_OWNER_MAX = 4,     /* no more are looked at at once */
     RENEW_PAUSE_S = 60,
     RENEW_PAUSE_MAX_S = 3600,
     RENEW_LIMIT_S = 300, /* the command is ended when it takes longer */
 };
 
+/* Multi-user mode: each look is two processes, and an owner may name many files that never get
+ * good: they are looked at in turn, so that only he waits. */
+struct credential_owner {
+    uint64_t uid;
+    struct credential_file *due; /* in the order in which they got due */
+    unsigned n_looking;
+    uv_timer_t gap;
+    struct credential_owner *next;
+};
+
 struct credential_file {
     struct daemon *daemon;
+    struct credential_owner *owner; /* multi-user mode */
+    struct credential_file *next_due;
     uint64_t uid; /* multi-user mode: who looks, its owner; else 0 */
     char *path;
     char *text_seen; /* multi-user mode: what gw_credential said last */
@@ -140,14 +154,8 @@ static void on_renewal_late(uv_timer_t *timer)
 /* Nobody's credential is renewed who has no job any more. */
 static bool is_used(const struct credential_file *f)
 {
-    size_t it = 0;
-    for (struct job *j; (j = state_next_job(engine_state(f->daemon->engine), &it));) {
-        const struct principal *owner = &j->spec->owner;
-        if (!job_is_final(j) && owner->credential && strcmp(owner->credential, f->path) == 0 &&
-            (!is_owners(f) || owner->uid == f->uid))
-            return true;
-    }
-    return false;
+    return state_credential_use(engine_state(f->daemon->engine), is_owners(f) ? &f->uid : NULL,
+                                f->path) > 0;
 }
 
 static void start_renewer(struct credential_file *f, char **argv)
@@ -268,11 +276,11 @@ static int64_t fact_seconds(const char *said, const char *name)
     return seconds > 0 && seconds < INT64_C(1) << 40 ? seconds : 0;
 }
 
-static void look_as_owner(uv_timer_t *timer);
+static void on_due(uv_timer_t *timer);
 
 static void plan_look(struct credential_file *f, int64_t seconds)
 {
-    uv_timer_start(&f->first, look_as_owner, (uint64_t)seconds * 1000, 0);
+    uv_timer_start(&f->first, on_due, (uint64_t)seconds * 1000, 0);
 }
 
 static void take_facts(struct credential_file *f, int status, const char *said)
@@ -298,6 +306,8 @@ static void take_facts(struct credential_file *f, int status, const char *said)
     free(identity);
 }
 
+static void look_at_next(struct credential_owner *o);
+
 static void on_facts(void *ctx, int status, const char *said)
 {
     struct credential_file *f = ctx;
@@ -309,24 +319,60 @@ static void on_facts(void *ctx, int status, const char *said)
     free(f->text_seen);
     f->text_seen = text;
     plan_look(f, status ? LOOK_OWNER_S : LOOK_OWNER_GOOD_S);
+    f->owner->n_looking--;
+    look_at_next(f->owner);
+}
+
+static void look_as_owner(struct credential_file *f)
+{
+    char *libexec = settings_libexec(), *program = xasprintf("%s/gw_credential", libexec);
+    f->owner->n_looking++;
+    helper_run(f->daemon, f->uid, (char *[]){program, (char *)"-a", f->path, NULL},
+               LOOK_OWNER_LIMIT_S, on_facts, f);
+    free(program);
+    free(libexec);
+}
+
+static void on_gap(uv_timer_t *timer)
+{
+    look_at_next(timer->data);
+}
+
+static void look_at_next(struct credential_owner *o)
+{
+    struct credential_file *f = o->due;
+    if (!f || o->n_looking == LOOKS_OWNER_MAX || uv_is_active((uv_handle_t *)&o->gap))
+        return;
+    LL_DELETE2(o->due, f, next_due);
+    uv_timer_start(&o->gap, on_gap, LOOK_OWNER_GAP_MS, 0);
+    look_as_owner(f);
 }
 
 /* Only where a driver acts by credentials, and for jobs that are not over. */
-static void look_as_owner(uv_timer_t *timer)
+static void on_due(uv_timer_t *timer)
 {
     struct credential_file *f = timer->data;
-    char *libexec, *program;
     bool is_needed = drivers_need_credentials(f->daemon);
     if (!is_needed || !is_used(f)) {
         plan_look(f, is_needed ? LOOK_OWNER_S : LOOK_MS / 1000);
         return;
     }
-    libexec = settings_libexec();
-    program = xasprintf("%s/gw_credential", libexec);
-    helper_run(f->daemon, f->uid, (char *[]){program, (char *)"-a", f->path, NULL},
-               LOOK_OWNER_LIMIT_S, on_facts, f);
-    free(program);
-    free(libexec);
+    LL_APPEND2(f->owner->due, f, next_due);
+    look_at_next(f->owner);
+}
+
+static struct credential_owner *owner_of(struct daemon *d, uint64_t uid)
+{
+    struct credential_owner *o;
+    LL_SEARCH_SCALAR(d->credential_owners, o, uid, uid);
+    if (o)
+        return o;
+    o = xcalloc(1, sizeof *o);
+    o->uid = uid;
+    uv_timer_init(d->loop, &o->gap);
+    o->gap.data = o;
+    LL_PREPEND(d->credential_owners, o);
+    return o;
 }
 
 void credential_watch(struct daemon *d, uint64_t uid, const char *path)
@@ -342,6 +388,7 @@ void credential_watch(struct daemon *d, uint64_t uid, const char *path)
     f->poll.data = f->renewal.data = f->first.data = f->renewal_limit.data = f;
     LL_PREPEND(d->credentials, f);
     if (is_owners(f)) {
+        f->owner = owner_of(d, uid);
         plan_look(f, 0);
         return;
     }
@@ -363,4 +410,10 @@ void credentials_free(struct daemon *d)
         free(f);
     }
     d->credentials = NULL;
+    struct credential_owner *o, *next;
+    LL_FOREACH_SAFE(d->credential_owners, o, next)
+    {
+        free(o);
+    }
+    d->credential_owners = NULL;
 }

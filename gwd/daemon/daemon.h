@@ -31,6 +31,7 @@ struct watch;
 struct watched;
 struct log_stream;
 struct credential_file;
+struct credential_owner;
 struct helper;
 struct settings;
 struct archiving;
@@ -74,6 +75,7 @@ struct daemon {
     uint64_t next_log;
 
     struct credential_file *credentials;
+    struct credential_owner *credential_owners;
     struct helper *helpers;
     struct archiving *archiving;
     struct served *served;

@@ -37,13 +37,24 @@ struct principal {
     char *project;    /* or NULL */
 };
 
+/* The jobs of one owner in the name of one credential. */
+struct credential_use {
+    uint64_t uid;
+    char *path;
+    uint64_t unfinished; /* tasks that are not DONE or FAILED */
+    unsigned refs;       /* classes */
+    UT_hash_handle hh;
+    char key[];
+};
+
 /* Jobs that the scheduler cannot tell apart: equal requirements, rank, owner and resources. */
 struct job_class {
     char *key;
     uint64_t id;   /* order of appearance */
     uint32_t slot; /* in state->class_slots */
     uint64_t uid;
-    char *credential; /* or NULL */
+    char *credential;           /* or NULL, */
+    struct credential_use *use; /* and then NULL, too */
     unsigned np;
     bool needs_vm;
     bool is_bare; /* only hosts whose execution driver takes programs without wrapper */

@@ -28,6 +28,56 @@ static char *class_key(const struct template *t, const struct event *ev)
     return buf_take(&key);
 }
 
+/* --- credentials, of which each class has one or none --- */
+
+static char *use_key(uint64_t uid, const char *path)
+{
+    return xasprintf("%" PRIu64 " %s", uid, path);
+}
+
+static struct credential_use *use_take(struct state *s, uint64_t uid, const char *path)
+{
+    struct credential_use *use = NULL;
+    char *key = path ? use_key(uid, path) : NULL;
+    if (!path)
+        return NULL;
+    HASH_FIND_STR(s->uses, key, use);
+    if (!use) {
+        size_t size = strlen(key) + 1;
+        use = xcalloc(1, sizeof *use + size);
+        use->uid = uid;
+        memcpy(use->key, key, size);
+        use->path = strchr(use->key, ' ') + 1;
+        HASH_ADD_STR(s->uses, key, use);
+    }
+    free(key);
+    use->refs++;
+    return use;
+}
+
+static void use_release(struct state *s, struct credential_use *use)
+{
+    if (!use || --use->refs)
+        return;
+    HASH_DEL(s->uses, use);
+    free(use);
+}
+
+uint64_t state_credential_use(const struct state *s, const uint64_t *uid, const char *path)
+{
+    struct credential_use *use;
+    uint64_t n = 0;
+    if (uid) {
+        char *key = use_key(*uid, path);
+        HASH_FIND_STR(s->uses, key, use);
+        free(key);
+        return use ? use->unfinished : 0;
+    }
+    for (use = s->uses; use; use = use->hh.next)
+        n += strcmp(use->path, path) == 0 ? use->unfinished : 0;
+    return n;
+}
+
 static struct job_class *class_take(struct state *s, const struct template *t,
                                     const struct event *ev)
 {
@@ -51,6 +101,7 @@ static struct job_class *class_take(struct state *s, const struct template *t,
                             .id = s->next_class++,
                             .uid = ev->uid,
                             .credential = xstrdup(ev->credential),
+                            .use = use_take(s, ev->uid, ev->credential),
                             .np = t->np,
                             .needs_vm = t->vm_image != NULL,
                             .is_bare = t->is_bare,
@@ -72,6 +123,7 @@ static void class_release(struct state *s, struct job_class *c)
         return;
     HASH_DEL(s->classes, c);
     state_remove_class(s, c);
+    use_release(s, c->use);
     expr_destroy(c->requirements);
     expr_destroy(c->rank);
     free(c->credential);
@@ -178,7 +230,7 @@ uint64_t jobspec_bytes(const struct job_spec *spec)
     return RECORDS_BYTES + text_bytes(spec->source) + text_bytes(spec->file) +
            text_bytes(spec->home) + text_bytes(owner->user) + text_bytes(owner->credential) +
            text_bytes(owner->project) + template_bytes(spec->t) +
-           KEY_GROWTH * text_bytes(class->key) + text_bytes(class->credential) +
+           KEY_GROWTH * text_bytes(class->key) + 2 * text_bytes(class->credential) +
            text_bytes(class->requirements_text) + text_bytes(class->rank_text) +
            expr_bytes(class->requirements) + expr_bytes(class->rank);
 }

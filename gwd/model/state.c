@@ -40,10 +40,14 @@ static void queue_take_out(struct state *s, struct job *j);
 
 static void count(struct state *s, const struct job *j, enum phase phase, int64_t n)
 {
+    struct credential_use *use = j->spec->class->use;
     s->n_tasks[phase] += (uint64_t)n;
     j->spec->user->tasks += (uint64_t)n;
-    if (!phase_is_final(phase))
-        j->spec->user->unfinished += (uint64_t)n;
+    if (phase_is_final(phase))
+        return;
+    j->spec->user->unfinished += (uint64_t)n;
+    if (use)
+        use->unfinished += (uint64_t)n;
 }
 
 void state_count(struct state *s, const struct job *j, uint64_t n, enum phase from, enum phase to)

@@ -79,7 +79,8 @@ struct state {
         struct job_spec *last;    /* found: the next submission is likely to be equal */
         size_t n, n_chains;
     } specs;
-    struct job_class *classes; /* hash by key */
+    struct job_class *classes;   /* hash by key */
+    struct credential_use *uses; /* hash by key */
     uint64_t next_class;
     struct class_slot *class_slots;
     uint32_t n_slots, *free_slots, n_free_slots;
@@ -136,6 +137,10 @@ struct job *state_next_job(const struct state *s, size_t *it);
 /* A user's number, 0: he never had a job; and over his jobs by id, as above. A scan of four bytes a
  * job. */
 uint32_t state_user(const struct state *s, const char *name);
+/* Tasks of this owner (NULL: of anybody) in the name of this credential that are not DONE or
+ * FAILED.
+ */
+uint64_t state_credential_use(const struct state *s, const uint64_t *uid, const char *path);
 const struct user_record *state_user_record(const struct state *s, const char *name); /* or NULL */
 struct job *state_next_job_of(const struct state *s, uint32_t user, size_t *it);
 

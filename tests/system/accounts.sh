@@ -397,6 +397,15 @@ t_equal "which needs a credential, that the operator's command makes as its owne
 thief=$(user_do bob "gwsubmit -v --credential=/mnt/home/alice/proxy fake.jt" | sed -n 's/^JOB ID: //p')
 waits() { user_do bob "gwps --why $thief" | grep -qE "may not be read|ermission denied"; }
 t_check "another user's credential is not used" t_within 20 waits
+# Each look is two processes, so that many files of one owner are looked at in turn.
+many=$(for ((i = 0; i < 30; i++)); do echo "/mnt/home/bob/none$i"; done)
+from=$(date +%s)
+user_do bob "for f in $(tr '\n' ' ' <<<"$many"); do gwsubmit --credential=\$f fake.jt; done"
+looked() { [ "$(grep -oE 'the credential /mnt/home/bob/none[0-9]+ does not exist' "$GWD_LOG" | sort -u | wc -l)" -eq 30 ]; }
+t_check "each of many credentials of one user is looked at" t_within 60 looked
+t_check "but not all at once" [ $(($(date +%s) - from)) -ge 5 ]
+user_do bob "gwkill $(gwps -n -o J -u bob | tr -d ' ' | sort -n | tail -n 30 | tr '\n' ' ')" >/dev/null
+
 hung=$(pgrep -u alice -f gw_fake | tail -n 1)
 t_check "by another's driver, which hangs" [ -n "$hung" ]
 late() { em_says 51001 | grep -q "down no answer to INIT in time"; }

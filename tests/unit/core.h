@@ -208,6 +208,23 @@ static inline const char *recount_queue(const struct job_class *c, uint64_t *ret
     return NULL;
 }
 
+/* What is counted for each credential. */
+static inline const char *recount_uses(const struct state *s)
+{
+    for (const struct credential_use *use = s->uses; use; use = use->hh.next) {
+        uint64_t unfinished = 0;
+        size_t it = 0;
+        for (const struct job *j; (j = state_next_job(s, &it));)
+            for (uint64_t i = 0; j->spec->class->use == use && i < j->tasks; i++)
+                unfinished += !phase_is_final(job_task_phase(j, i));
+        if (unfinished != use->unfinished ||
+            unfinished != state_credential_use(s, &use->uid, use->path) ||
+            unfinished > state_credential_use(s, NULL, use->path))
+            return "the number of a credential's unfinished tasks does not agree";
+    }
+    return NULL;
+}
+
 /* What is counted for each user. */
 static inline const char *recount_users(const struct state *s)
 {
@@ -276,6 +293,9 @@ static inline const char *recount(const struct state *s)
         return "a slot has no class";
     if (n_keys != s->keys.n)
         return "the keys do not agree";
+    wrong = recount_uses(s);
+    if (wrong)
+        return wrong;
     return last < s->next_job ? recount_users(s) : "an id was not given yet";
 }
 
