@@ -20,6 +20,7 @@
  *   !part text     without its newline
  *   !raw text      without a newline; \n \0 \\ \xHH are the bytes that they mean
  *   !flood text    the same for ever, as fast as it is read
+ *   !complain text that line on standard error for ever, beside all else
  *   !bytes N       N bytes and no newline
  *   !exit CODE     end at once
  *   !hang          read nothing and answer nothing any more
@@ -37,9 +38,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -242,6 +245,18 @@ static void send_raw(struct fake *f, const char *text, bool is_for_ever)
     buf_clear(&once);
 }
 
+/* In a process of its own, for as long as somebody holds the other end and this one lives. */
+static void complain(struct buf *line)
+{
+    buf_putc(line, '\n');
+    if (fork() != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (write(STDERR_FILENO, line->data, line->len) > 0)
+        ;
+    _exit(0);
+}
+
 static void act(struct fake *f, const char *request, const struct script_action *a)
 {
     struct buf out = BUF_INIT;
@@ -262,6 +277,11 @@ static void act(struct fake *f, const char *request, const struct script_action 
     case SCRIPT_FLOOD:
         expand(a->text, request, &out);
         send_raw(f, buf_str(&out), a->what == SCRIPT_FLOOD);
+        buf_clear(&out);
+        break;
+    case SCRIPT_COMPLAIN:
+        expand(a->text, request, &out);
+        complain(&out);
         buf_clear(&out);
         break;
     case SCRIPT_DEFAULT:

@@ -34,7 +34,8 @@ static int parse_special(char *text, struct script_action *a, struct gw_err *err
         bool has_text;
     } table[] = {{"!default", SCRIPT_DEFAULT, false}, {"!hang", SCRIPT_HANG, false},
                  {"!close", SCRIPT_CLOSE, false},     {"!part", SCRIPT_PART, true},
-                 {"!raw", SCRIPT_RAW, true},          {"!flood", SCRIPT_FLOOD, true}};
+                 {"!raw", SCRIPT_RAW, true},          {"!flood", SCRIPT_FLOOD, true},
+                 {"!complain", SCRIPT_COMPLAIN, true}};
     char *name = word(&text);
     for (size_t i = 0; i < GW_COUNT(table); i++)
         if (strcmp(name, table[i].name) == 0) {
@@ -52,7 +53,8 @@ static int parse_special(char *text, struct script_action *a, struct gw_err *err
     }
     return gw_err_set(
         err, GW_EINVAL,
-        "\"%s\" is none of !none !default !part !raw !flood !bytes !exit !hang !close", name);
+        "\"%s\" is none of !none !default !part !raw !flood !complain !bytes !exit !hang !close",
+        name);
 }
 
 /* [@MS] answer */

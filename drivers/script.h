@@ -11,15 +11,16 @@
 #include <stdint.h>
 
 enum script_what {
-    SCRIPT_LINE,    /* text, and a newline */
-    SCRIPT_PART,    /* text, no newline */
-    SCRIPT_BYTES,   /* n bytes 'x', no newline */
-    SCRIPT_RAW,     /* text with its escapes, no newline */
-    SCRIPT_FLOOD,   /* the same for ever, as fast as it is read */
-    SCRIPT_DEFAULT, /* what would be answered without a rule */
-    SCRIPT_EXIT,    /* n: the exit code */
-    SCRIPT_HANG,    /* serve nothing any more */
-    SCRIPT_CLOSE,   /* say nothing any more */
+    SCRIPT_LINE,     /* text, and a newline */
+    SCRIPT_PART,     /* text, no newline */
+    SCRIPT_BYTES,    /* n bytes 'x', no newline */
+    SCRIPT_RAW,      /* text with its escapes, no newline */
+    SCRIPT_FLOOD,    /* the same for ever, as fast as it is read */
+    SCRIPT_DEFAULT,  /* what would be answered without a rule */
+    SCRIPT_EXIT,     /* n: the exit code */
+    SCRIPT_HANG,     /* serve nothing any more */
+    SCRIPT_COMPLAIN, /* text and a newline on standard error, for ever */
+    SCRIPT_CLOSE,    /* say nothing any more */
 };
 
 struct script_action {

@@ -44,6 +44,7 @@ struct driver_process {
         char *said; /* the last line of that */
         int64_t said_since_us, unused_us;
         unsigned n_said;
+        size_t said_bytes; /* since the watchdog looked */
         bool is_refused, was_up, is_leaving;
     } user;
     UT_hash_handle hh; /* daemon->user_drivers, by user.key */

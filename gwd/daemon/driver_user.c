@@ -23,6 +23,7 @@ enum {
     SAID_LINE_MAX = 500,
     SAID_LINES_MAX = 50, /* in SAID_WINDOW_S; the rest is not logged */
     SAID_WINDOW_S = 10,
+    SAID_LOOK_BYTES = 65536, /* no more is read until the watchdog looks again */
 };
 
 struct driver_process *driver_of_user(struct driver_process *base, uint64_t uid)
@@ -73,6 +74,7 @@ uv_stdio_container_t driver_user_stderr(struct driver_process *p)
     p->user.is_refused = p->user.is_leaving = p->user.was_up = false;
     free(p->user.said);
     p->user.said = NULL;
+    p->user.said_bytes = 0;
     buf_reset(&p->user.line);
     return (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
                                   .data.stream = (uv_stream_t *)&p->user.err};
@@ -139,9 +141,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    if (n > 0)
-        take_bytes(stream->data, buf->base, (size_t)n);
-    else if (n < 0)
+    struct driver_process *p = stream->data;
+    if (n > 0) {
+        take_bytes(p, buf->base, (size_t)n);
+        p->user.said_bytes += (size_t)n;
+    }
+    if (n < 0 || p->user.said_bytes >= SAID_LOOK_BYTES)
         uv_read_stop(stream);
 }
 
@@ -198,6 +203,10 @@ void driver_users_end(struct driver_process *base, const char *why)
 void driver_user_look(struct driver_process *p)
 {
     int64_t now_us = clock_mono_us();
+    bool is_paused = p->user.said_bytes >= SAID_LOOK_BYTES;
+    p->user.said_bytes = 0;
+    if (is_paused && (p->state == DRIVER_STARTING || p->state == DRIVER_UP))
+        driver_user_listen(p);
     if (p->state != DRIVER_UP || p->by_ref || p->pending ||
         engine_user_running(p->daemon->engine, p->user.key.uid))
         p->user.unused_us = now_us;

@@ -433,6 +433,7 @@ EOF
     for number in $(seq 0 9) 4294967296; do
         printf '  %s\n' "CALLBACK $number SUCCESS DONE:9" "POLL $number SUCCESS DONE:9"
     done
+    echo "  !complain no, no, no"
 } >/mnt/home/bob/fake.script
 t_check "a daemon with a driver that lies starts" daemon_start
 patient=$(user_do alice "gwsubmit -v --credential=/mnt/home/alice/proxy fake.jt" | sed -n 's/^JOB ID: //p')
@@ -445,6 +446,13 @@ for i in 1 2; do
     t_equal "another's driver ends its own user's jobs as it likes ($i)" 9 $?
 done
 t_equal "and no other user's, whichever handle it names" "WRAPPER actv 1 null" "$(of_patient)"
+loud() { grep -q 'em driver fork of uid 51002 says: no, no, no' "$GWD_LOG"; }
+t_check "what a user's driver says on its standard error is in the log" t_within 10 loud
+spent() { awk '{ print $14 + $15 }' "/proc/$GWD_PID/stat"; }
+before=$(spent)
+sleep 3 # what the daemon does meanwhile is measured
+spent=$(($(spent) - before))
+t_check "but does not keep the daemon busy, were it without end ($spent of 300 ticks)" [ $spent -lt 60 ]
 kill -TERM "$GWD_PID"
 wait "$GWD_PID"
 GWD_PID=
