@@ -433,6 +433,17 @@ bool connection_may_go_on(struct connection *c)
     return now_us < u->end_us && !connection_is_full(c);
 }
 
+bool connection_may_render(struct connection *c)
+{
+    enum { RENDERED_MAX = 16 };
+    struct user *u = c->user;
+    if (u->rendered_round != c->daemon->round) {
+        u->rendered_round = c->daemon->round;
+        u->n_rendered = 0;
+    }
+    return u->n_rendered++ < RENDERED_MAX;
+}
+
 /* So many bytes are done with. One that ends is not listened to. */
 static size_t serve(struct connection *c, const char *data, size_t len)
 {

@@ -146,6 +146,9 @@ struct asker connection_asker(const struct connection *c, json_int_t id);
 bool connection_is_full(const struct connection *c); /* it has much to read yet */
 /* It is not, and its user's time in this round is not over. */
 bool connection_may_go_on(struct connection *c);
+/* One more text of a turn's events is made for its user; false: he has had his share of the round.
+ */
+bool connection_may_render(struct connection *c);
 struct daemon *connection_daemon(const struct connection *c);
 gid_t connection_gid(const struct connection *c);
 /* Multi-user mode: false when gw_launch does not serve its user, who has tried lately. */

@@ -26,6 +26,8 @@ struct user {
     } admission;
     uint64_t round; /* the last in which he was served, */
     int64_t end_us; /* and until when (mono) */
+    uint64_t rendered_round;
+    unsigned n_rendered; /* texts of new events in that round */
     UT_hash_handle hh;
 };
 

@@ -4,7 +4,8 @@
  * An event is put into words once, or twice where somebody may see only its outside, whoever
  * watches. Those who watch all events with one request id (which is most of them) and may see the
  * same are sent the very same bytes; those who watch some jobs are found by the job, so that an
- * event costs nothing to whom it does not concern. Old events are read a few at a time, in the
+ * event costs nothing to whom it does not concern. Who watches with many ids gets what is beyond
+ * his share of a round as old events. Old events are read a few at a time, in the
  * share of a round that the watcher's user has. */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
@@ -393,39 +394,53 @@ static struct shared_text *render(struct turn *t, json_int_t id, uint64_t viewer
     return text;
 }
 
-static struct shared_text *rendered_for(struct turn *t, const struct watch *w)
+/* What it is sent if that was made for another already, or NULL. */
+static struct shared_text *rendered_before(const struct turn *t, const struct watch *w)
 {
     const struct rendered_key key = {w->id, w->viewer};
     struct rendered *r;
     HASH_FIND(hh, t->rendered, &key, sizeof key, r);
-    if (!r) {
-        r = xcalloc(1, sizeof *r);
-        r->key = key;
-        r->text = render(t, w->id, w->viewer, 0);
-        HASH_ADD(hh, t->rendered, key, sizeof r->key, r);
-    }
+    return r ? r->text : NULL;
+}
+
+static struct shared_text *rendered_for(struct turn *t, const struct watch *w)
+{
+    struct rendered *r = xcalloc(1, sizeof *r);
+    r->key = (struct rendered_key){w->id, w->viewer};
+    r->text = render(t, w->id, w->viewer, 0);
+    HASH_ADD(hh, t->rendered, key, sizeof r->key, r);
     return r->text;
 }
 
-/* To all who watch everything. */
+/* It gets this turn's events as old ones, in its user's time. */
+static void fall_behind(struct daemon *d, struct watch *w)
+{
+    DL_DELETE(d->watches, w);
+    w->is_catching_up = true;
+    DL_APPEND(d->catching_up, w);
+}
+
+/* To all who watch everything. Many request ids of one user are as many texts. */
 static void send_all(struct turn *t)
 {
     struct watch *w, *tmp;
     uint64_t first = t->n ? t->events[0].seq : 0, last = t->n ? t->events[t->n - 1].seq : 0;
     DL_FOREACH_SAFE(t->daemon->watches, w, tmp)
     {
+        bool is_whole = w->after < first;
+        struct shared_text *text = is_whole ? rendered_before(t, w) : NULL;
         if (w->after >= last)
             continue;
-        if (w->after < first) {
-            struct shared_text *text = rendered_for(t, w);
-            if (text->len)
-                connection_send_shared(w->connection, text);
-        } else {
-            struct shared_text *text = render(t, w->id, w->viewer, w->after);
-            if (text->len)
-                connection_send_shared(w->connection, text);
-            shared_text_release(text);
+        if (!text && !connection_may_render(w->connection)) {
+            fall_behind(t->daemon, w);
+            continue;
         }
+        if (!text)
+            text = is_whole ? rendered_for(t, w) : render(t, w->id, w->viewer, w->after);
+        if (text->len)
+            connection_send_shared(w->connection, text);
+        if (!is_whole)
+            shared_text_release(text);
         w->after = last;
     }
 }

@@ -89,6 +89,19 @@ gwsubmit -o --key mine -- /bin/false 2>key.err
 t_equal "another job with a key that was given is exit code 1" 1 $?
 t_match "and told how to go on" "this submission key was given before.*a new job needs a new key" "$(cat key.err)"
 
+# --- one that watches with many ids, each of which is a text of its own ---
+mapfile -t submits < <(for ((i = 1001; i <= 1500; i++)); do
+    echo "{\"id\":$i,\"op\":\"submit\",\"template\":\"EXECUTABLE = /bin/true\",\"home\":\"/tmp\",\"hold\":true}"
+done)
+speak "${watches[@]:0:60}" "${submits[@]}" >ids.out
+told() { # ID: the numbers of its events
+    grep "^{\"id\":$1,\"event\"" ids.out | grep -o '"seq":[0-9]*'
+}
+told 1 >told.1
+t_equal "each of many watches is told of all events" 500 "$(wc -l <told.1)"
+for ((i = 2; i <= 60; i++)); do told $i | cmp -s - told.1 || break; done
+t_equal "in their order, and of each once" 61 "$i"
+
 # --- one that watches and never reads ---
 "$BUILD/bench/clients" deaf "$GW_SOCKET" >cut.out &
 deaf=$!
