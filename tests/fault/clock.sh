@@ -81,6 +81,7 @@ all_end() {
     local file name
     t_within "${3:-40}" has_ended "$1"
     for file in "$GWD_DIR"/jobs/*."$1".wanted; do
+        [ -s "$file" ] || violation "$2: there is no job"
         name=${file%.wanted}
         case $name in
         */again.* | */beats.*) ;;
@@ -101,7 +102,7 @@ books() {
     n=$(grep -l '^JOB ID' "$GWD_DIR"/jobs/*.said | wc -l)
     shown=$(gwps -n | wc -l)
     [ "$n" -eq "$shown" ] || violation "$1: of $n jobs $shown are in the listing"
-    gwps --json | jq -e '[.. | numbers | select(. < 0)] == []' >/dev/null || violation "$1: a time is negative" "$(gwps)"
+    [ "$(gwps --json | jq '[.. | numbers | select(. < 0)] == []')" = true ] || violation "$1: a time is negative" "$(gwps)"
     twice=$(grep '^start ' "$GWD_DIR/ledger" | sort | uniq -d)
     [ -z "$twice" ] || violation "$1: started twice" "$twice"
     ! grep -q 'leaves a request\|no answer to INIT' "$GWD_DIR.log" || violation "$1: a driver was taken for hung" "$(grep -B2 -A2 'leaves a request\|no answer to INIT' "$GWD_DIR.log")"

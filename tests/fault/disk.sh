@@ -15,50 +15,54 @@ workers=$(share 4 2)
 TRIALS=$T_DIR/trials note=''
 mkdir "$TRIALS"
 
-# has_come DIR: the fault did.
-has_come() {
-    grep -qs '^failed 1' "$1.count"
+# has_to_end PLAN FILE: what is written to state.db has to be true when it is said to be, so that after an error other than a lack of
+# space gwd ends.
+has_to_end() {
+    [[ $1/$2 == *:eio*/state.db || $1/$2 == *:eio*/state.db-wal ]]
 }
 
-# What is written to state.db has to be true when it is said to be: after an error other than a lack of space gwd ends.
-check_end() { # DIR PLAN CODE
-    local file
-    file=$(sed -n 's/^failed 1 //p' "$1.count")
-    case $2/$file in
-    *:eio*/state.db | *:eio*/state.db-wal)
-        [ "$3" = 74 ] || violation "$2: gwd went on, or ended with $3, after an error of $file (chain $CHAIN)" "$(tail -n 5 "$1.log")"
-        ;;
-    *)
-        case $3 in
-        0 | 71 | 74 | 'by us') ;;
-        *) violation "$2: gwd ended with $3 (chain $CHAIN)" "$(tail -n 5 "$1.log")" ;;
-        esac
-        ;;
+# check_end DIR PLAN FILE CODE
+check_end() {
+    if has_to_end "$2" "$3"; then
+        [ "$4" = 74 ] || violation "$2: gwd went on, or ended with $4, after an error of $3 (chain $CHAIN)" "$(tail -n 5 "$1.log")"
+        return
+    fi
+    case $4 in
+    0 | 71 | 74 | 'by us') ;;
+    *) violation "$2: gwd ended with $4 (chain $CHAIN)" "$(tail -n 5 "$1.log")" ;;
     esac
 }
 
-# fail_once DIR PLAN: gwd with this fault, until it ends of it, or has gone on for a moment; 1 when the fault did not come.
+# fail_once DIR PLAN: gwd with this fault, until it ends of it, or has gone on for a moment; 1 when the fault did not come. The
+# library tells of the fault, and a shell of gwd's end, through DIR.events.
 fail_once() {
-    local dir=$1 plan=$2 pid code until=$((SECONDS + 30)) i
-    rm -f "$dir.count"
-    LD_PRELOAD=$TOOLS/io_preload.so GW_IO_DIR=$dir GW_IO_PROGRAM=/gwd GW_IO_FAIL=$plan GW_IO_COUNT=$dir.count \
-        gwd -c "$dir/gwd.conf" >/dev/null 2>>"$dir.log" </dev/null &
-    pid=$!
-    echo $pid >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"
-    until has_come "$dir" || ! kill -0 $pid 2>/dev/null || [ $SECONDS -ge $until ] || [ -e "$dir/stop" ]; do sleep 0.02; done
-    for ((i = 0; i < 15; i++)); do
-        kill -0 $pid 2>/dev/null || break
-        sleep 0.02
+    local dir=$1 plan=$2 code='' file='' line events patience=30
+    rm -f "$dir.events" && mkfifo "$dir.events" && exec {events}<>"$dir.events"
+    (
+        LD_PRELOAD=$TOOLS/io_preload.so GW_IO_DIR=$dir GW_IO_PROGRAM=/gwd GW_IO_FAIL=$plan GW_IO_COUNT=$dir.events \
+            gwd -c "$dir/gwd.conf" >/dev/null 2>>"$dir.log" </dev/null {events}>&- &
+        echo $! >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"
+        wait $!
+        echo "ended $?" >&"$events"
+    ) 2>/dev/null &
+    while [ -z "$code" ] && read -r -t $patience -u "$events" line; do
+        case $line in
+        'failed 1 '*)
+            file=${line##*/}
+            if has_to_end "$plan" "$file"; then patience=20; else patience=0.3; fi
+            ;;
+        'ended '*) code=${line#ended } ;;
+        esac
     done
-    kill -KILL $pid 2>/dev/null && code='by us'
-    wait $pid
-    : "${code:=$?}"
+    [ -n "$code" ] || { kill -KILL "$(cat "$dir/pid")" 2>/dev/null && code='by us'; }
+    wait $!
+    exec {events}>&-
     echo "$code $plan" >>"$dir/ends"
-    if ! has_come "$dir"; then
+    if [ -z "$file" ]; then
         [ "$code" = 'by us' ] || violation "$plan: gwd ended with $code before the fault (chain $CHAIN)" "$(tail -n 5 "$dir.log")"
         return 1
     fi
-    check_end "$dir" "$plan" "$code"
+    check_end "$dir" "$plan" "$file" "$code"
 }
 
 # supervise DIR PLAN ...: gwd with one fault after another, at last without.
@@ -82,7 +86,7 @@ chain() {
     crash_users "$dir" "$FAULT_SEED" 10 2 120 "$dir/enough" || crash_violation "$CHAIN: a user waits in vain" "$(cat "$dir/users.out")"
     crash_end "$dir" $supervisor
     crash_compare "$dir" "$CHAIN"
-    rm -rf "$dir" "$dir.log" "$dir.count"
+    rm -rf "$dir" "$dir.log" "$dir.events"
 }
 
 # Every way to fail at every n, half of them once and half from then on; over two seeds each is both.

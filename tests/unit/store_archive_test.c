@@ -96,15 +96,21 @@ static void what_an_earlier_version_archived_is_found(void **state)
     free(history);
 }
 
-static void what_is_older_than_the_archive_keeps_goes_when_others_come(void **state)
+/* Jobs 1 and 3, of two tasks each. */
+static void open_with_two_that_ended(struct world *w)
 {
-    struct world *w = *state;
     open_store(w);
     create(w);
     submit_turn(w);
     submit_turn(w);
     end_task(w, 1, TASK_ALL, "killed");
     end_task(w, 3, TASK_ALL, "killed");
+}
+
+static void what_is_older_than_the_archive_keeps_goes_when_others_come(void **state)
+{
+    struct world *w = *state;
+    open_with_two_that_ended(w);
     archive(w, 1);
     store_archive_retain(w->store, 60 * 1000000);
     archive(w, 3);
@@ -131,12 +137,7 @@ static void a_job_that_is_archived_again_goes_with_the_later_batch(void **state)
         char *path = xasprintf("%s/archive.db", w->dir);
         uint64_t n;
         struct gw_err err = {0};
-        open_store(w);
-        create(w);
-        submit_turn(w);
-        submit_turn(w);
-        end_task(w, 1, TASK_ALL, "killed");
-        end_task(w, 3, TASK_ALL, "killed");
+        open_with_two_that_ended(w);
         archive(w, 1);
         now_us += KEPT_US / 2;
         archive(w, 1);
