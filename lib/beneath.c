@@ -160,22 +160,37 @@ static int check_time(const struct removal *r)
     return now_s() > r->until ? -ENOTEMPTY : 0;
 }
 
-/* Call fn for each entry of a directory. Entries that appear or vanish meanwhile are another
- * round's. */
+static const char *next_name(DIR *dir)
+{
+    struct dirent *e;
+    do
+        e = readdir(dir);
+    while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
+    return e ? e->d_name : NULL;
+}
+
+/* Call fn for as many entries of a directory as there are now. Those that appear or vanish
+ * meanwhile are another round's: a reading that goes on for as long as somebody adds to what is
+ * read would not end. */
 static int each_entry(int fd, int (*fn)(struct removal *r, int fd, const char *name),
                       struct removal *r, unsigned long *ret_n)
 {
     int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = copy < 0 ? NULL : fdopendir(copy);
     int result = dir ? 0 : -errno;
-    struct dirent *e;
-    while (result == 0 && (errno = 0, e = readdir(dir))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
+    unsigned long rest = 0;
+    const char *name;
+    while (result == 0 && next_name(dir)) {
+        rest++;
+        result = check_time(r);
+    }
+    if (result == 0)
+        rewinddir(dir);
+    for (; result == 0 && rest > 0 && (name = next_name(dir)); rest--) {
         ++*ret_n;
         result = check_time(r);
         if (result == 0)
-            result = fn(r, fd, e->d_name);
+            result = fn(r, fd, name);
     }
     if (dir)
         closedir(dir);

@@ -1,8 +1,8 @@
 /* Stage out: the status file says how it ended, then the results come home, then the job directory
  * goes.
  *
- *   START, CP status, [read it], CP outputs and streams, [turn], RESULTS_ACCEPTED, RMDIR, END,
- * ATTEMPT_ENDED
+ *   START, CP status, [read it], CP outputs and streams, [turn], RESULTS_ACCEPTED or
+ * ATTEMPT_FAILED, RMDIR, END, ATTEMPT_ENDED
  *
  * Of an attempt with a lease nothing counts until it was looked whose turn it is at the site
  * (trace.c).
@@ -104,9 +104,27 @@ static void read_status(struct engine *e, struct flight *f, const char *content)
     effect->text = staging_token(e, f);
 }
 
+/* What the directory tells of it is nowhere else when that is gone. */
+static void note_failure(struct engine *e, const struct flight *f)
+{
+    const char *known = flight_attempt(f)->reason.code;
+    if (!f->status.is_there || (known && strcmp(known, f->failure.code) == 0))
+        return;
+    struct event ev = {.kind = EV_ATTEMPT_FAILED,
+                       .job = f->ref.job,
+                       .task = f->ref.task,
+                       .attempt = f->ref.attempt,
+                       .reason = f->failure.code,
+                       .blame = f->failure.blame,
+                       .text = f->failure.text};
+    emit(e, &ev);
+}
+
 static void conclude(struct engine *e, struct flight *f)
 {
-    if (f->status.is_exited && !f->failure.code) {
+    if (f->failure.code) {
+        note_failure(e, f);
+    } else if (f->status.is_exited) {
         struct event ev = {.kind = EV_RESULTS_ACCEPTED,
                            .job = f->ref.job,
                            .task = f->ref.task,

@@ -54,6 +54,7 @@ static const struct event_kind_info kinds[] = {
     [EV_JOB_FORGOTTEN] = {EV_JOB_FORGOTTEN, "job-forgotten", F(job)},
     [EV_SITE_DRAINED] = {EV_SITE_DRAINED, "site-drained", F(host) | F(flag)},
     [EV_DISPATCH_PAUSED] = {EV_DISPATCH_PAUSED, "dispatch-paused", F(flag)},
+    [EV_ATTEMPT_FAILED] = {EV_ATTEMPT_FAILED, "attempt-failed", F_ATTEMPT | F_REASON},
     [EV_CK_STATE] = {EV_CK_STATE, "ck-state",
                      F(instance) | F(epoch) | F(number) | F(array_number) | F(flag) | F(seq_next) |
                          F(fence)},

@@ -34,6 +34,7 @@ enum event_kind {
     EV_JOB_FORGOTTEN = 18,   /* finished long ago, in the archive; leaves the live state */
     EV_SITE_DRAINED = 19,    /* no new attempts at a host, or again */
     EV_DISPATCH_PAUSED = 20, /* no new attempts at all, or again */
+    EV_ATTEMPT_FAILED = 21,  /* why none of its results counts; what told it may go now */
     /* A checkpoint is the state written as events that a fold of the empty state accepts. */
     EV_CK_STATE = 64,
     EV_CK_JOB = 65,

@@ -271,6 +271,7 @@ static int change_attempt(struct state *s, const struct event *ev, struct job **
     case EV_ATTEMPT_EXITED:
         phase = PHASE_WRAPPER;
         break;
+    case EV_ATTEMPT_FAILED:
     case EV_RESULTS_ACCEPTED:
         phase = PHASE_EPILOG;
         break;
@@ -298,6 +299,11 @@ static int change_attempt(struct state *s, const struct event *ev, struct job **
         if (ev->reason)
             reason_set(&a->reason, ev->reason, (enum blame)ev->blame, ev->text);
         state_set(s, j, t, PHASE_EPILOG, t->wish);
+        return 0;
+    case EV_ATTEMPT_FAILED:
+        if (a->is_accepted || !ev->reason || ev->blame > BLAME_US)
+            return refuse(err, ev, "accepted before, or without a reason");
+        reason_set(&a->reason, ev->reason, (enum blame)ev->blame, ev->text);
         return 0;
     case EV_RESULTS_ACCEPTED:
         if (a->is_accepted || ev->exit_code < 0 || ev->exit_code > 255)
@@ -456,6 +462,7 @@ static int apply(struct state *s, const struct event *ev, struct gw_err *err)
     case EV_ATTEMPT_ENDED:
     case EV_ATTEMPT_LOST:
     case EV_ATTEMPT_FOUND:
+    case EV_ATTEMPT_FAILED:
         return apply_attempt(s, ev, err);
     case EV_VM_CHANGED:
         return apply_vm(s, ev, err);

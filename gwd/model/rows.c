@@ -556,8 +556,7 @@ int rows_replay(struct state *s, const struct event *ev, struct gw_err *err)
 {
     if (s->loading)
         begin_replay(s);
-    if (!s->loading || !ev->job || ev->kind < EV_JOB_SUBMITTED || ev->kind > EV_JOB_FORGOTTEN ||
-        !is_known(s, ev))
+    if (!s->loading || !ev->job || ev->kind >= EV_CK_STATE || !is_known(s, ev))
         return state_apply(s, ev, err);
     s->seq = ev->seq;
     return 0;

@@ -138,6 +138,38 @@ static void a_kill_ends_the_wait_for_results(void **state)
     }
 }
 
+/* The last answer of the site's before the daemon is gone is that of RMDIR. */
+static void why_an_attempt_failed_is_known_when_its_directory_is_gone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *failed;
+        struct fault fault;
+        const char *code;
+    } cases[] = {
+        {"image:job x", {0}, "image"},
+        {NULL, {"CP", "/result", "no-file:job x", 0, 1000000}, "no-file"},
+    };
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        struct world *w = new_world();
+        w->failed = cases[i].failed;
+        w->faults[0] = cases[i].fault;
+        w->faults[1] = (struct fault){"RMDIR", NULL, "unreachable:site x", 0, 1000000};
+        uint64_t id = world_submit(w, job);
+        world_pass(w, 2);
+        assert_int_equal(world_phase(w, id), PHASE_EPILOG);
+        assert_non_null(strstr(buf_str(&w->trace), "RMDIR"));
+        world_remove(w, "file:///site/.gw_i.1.1.0.1");
+        w->failed = NULL;
+        memset(w->faults, 0, sizeof w->faults);
+        world_restart(w);
+        world_pass(w, 300);
+        check_failed(w, id, cases[i].code, BLAME_JOB, 1);
+        check_clean(w);
+        world_destroy(w);
+    }
+}
+
 /* --- a driver that tells no reasons, as GridWay's --- */
 
 static struct world *blind_world(void)
@@ -213,6 +245,7 @@ int main(void)
         cmocka_unit_test(so_do_those_of_an_attempt_that_was_found_by_its_token),
         cmocka_unit_test(what_its_owner_does_not_want_to_wait_for_is_tried_a_few_times),
         cmocka_unit_test(a_kill_ends_the_wait_for_results),
+        cmocka_unit_test(why_an_attempt_failed_is_known_when_its_directory_is_gone),
         cmocka_unit_test(without_reasons_a_site_out_of_reach_is_not_taken_for_one_without_results),
         cmocka_unit_test(without_reasons_results_that_do_not_come_are_not_thrown_away),
         cmocka_unit_test(without_reasons_results_that_are_gone_are_not_waited_for),

@@ -89,7 +89,7 @@ static void an_event_of_each_kind_is_read_back_as_it_was(void **state)
             event_arena_clear(&arena);
             buf_clear(&b);
         }
-    assert_int_equal(n_kinds, 27);
+    assert_int_equal(n_kinds, 28);
 }
 
 static void events_one_after_the_other_are_read_one_by_one(void **state)

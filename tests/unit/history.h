@@ -103,6 +103,12 @@ static inline void make_attempt_step(struct rng *r, const struct task *t, struct
         make_side_step(r, t, ev);
     } else if (t->phase == PHASE_PROLOG) {
         ev->kind = EV_ATTEMPT_STAGED;
+    } else if (t->phase == PHASE_EPILOG && choice == 2) {
+        ev->kind = EV_ATTEMPT_FAILED;
+        ev->reason = codes[1];
+        ev->blame = rng_below(r, 4);
+        if (a->is_accepted)
+            make_end(r, a, ev);
     } else if (t->phase == PHASE_EPILOG) {
         ev->kind = EV_RESULTS_ACCEPTED;
         ev->exit_code = (int64_t)rng_below(r, 256);

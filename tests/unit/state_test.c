@@ -278,6 +278,7 @@ static void what_cannot_happen_is_refused(void **state)
     (void)state;
     struct state s = fresh_state();
     struct event again = created_event(), sub = submit_event(2, 1, plain_job);
+    struct event failed = step(EV_ATTEMPT_FAILED, 1, 0, 1);
     refuse(&s, again);
     take(&s, submit_event(1, 1, plain_job));
     refuse(&s, submit_event(1, 1, plain_job));
@@ -311,7 +312,10 @@ static void what_cannot_happen_is_refused(void **state)
     take(&s, step(EV_ATTEMPT_STAGED, 1, 0, 1));
     take(&s, step(EV_ATTEMPT_EXITED, 1, 0, 1));
     refuse(&s, step(EV_ATTEMPT_ACTIVE, 1, 0, 1));
+    refuse(&s, step(EV_ATTEMPT_FAILED, 1, 0, 1));
     take(&s, step(EV_RESULTS_ACCEPTED, 1, 0, 1));
+    failed.reason = "io";
+    refuse(&s, failed);
     refuse(&s, step(EV_RESULTS_ACCEPTED, 1, 0, 1));
     /* Results that were accepted are never made a second time. */
     refuse(&s, ended(1, 0, 1, OUTCOME_REQUEUE, "io"));
