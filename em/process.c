@@ -12,119 +12,28 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-int process_stat(pid_t pid, struct process_stat *ret, struct gw_err *err)
-{
-    char path[64];
-    struct buf text = BUF_INIT;
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    int r = file_read(path, 8192, &text, err);
-    if (r < 0)
-        return r;
-    /* The name, in parentheses, may hold anything, also blanks and parentheses. */
-    const char *after = strrchr(buf_str(&text), ')');
-    char state = 'Z';
-    long session = 0;
-    unsigned long long start = 0;
-    if (!after || sscanf(after,
-                         ") %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                         "%*d %llu",
-                         &state, &session, &start) != 3)
-        r = gw_err_set(err, GW_EPROTO, "%s is not understood", path);
-    else
-        *ret = (struct process_stat){
-            .is_zombie = state == 'Z' || state == 'X', .session = (pid_t)session, .start = start};
-    buf_clear(&text);
-    return r;
-}
-
-const char *process_boot_id(void)
-{
-    static char id[BOOT_ID_MAX];
-    if (!id[0]) {
-        struct buf text = BUF_INIT;
-        file_read("/proc/sys/kernel/random/boot_id", 256, &text, NULL);
-        snprintf(id, sizeof id, "%.*s", (int)strcspn(buf_str(&text), "\n"), buf_str(&text));
-        buf_clear(&text);
-    }
-    return id;
-}
-
-int process_identify(pid_t pid, struct process_id *ret, struct gw_err *err)
-{
-    struct process_stat st;
-    int r = process_stat(pid, &st, err);
-    if (r < 0)
-        return r;
-    *ret = (struct process_id){.pid = pid, .start = st.start};
-    snprintf(ret->boot, sizeof ret->boot, "%s", process_boot_id());
-    return 0;
-}
-
-static bool is_same_process(const struct process_id *id)
-{
-    struct process_stat st;
-    return strcmp(id->boot, process_boot_id()) == 0 && process_stat(id->pid, &st, NULL) == 0 &&
-           st.start == id->start && !st.is_zombie;
-}
-
-int process_pidfd(const struct process_id *id)
-{
-    if (id->pid <= 0)
-        return -1;
-    int fd = pidfd_open(id->pid, 0);
-    /* Asked after the pidfd was had: the number cannot change hands in between. */
-    if (fd >= 0 && !is_same_process(id)) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-static int decode(const char *text, const char *prefix, char separator, struct process_id *ret,
-                  struct gw_err *err)
-{
-    struct process_id id = {0};
-    uint64_t pid = 0;
-    char *copy = xstrdup(text), *p = copy;
-    size_t skip = strlen(prefix);
-    char *start = NULL, *boot = NULL;
-    bool is_good = strncmp(copy, prefix, skip) == 0;
-    if (is_good && (start = strchr(p += skip, separator)))
-        *start++ = '\0';
-    if (start && (boot = strchr(start, separator)))
-        *boot++ = '\0';
-    is_good = boot && strlen(boot) < sizeof id.boot && boot[0] &&
-              strspn(boot, "0123456789abcdef-") == strlen(boot) &&
-              num_parse_u64(p, 0, INT32_MAX, &pid, NULL) == 0 &&
-              num_parse_u64(start, 0, UINT64_MAX, &id.start, NULL) == 0;
-    if (is_good) {
-        id.pid = (pid_t)pid;
-        memcpy(id.boot, boot, strlen(boot) + 1);
-        *ret = id;
-    }
-    free(copy);
-    return is_good ? 0
-                   : gw_err_set(err, GW_EINVAL, "\"%s\" is not %sPID%cSTARTTIME%cBOOT_ID", text,
-                                prefix, separator, separator);
-}
-
 int process_decode_claim(const char *text, struct process_id *ret, struct gw_err *err)
 {
     char *line = xstrndup(text, strcspn(text, "\n"));
-    int r = decode(line, "", ' ', ret, err);
+    int r = process_decode(line, ' ', ret, err);
     free(line);
     return r;
 }
 
+static const char contact_prefix[] = "fork:";
+
 int process_decode_contact(const char *text, struct process_id *ret, struct gw_err *err)
 {
-    return decode(text, "fork:", ':', ret, err);
+    size_t skip = sizeof contact_prefix - 1;
+    if (strncmp(text, contact_prefix, skip) != 0)
+        return gw_err_set(err, GW_EINVAL, "\"%s\" does not begin with %s", text, contact_prefix);
+    return process_decode(text + skip, ':', ret, err);
 }
 
 void process_encode_contact(const struct process_id *id, struct buf *out)
 {
-    buf_printf(out, "fork:%ld:%llu:%s", (long)id->pid, (unsigned long long)id->start,
-               id->boot[0] ? id->boot : process_boot_id());
+    buf_puts(out, contact_prefix);
+    process_encode(id, ':', out);
 }
 
 /* The sessions of an attempt, as they are found. */

@@ -96,6 +96,8 @@ void turn_end(struct daemon *d);   /* now, until nothing is left to be put on di
 void turn_close(struct daemon *d);
 
 /* driver.c */
+/* Until those of a gwd that was killed have ended: some seconds at most. */
+void drivers_await_former(const char *state_dir);
 int drivers_start(struct daemon *d, struct gw_err *err);
 void drivers_stop(
     struct daemon *d); /* FINALIZE; they end by themselves, or are ended after some seconds */

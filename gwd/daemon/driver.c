@@ -453,6 +453,7 @@ void driver_start(struct driver_process *p)
         free(why);
         return;
     }
+    drivers_note(p->daemon);
     uv_read_start((uv_stream_t *)&p->out, on_alloc, on_read);
     if (p->base)
         driver_user_listen(p);

@@ -85,6 +85,9 @@ void driver_tell_engine(struct driver_process *p, enum input_kind kind, const ch
 
 void driver_process_free(struct driver_process *p);
 
+/* driver_former.c: the drivers that run now, for the next gwd. Before they are told anything. */
+void drivers_note(const struct daemon *d);
+
 /* driver_pending.c */
 void pending_add(struct driver_process *p, struct handle *h, const char *verb, uint64_t number);
 /* It is answered: the oldest with that verb, a copy by its number. False: there is none. */

@@ -193,6 +193,7 @@ static int run(struct settings *settings)
     if (statedir_load(&d, &err) < 0)
         return statedir_fail(settings, &err);
     crash_point("start");
+    drivers_await_former(settings_state_dir(settings));
     struct input start = {.kind = IN_START, .lease_seq = effect_last_lease(spool)};
     served_begin(&d, &start);
     /* The directory is ours alone from here on. */

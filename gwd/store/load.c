@@ -245,7 +245,8 @@ static int begin_writing(struct store *s, struct state *state, struct gw_err *er
         r = mark_write(s, err);
     sqlite3 *const all[] = {s->state, s->archive, s->archive_writer};
     for (size_t i = 0; i < GW_COUNT(all); i++)
-        sqlite3_db_config(all[i], SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+        if (all[i]) /* else it could not be opened */
+            sqlite3_db_config(all[i], SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return r;
 }
 

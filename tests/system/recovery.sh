@@ -67,4 +67,47 @@ job_end
 t_equal "a job survives the death of all drivers" 3 $?
 t_equal "and started once" 1 "$(wc -l <"$starts")"
 t_check "the daemon stops when told" gwd_stop
+
+# --- drivers that outlive it ---
+# They go on for a second after the end of their input, or for ever.
+GWD_DIR=$T_DIR/former
+mkdir -p "$GWD_DIR"
+LIBEXEC=$BUILD/libexec
+cat >slow_tm <<EOF
+#!/bin/bash
+$LIBEXEC/gw_tm_local "\$@"
+sleep 1
+touch $T_DIR/late
+EOF
+cat >endless_em <<EOF
+#!/bin/bash
+trap '' PIPE TERM
+$LIBEXEC/gw_em_fork "\$@"
+echo \$\$ >$T_DIR/endless
+while :; do sleep 1; done
+EOF
+chmod +x slow_tm endless_em
+{
+    printf 'STATE_DIR = "%s"\nSOCKET = "%s"\n' "$GWD_DIR" "$GWD_DIR/gwd.sock"
+    printf 'IM_MAD = static:gw_im_static:--self localhost\\:4\\:file\\://%s/site:local:fork\n' "$GWD_DIR"
+    printf 'TM_MAD = local:%s:\nEM_MAD = fork:%s:-d %s/em:rsl\n' "$PWD/slow_tm" "$PWD/endless_em" "$GWD_DIR"
+} >"$GWD_DIR/gwd.conf"
+mkdir "$GWD_DIR/site"
+gwd_start || t_not_ok "the daemon starts with such drivers" "$(cat "$GWD_DIR.log")"
+t_within 20 sh -c "gwhost --drivers --json | jq -e 'all(.status.drivers[]; .state == \"up\")'" || t_not_ok "they come up"
+gwd_kill9
+t_check "a daemon starts after one that was killed" gwd_start
+t_check "what the drivers of the one before did, they have done by then" test -e "$T_DIR/late"
+t_check "one that did not end runs no more" sh -c "! readlink /proc/$(cat "$T_DIR/endless")/exe"
+t_match "that is told" 'drivers of the gwd before still run: waiting for 2' "$(cat "$GWD_DIR.log")"
+
+# Those of a daemon that runs are not touched, even if a copy of its file tells of them.
+former=$GWD_PID alive=$(pgrep -P "$GWD_PID")
+mkdir "$T_DIR/copy" && cp "$GWD_DIR/drivers" "$T_DIR/copy/"
+GWD_DIR=$T_DIR/copy
+t_check "a daemon starts with a copy of that file" gwd_start
+t_equal "the drivers of the daemon that it is of run on" "$alive" "$(pgrep -P "$former")"
+gwd_stop
+GWD_PID=$former
+gwd_stop
 t_done

@@ -224,6 +224,18 @@ static void an_archive_that_cannot_be_written_says_so_and_goes_on_later(void **s
     check_archived(w, 1, "killed");
 }
 
+static void an_archive_that_cannot_be_made_is_an_error(void **state)
+{
+    struct world *w = *state;
+    struct gw_err err = {0};
+    char *path = xasprintf("%s/archive.db", w->dir);
+    open_store(w);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_true(load(w, &err) < 0);
+    assert_non_null(strstr(err.text, "archive.db"));
+    free(path);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -234,6 +246,7 @@ int main(void)
         TEST(a_job_that_is_archived_again_goes_with_the_later_batch),
         TEST(batches_of_before_begin_their_time_anew),
         TEST(an_archive_that_cannot_be_written_says_so_and_goes_on_later),
+        TEST(an_archive_that_cannot_be_made_is_an_error),
     };
     return cmocka_run_group_tests_name("store_archive", tests, NULL, NULL);
 }
