@@ -140,8 +140,16 @@ fail() {
     exit 0
 }
 
+# A file that is another than the time before may have been there since then: the wrapper counts from that.
 fetch_lease() {
-    copy "${url%/*}/$lease" "file://$encoded/$lease.new" && mv "$scratch/$lease.new" "$scratch/$lease"
+    set_now
+    began=$now
+    copy "${url%/*}/$lease" "file://$encoded/$lease.new" || return
+    if ! cmp -s "$scratch/$lease.new" "$scratch/$lease"; then
+        echo "${fetched:-$began}" >"$scratch/$lease.since"
+        mv "$scratch/$lease.new" "$scratch/$lease"
+    fi
+    fetched=$began
 }
 
 # While the claim has to wait anyway. What fails is told only by who has it.

@@ -255,6 +255,19 @@ gww_read_lease() {
         [ "$gww_seq" -gt "$gww_last_seq" ] && gww_last_seq=$gww_seq
 }
 
+# Not from now on: the file may have come just after the last look, and gwd counts from there. Looks of every second
+# are as near as this clock can tell. Who brings the file here says in another since when it may have been there.
+gww_date_lease() {
+    gww_since=
+    { IFS= read -r gww_since <"$GW_LEASE_FILE.since"; } 2>/dev/null
+    case $gww_since in
+    '' | *[!0-9]* | ???????????????????*) gww_since=$gww_looked ;;
+    esac
+    [ "$gww_since" -le "$gww_now" ] || gww_since=$gww_looked
+    [ "$((gww_now - gww_since))" -gt 2 ] || gww_since=$gww_now
+    [ "$gww_since" -le "$gww_renewed" ] || gww_renewed=$gww_since
+}
+
 # One that waited in the site's queue while gwd replaced it begins too late.
 gww_check_lease() {
     gww_lost=
@@ -291,10 +304,8 @@ gww_watch() {
             exit 0
         fi
         [ "$GW_LEASE_S" -gt 0 ] || continue
-        # Not from now on: the file may have come just after the last look, and gwd counts from there.
-        # Looks of every second are as near as this clock can tell.
         if gww_read_lease; then
-            gww_renewed=$((gww_now - gww_looked > 2 ? gww_looked : gww_now))
+            gww_date_lease
         fi
         gww_looked=$gww_now
         if [ "$((gww_renewed + GW_LEASE_S))" -le "$gww_now" ]; then

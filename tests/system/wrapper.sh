@@ -196,6 +196,20 @@ limits() {
     t_check "$shell: a lease that was renewed while the machine slept counts from then" \
         t_within 4 test -e "$T_DIR/$n.slept/status"
     wait $wrapper
+    # Nor from when it was brought to a node that has not the site's files.
+    job "$n.brought" ./run GW_LEASE_S=10 GW_LEASE_FILE="../lease.$2"
+    payload "$n.brought" 'touch begun; sleep 14; touch lasted'
+    lease "$2" 30
+    run "$shell" "$n.brought" &
+    wrapper=$!
+    t_within 5 test -e "$T_DIR/$n.brought/begun"
+    cut -d . -f 1 /proc/uptime >"$T_DIR/lease.$2.since"
+    sleep 7
+    lease "$2" 31
+    wait $wrapper
+    t_equal "$shell: nor from when it was brought to the node" "lease-expired no" \
+        "$(status "$n.brought" REASON) $([ -e "$T_DIR/$n.brought/lasted" ] && echo yes || echo no)"
+    rm "$T_DIR/lease.$2.since"
 }
 
 # signal_all SIGNAL NAME: all processes of a job.

@@ -229,6 +229,25 @@ static bool lease_is_renewed(void)
     return is_newer;
 }
 
+/* Since when the lease file may be as it is. Not from now on: it may have come just after the last
+ * look, and gwd counts from there. Who brings it to this machine says in another file (seconds of
+ * CLOCK_BOOTTIME) since when it may have been where he has it from. */
+static int64_t lease_since(int64_t now)
+{
+    struct buf text = BUF_INIT;
+    uint64_t since;
+    int64_t at_ms = looked_ms;
+    char *path = xasprintf("%s.since", ctl_get(&ctl, "GW_LEASE_FILE", ""));
+    if (file_read(path, STATUS_FILE_MAX, &text, NULL) == 0 && text.len) {
+        text.data[strcspn(text.data, "\n")] = '\0';
+        if (num_parse_u64(text.data, 0, (uint64_t)now / 1000, &since, NULL) == 0)
+            at_ms = (int64_t)since * 1000;
+    }
+    free(path);
+    buf_clear(&text);
+    return at_ms;
+}
+
 /* One that waited in the site's queue while gwd replaced it begins too late. */
 static void check_lease(void)
 {
@@ -249,10 +268,10 @@ static void check_limits(int64_t now)
 {
     if (limit_ms && now >= began_ms + limit_ms)
         stop("walltime");
-    /* Not from now on: the file may have come just after the last look, and gwd counts from there.
-     */
-    if (lease_ms && lease_is_renewed())
-        renewed_ms = looked_ms;
+    if (lease_ms && lease_is_renewed()) {
+        int64_t since_ms = lease_since(now);
+        renewed_ms = since_ms > renewed_ms ? since_ms : renewed_ms;
+    }
     looked_ms = now;
     if (lease_ms && now >= renewed_ms + lease_ms)
         stop("lease-expired");
