@@ -180,7 +180,8 @@ static void take_line(struct journal *j, struct run *run, char *line)
         (second && num_parse_u64(second, 0, UINT64_MAX, &b, NULL) < 0))
         return;
     if (*kind == 'N') {
-        entry_never(j, token, run);
+        if (!first)
+            entry_never(j, token, run);
         return;
     }
     struct entry *e = entry_start(j, token, run);

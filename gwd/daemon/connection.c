@@ -5,6 +5,7 @@
 #include "lib/json_write.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -323,14 +324,19 @@ void connection_answer_end(struct connection *c)
     connection_line_end(c);
 }
 
+json_t *connection_error_json(enum gw_errc code, const char *text)
+{
+    char *clean = xstrdup(text);
+    utf8_clean(clean);
+    json_t *error = json_pack("{ss ss}", "code", gw_errc_name(code), "message", clean);
+    free(clean);
+    return error;
+}
+
 void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text,
                       json_t *diagnostics)
 {
-    json_t *error =
-        json_pack("{ss ss%}", "code", gw_errc_name(code), "message", text, strlen(text));
-    if (!error) /* the text is not UTF-8 */
-        error = json_pack("{ss ss}", "code", gw_errc_name(code), "message",
-                          "(a message that is not UTF-8)");
+    json_t *error = connection_error_json(code, text);
     if (diagnostics)
         json_object_set_new(error, "diagnostics", diagnostics);
     connection_send(c, json_pack("{sI sb so}", "id", id, "ok", 0, "error", error));
@@ -338,8 +344,8 @@ void connection_error(struct connection *c, json_int_t id, enum gw_errc code, co
 
 void connection_refuse(struct connection *c, const char *text)
 {
-    connection_send(c, json_pack("{sn sb s{ss ss}}", "id", "ok", 0, "error", "code",
-                                 gw_errc_name(GW_EPROTO), "message", text));
+    connection_send(
+        c, json_pack("{sn sb so}", "id", "ok", 0, "error", connection_error_json(GW_EPROTO, text)));
     c->is_ending = true;
     buf_clear(&c->line);
     if (!c->is_closing)

@@ -129,6 +129,8 @@ struct buf *connection_answer(struct connection *c, json_int_t id);
 void connection_answer_end(struct connection *c);
 
 void connection_send(struct connection *c, json_t *message); /* takes the reference over */
+/* {code, message}; the text may hold anything. */
+json_t *connection_error_json(enum gw_errc code, const char *text);
 void connection_error(struct connection *c, json_int_t id, enum gw_errc code, const char *text,
                       json_t *diagnostics);
 /* Say what is wrong with the peer's protocol, and end the connection. */

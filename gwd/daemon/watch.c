@@ -260,9 +260,9 @@ static void catch_up(struct daemon *d, struct watch *w)
     buf_clear(&past.event);
     if (r < 0) {
         connection_send(w->connection,
-                        json_pack("{sI sb sI s{ss ss}}", "id", w->id, "ok", 0, "oldest",
-                                  (json_int_t)oldest, "error", "code",
-                                  gw_errc_name((enum gw_errc)err.code), "message", err.text));
+                        json_pack("{sI sb sI so}", "id", w->id, "ok", 0, "oldest",
+                                  (json_int_t)oldest, "error",
+                                  connection_error_json((enum gw_errc)err.code, err.text)));
         destroy(d, w);
     } else if (!past.is_cut) {
         DL_DELETE(d->catching_up, w);

@@ -1,10 +1,10 @@
 #!/bin/bash
 # What is read from outside (tests/fuzz, a target each) against invented input: no crash, no complaint of the sanitizers, no
-# leak, no hang, and each target's own promises. FUZZ_N inputs for each (1,000,000; a quarter of them for the engine as a
-# whole, which is slow); FAULT_ONLY="rsl kv" for these alone. The share takes a few thousand each in the unit test's
+# leak, no hang, and each target's own promises. FUZZ_N inputs for each (1,000,000; a quarter of them for the engine and
+# the daemon as wholes, which are slow); FAULT_ONLY="rsl kv" for these alone. The share takes a few thousand each in the unit test's
 # program, which has no sanitizers but needs no clang.
 # row: 1,000,000 invented inputs for each reader of outside data, under ASan and UBSan
-# limit: 2700
+# limit: 5400
 . "$(dirname "$0")/lib.sh"
 
 small() {

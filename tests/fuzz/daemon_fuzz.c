@@ -8,7 +8,7 @@
  * and one of these: it hangs up. A: the drivers answer all that they were asked. The store is one
  * in memory.
  *
- * fuzz: max_len=320 slow=1 */
+ * fuzz: max_len=320 slow=4 */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/settings.h"
 #include "lib/file.h"

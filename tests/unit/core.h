@@ -208,6 +208,16 @@ static inline const char *recount_queue(const struct job_class *c, uint64_t *ret
     return NULL;
 }
 
+/* An array may have billions of tasks; those that differ from the rest are few. */
+static inline uint64_t unfinished_of(const struct job *j)
+{
+    uint64_t n = j->is_rest_ended ? 0 : j->tasks - j->n_touched;
+    size_t it = 0;
+    for (const struct task *t; (t = job_next_task(j, &it));)
+        n += !phase_is_final(t->phase);
+    return n;
+}
+
 /* What is counted for each credential. */
 static inline const char *recount_uses(const struct state *s)
 {
@@ -215,8 +225,8 @@ static inline const char *recount_uses(const struct state *s)
         uint64_t unfinished = 0;
         size_t it = 0;
         for (const struct job *j; (j = state_next_job(s, &it));)
-            for (uint64_t i = 0; j->spec->class->use == use && i < j->tasks; i++)
-                unfinished += !phase_is_final(job_task_phase(j, i));
+            if (j->spec->class->use == use)
+                unfinished += unfinished_of(j);
         if (unfinished != use->unfinished ||
             unfinished != state_credential_use(s, &use->uid, use->path) ||
             unfinished > state_credential_use(s, NULL, use->path))
