@@ -36,7 +36,7 @@ directories_left() {
     elsewhere find /home -mindepth 2 -name '.gw_*' ! -name '.gw_lease_*' ! -name '.gw_epoch_*'
 }
 
-# --- inputs, outputs, streams and the exit code ---
+# --- jobs, all at once: a job waits 12 s for its claim ---
 printf 'from the input\n' >'in put %41.txt'
 printf '#!/bin/sh\ncat /home/griduser/where >&2\nexit 7\n' >last.sh && chmod +x last.sh
 cat >files.jt <<'X'
@@ -47,19 +47,8 @@ OUTPUT_FILES = where.txt, 's ub/o%ut.txt' deep.txt, empty
 STDOUT_FILE = o.txt
 STDERR_FILE = e.txt
 X
-timeout 120 gwsubmit -v --wait --exit-with-job -t files.jt >files.out 2>&1
-t_equal "a job ends with its own exit code" 7 $? || cat files.out
-t_equal "its input arrives and its stdout comes home" "from the input" "$(cat o.txt 2>&1)"
-t_equal "it ran where the nodes' home is" node "$(cat e.txt 2>&1)"
-t_match "in scratch space, not in the job directory" '^/tmp/gw_nsh\.' "$(cat where.txt 2>&1)"
-t_equal "an output with odd characters comes home" deep "$(cat deep.txt 2>&1)"
-t_check "an empty output comes home" test -e empty -a ! -s empty
-t_equal "no scratch is left" '' "$(scratch_left)"
-t_equal "no job directory is left" '' "$(directories_left)"
-timeout 120 gwsubmit --wait --exit-with-job -- ./last.sh >exec.out 2>&1
-t_equal "a program that is sent along can be run" 7 $?
-
-# --- a virtual machine, whose image comes along ---
+bg_submit files -t files.jt
+bg_submit exec -- ./last.sh
 cat >vm.jt <<X
 EXECUTABLE = /bin/sh
 ARGUMENTS = -c 'uname -n; echo made >out.txt; exit 5'
@@ -68,18 +57,9 @@ STDOUT_FILE = vm.out
 VM_IMAGE = $BUILD/guest.qcow2
 VM_MEMORY = 128M
 X
-timeout 120 gwsubmit --wait --exit-with-job -t vm.jt >vm.said 2>&1
-t_equal "a VM job ends with the payload's exit code" 5 $? || cat vm.said
-t_equal "it ran in the guest" guest "$(cat vm.out 2>&1)"
-t_equal "its output file comes home" made "$(cat vm.txt 2>&1)"
-t_equal "nothing of it is left on the node" '' "$(scratch_left)$(grid exec site-a pgrep -l qemu)"
-
-# --- what goes wrong ---
-echo 'OUTPUT_FILES = missing.txt' >missing.jt
-echo 'EXECUTABLE = /bin/true' >>missing.jt
-echo 'RESCHEDULE_ON_FAILURE = no' >>missing.jt
-timeout 120 gwsubmit --wait -t missing.jt >missing.out 2>&1
-t_match "an output that the job did not make is the job's fault, named" 'missing\.txt' "$(cat missing.out)"
+bg_submit vm -t vm.jt
+printf 'EXECUTABLE = /bin/true\nOUTPUT_FILES = missing.txt\nRESCHEDULE_ON_FAILURE = no\n' >missing.jt
+bg_submit missing -t missing.jt
 cat >links.jt <<'X'
 EXECUTABLE = /bin/sh
 ARGUMENTS = -c 'ln -s /home/griduser/where link.txt; ln -s /home/griduser d; mkdir real; echo real >real/f; echo plain >plain.txt; rm -f stderr.execution; ln -s /home/griduser/where stderr.execution'
@@ -87,13 +67,31 @@ OUTPUT_FILES = plain.txt, real/f real.txt, link.txt, d/where under.txt
 STDERR_FILE = linked.txt
 RESCHEDULE_ON_FAILURE = no
 X
-timeout 120 gwsubmit --wait -t links.jt >links.out 2>&1
-t_match "an output that is a symbolic link is none" 'link\.txt|d/where' "$(cat links.out)"
-t_equal "what links lead to is not brought back" '' "$(cat link.txt under.txt linked.txt 2>/dev/null)"
-timeout 120 gwsubmit --wait -- /no/such/program >none.out 2>&1
-t_match "a program that is not on the node is told in words" '/no/such/program' "$(cat none.out)"
+bg_submit links -t links.jt
+bg_submit none -- /no/such/program
+printf 'EXECUTABLE = /bin/sleep\nARGUMENTS = 25\nLEASE = 8\nON_LOST = retry-after-lease\n' >lease.jt
+bg_submit lease -t lease.jt
 
-# --- an end that is asked for, and the lease, which the node renews by itself ---
+bg_end "a job ends with its own exit code" files 7
+t_equal "its input arrives and its stdout comes home" "from the input" "$(cat o.txt 2>&1)"
+t_equal "it ran where the nodes' home is" node "$(cat e.txt 2>&1)"
+t_match "in scratch space, not in the job directory" '^/tmp/gw_nsh\.' "$(cat where.txt 2>&1)"
+t_equal "an output with odd characters comes home" deep "$(cat deep.txt 2>&1)"
+t_check "an empty output comes home" test -e empty -a ! -s empty
+bg_end "a program that is sent along can be run" exec 7
+bg_end "a VM job, whose image comes along, ends with the payload's exit code" vm 5
+t_equal "it ran in the guest" guest "$(cat vm.out 2>&1)"
+t_equal "its output file comes home" made "$(cat vm.txt 2>&1)"
+t_check "jobs that fail come to an end" t_within 120 test -s missing.code -a -s links.code -a -s none.code
+t_match "an output that the job did not make is the job's fault, named" 'missing\.txt' "$(cat missing.said)"
+t_match "an output that is a symbolic link is none" 'link\.txt|d/where|stderr\.execution' "$(cat links.said)"
+t_equal "what links lead to is not brought back" '' "$(cat link.txt under.txt linked.txt 2>/dev/null)"
+t_match "a program that is not on the node is told in words" '/no/such/program' "$(cat none.said)"
+bg_end "a job longer than its lease ends well, since the node renews it" lease 0
+t_equal "no scratch is left, nor a VM" '' "$(scratch_left)$(grid exec site-a pgrep -l qemu)"
+t_equal "no job directory is left" '' "$(directories_left)"
+
+# --- an end that is asked for ---
 printf 'EXECUTABLE = /bin/sleep\nARGUMENTS = 600\n' >long.jt
 bg_submit killed -t long.jt
 t_check "a long job runs" t_within 60 sh -c '"$0" exec site-a pgrep -u griduser -x sleep >/dev/null' "$T_GRID"
@@ -106,10 +104,6 @@ no_scratch() { [ -z "$(scratch_left)" ]; }
 t_check "and leaves no scratch" t_within 40 no_scratch
 no_directory() { [ -z "$(directories_left)" ]; }
 t_check "nor a job directory" t_within 40 no_directory
-
-printf 'EXECUTABLE = /bin/sleep\nARGUMENTS = 25\nLEASE = 8\nON_LOST = retry-after-lease\n' >lease.jt
-timeout 150 gwsubmit --wait --exit-with-job -t lease.jt >lease.out 2>&1
-t_equal "a job longer than its lease ends well, since the node renews it" 0 $?
 
 # --- started twice, as a batch system may: by hand, from one job description ---
 text=$(sed -E '/^ *(#.*)?$/d; s/"/""/g' "$T_ROOT/wrappers/gw_nsh.sh") # a quote of RSL is doubled
