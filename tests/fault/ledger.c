@@ -128,6 +128,9 @@ static void take_submitted(struct ledger *l, const char *text)
 
 static void take_line(struct ledger *l, char *line, unsigned number)
 {
+    size_t len = strlen(line);
+    while (len && line[len - 1] == ' ') /* that fill up a record */
+        line[--len] = '\0';
     char *rest = strchr(line, ' ');
     if (!rest) {
         broken(l, "line %u of the ledger: %s", number, line);

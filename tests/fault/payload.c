@@ -3,9 +3,11 @@
  *     payload LEDGER CODE MS [FILE]
  *
  * Appends "start TOKEN" to LEDGER, works for MS milliseconds, appends "end TOKEN CODE" and exits
- * with CODE; the token also goes into FILE. Each line is one write to a file opened for appending:
- * it is there when the process or anybody else is killed, and lines of all processes have one
- * order. */
+ * with CODE; the token also goes into FILE. Each line is a record (record.h), one write to a file
+ * opened for appending: it is there when the process or anybody else is killed, and lines of all
+ * processes have one order. */
+#include "tests/fault/record.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +32,17 @@ static const char *token(void)
     return name[0] ? name : told ? told : "none";
 }
 
-static void say(const char *path, int flags, const char *text)
+static void append(const char *path, const char *line)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || !record_write(fd, line))
+        exit(EX_IOERR);
+    close(fd);
+}
+
+static void put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
         exit(EX_IOERR);
     close(fd);
@@ -51,12 +61,12 @@ int main(int argc, char **argv)
     if (argc < 4)
         return EX_USAGE;
     const char *name = token();
-    snprintf(line, sizeof line, "start %s\n", name);
-    say(argv[1], O_APPEND, line);
+    snprintf(line, sizeof line, "start %s", name);
+    append(argv[1], line);
     if (argc > 4)
-        say(argv[4], O_TRUNC, name);
+        put(argv[4], name);
     work(strtol(argv[3], NULL, 10));
-    snprintf(line, sizeof line, "end %s %s\n", name, argv[2]);
-    say(argv[1], O_APPEND, line);
+    snprintf(line, sizeof line, "end %s %s", name, argv[2]);
+    append(argv[1], line);
     return (int)strtol(argv[2], NULL, 10);
 }

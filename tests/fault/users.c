@@ -15,6 +15,7 @@
  *     killed ID                       confirmed: neither start nor end after it
  *     told ID PHASE CODE              the end of a task, as the client was told */
 #include "client/gw.h"
+#include "tests/fault/record.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 
@@ -66,12 +67,12 @@ static unsigned dice(struct user *u, unsigned n)
 static void note(struct user *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void note(struct user *u, const char *fmt, ...)
 {
-    char line[256];
+    char line[RECORD_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, ap);
+    vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    if (write(u->ledger, line, (size_t)n) != n)
+    if (!record_write(u->ledger, line))
         _exit(74);
 }
 
@@ -129,7 +130,7 @@ static void note_each(struct user *u, const char *word, const json_t *list, cons
             is_other = is_other || json_equal(id, other);
         }
         if (!is_other)
-            note(u, "%s %" PRIi64 "\n", word, (int64_t)json_integer_value(id));
+            note(u, "%s %" PRIi64, word, (int64_t)json_integer_value(id));
     }
 }
 
@@ -137,7 +138,7 @@ static void kill_jobs(struct user *u, uint64_t first, uint64_t tasks)
 {
     json_t *answer;
     for (uint64_t i = 0; i < tasks; i++)
-        note(u, "killing %" PRIu64 "\n", first + i);
+        note(u, "killing %" PRIu64, first + i);
     wish(u, "gone", first, tasks, &answer);
     note_each(u, "killed", gw_array(answer, "done"), gw_array(answer, "ended"));
     json_decref(answer);
@@ -155,7 +156,7 @@ static void release_jobs(struct user *u, uint64_t first, uint64_t tasks)
 {
     json_t *answer;
     for (uint64_t i = 0; i < tasks; i++)
-        note(u, "releasing %" PRIu64 "\n", first + i);
+        note(u, "releasing %" PRIu64, first + i);
     wish(u, "run", first, tasks, &answer);
     json_decref(answer);
 }
@@ -205,9 +206,9 @@ static void submit(struct user *u, const struct plan *p)
                                 .key = key};
     for (int r; (r = gw_submit(u->gw, &ask, PATIENCE_MS, &s, &err)) < 0;)
         come_back(u, "submit", r, &err, &until_s);
-    note(u, "submitted %" PRIu64 " %" PRIu64 " %u %d\n", s.job, s.tasks, p->code, p->is_staged);
+    note(u, "submitted %" PRIu64 " %" PRIu64 " %u %d", s.job, s.tasks, p->code, p->is_staged);
     for (uint64_t i = 0; p->is_held && i < s.tasks; i++)
-        note(u, "held %" PRIu64 "\n", s.job + i);
+        note(u, "held %" PRIu64, s.job + i);
     for (uint64_t i = 0; i < s.tasks; i++)
         u->ids[u->n_ids++] = s.job + i;
     u->n_submitted += s.tasks;
@@ -217,7 +218,7 @@ static void submit(struct user *u, const struct plan *p)
 
 static void on_end(void *ctx, const json_t *job)
 {
-    note(ctx, "told %" PRIi64 " %s %" PRIi64 "\n", gw_int(job, "id", 0), gw_text(job, "phase", "?"),
+    note(ctx, "told %" PRIi64 " %s %" PRIi64, gw_int(job, "id", 0), gw_text(job, "phase", "?"),
          gw_int(job, "exit_code", -1));
 }
 

@@ -50,20 +50,22 @@ struct seen {
     struct record r;
 };
 
-/* The tokens of whole lines, and whether something says that it was started. */
+/* What lines as they are written say was started; whether anything like a line says that it was not
+ * is taken less strictly. */
 static size_t note_tokens(const char *text, struct seen *seen)
 {
     size_t n = 0;
     for (const char *line = text; *line && n < TOKENS_MAX;
          line += line[strcspn(line, "\n")] ? strcspn(line, "\n") + 1 : strcspn(line, "\n")) {
-        char kind = 0, end = 0, token[100];
+        char kind[2], token[100], again[128];
         size_t len = strcspn(line, "\n"), i = 0;
         char *copy = xstrndup(line, len);
-        int got = sscanf(copy, "%c %99s %c", &kind, token, &end);
-        bool is_plain = line[len] == '\n' && got == 3 && end == '.' && len == strlen(token) + 4 &&
-                        strncmp(token, "i.", 2) == 0;
+        bool is_line = line[len] == '\n' && sscanf(copy, " %1s %99s", kind, token) == 2 &&
+                       strncmp(token, "i.", 2) == 0;
+        snprintf(again, sizeof again, "S %s .", is_line ? token : "");
+        bool is_start = is_line && strcmp(copy, again) == 0;
         free(copy);
-        if (!is_plain || (kind != 'S' && kind != 'N'))
+        if (!is_line || (!is_start && *kind != 'N'))
             continue;
         while (i < n && strcmp(seen[i].token, token) != 0)
             i++;
@@ -71,8 +73,8 @@ static size_t note_tokens(const char *text, struct seen *seen)
             seen[n] = (struct seen){0};
             snprintf(seen[n++].token, sizeof seen[0].token, "%s", token);
         }
-        seen[i].was_started |= kind == 'S';
-        seen[i].was_never |= kind == 'N';
+        seen[i].was_started |= is_start;
+        seen[i].was_never |= *kind == 'N';
     }
     return n;
 }

@@ -12,7 +12,7 @@ GWD_DIR=$T_DIR/gwd
 crash_site "$GWD_DIR"
 gwd_start || t_not_ok "the daemon starts"
 "$TOOLS/users" "$GW_SOCKET" "$GWD_DIR/ledger" "$TOOLS/payload" "$GWD_DIR/home" 3 40 2 60 || t_not_ok "the users come to their end"
-cp "$GWD_DIR/ledger" right
+sed 's/ *$//' "$GWD_DIR/ledger" >right
 # Jobs to lie about: one that ran, with an output and without, one that was killed.
 staged=$(awk '$1 == "submitted" && $5 == 1 && $3 == 1 { print $2 }' right | while read -r id; do grep -q "^told $id DONE" right && echo "$id"; done | head -n 1)
 bare=$(awk '$1 == "submitted" && $5 == 0 && $3 == 1 { print $2 }' right | while read -r id; do grep -q "^told $id DONE" right && echo "$id"; done | head -n 1)
