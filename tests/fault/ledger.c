@@ -4,7 +4,9 @@
  *     ledger check SOCKET LEDGER HOME   all jobs have ended
  *     ledger left DIR                   what is left of a daemon that was stopped
  *
- * Prints a line for each promise that was broken, and exits 1 when there was one. */
+ * No template of users.c allows for work that is done again: an attempt whose program came to its
+ * end is the last one, whether or not its job is killed. Prints a line for each promise that was
+ * broken, and exits 1 when there was one. */
 #include "client/gw.h"
 #include "lib/buf.h"
 #include "lib/file.h"
@@ -36,6 +38,7 @@ struct task_facts {
     int code, told_code;
     char told_phase[12];
     unsigned killing, killed, held, releasing;
+    const struct attempt_facts *ended; /* whose program came to its end */
 };
 
 struct ledger {
@@ -102,10 +105,15 @@ static void take_start(struct ledger *l, const char *token)
 static void take_end(struct ledger *l, const char *token, int code)
 {
     struct attempt_facts *a = attempt_of(l, token);
+    struct task_facts *t = task_of(l, a->id);
     a->ends++;
     a->code = code;
-    if (task_of(l, a->id)->killed)
+    if (t->killed)
         broken(l, "attempt %s still ran when its job was said to be killed", token);
+    if (t->ended && t->ended != a)
+        broken(l, "job %" PRIu64 " was done by attempt %s and again by %s", a->id, t->ended->token,
+               token);
+    t->ended = a;
 }
 
 static void take_submitted(struct ledger *l, const char *text)

@@ -44,6 +44,7 @@ finds "what a user was told otherwise is found" "job $bare is DONE .* its user w
 finds "a failure that nobody wished for is found" "job $killed failed: " grep -v "^killing $killed\$"
 finds "a start after the kill was confirmed is found" "attempt $token was started after its job was said to be killed" first "killed $bare"
 finds "a program that outlives its kill is found" "attempt $token still ran when" sed "/^start $token/a killed $bare"
+finds "work that is done and then done again is found" "job $bare was done by attempt $token and again by i.1.$bare.0.9" add "start i.1.$bare.0.9" "end i.1.$bare.0.9 0"
 finds "a start of a held job is found" "attempt $token was started while its job was held" first "held $bare"
 echo other >"$GWD_DIR/home/token.$staged"
 finds "the output of another attempt is found" "job $staged: its output is that of other" cat
