@@ -307,6 +307,16 @@ static void take_state(struct engine *e, struct flight *f, const char *state)
     }
 }
 
+/* The driver knows it by its handle, and perhaps the site by its token. */
+static void go_on_without_contact(struct engine *e, struct flight *f)
+{
+    const struct driver *d = em_of(e, f);
+    if (d && !(d->features & FEATURE_RECOVER_TOKEN))
+        running(e, f);
+    else
+        wrapper_recover(e, f);
+}
+
 static void submitted(struct engine *e, struct flight *f, const struct input *in)
 {
     if (in->answer.is_success) {
@@ -319,6 +329,11 @@ static void submitted(struct engine *e, struct flight *f, const struct input *in
         if (f->em == EM_NONE)
             f->em = EM_PENDING;
         commit(e, f);
+        return;
+    }
+    if (f->em !=
+        EM_NONE) { /* the site has it: this is the failure of an earlier try, heard again */
+        go_on_without_contact(e, f);
         return;
     }
     struct reason r = {0};

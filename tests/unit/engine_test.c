@@ -378,6 +378,33 @@ static void an_answer_that_comes_again_later_counts_for_no_other_copy(void **sta
     }
 }
 
+/* Of the second SUBMIT the answer is lost; that of the first comes in its place. */
+static void a_failure_heard_again_does_not_submit_what_runs(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->is_endless = true;
+    w->faults[0] = (struct fault){"SUBMIT", NULL, "busy:site x", 0, 1};
+    uint64_t id = world_submit(w, job);
+    world_listen(w);
+    while (!w->n_submits) {
+        struct input in = {.kind = IN_TIME};
+        w->now_us = engine_next_time(w->engine);
+        world_step(w, &in);
+    }
+    world_forget_answers(w, DRIVER_EM);
+    world_tell(w, DRIVER_EM, "CALLBACK", (struct task_ref){id, 0, 1}, 0, true, "ACTIVE");
+    world_tell(w, DRIVER_EM, "SUBMIT", (struct task_ref){id, 0, 1}, 0, false, "busy:site x");
+    world_pass(w, 60);
+    assert_non_null(strstr(buf_str(&w->trace), "RECOVER"));
+    w->is_endless = false;
+    world_pass(w, 60);
+    check_done(w, id, 1);
+    assert_int_equal(w->n_submits, 1);
+    check_clean(w);
+    world_destroy(w);
+}
+
 static void a_job_killed_between_two_tries_to_submit_it_needs_no_cancel(void **state)
 {
     (void)state;
@@ -645,6 +672,7 @@ int main(void)
         cmocka_unit_test(the_status_file_knows_better_than_the_batch_system),
         cmocka_unit_test(callbacks_before_the_answer_to_submit_and_doubled_do_no_harm),
         cmocka_unit_test(an_answer_that_comes_again_later_counts_for_no_other_copy),
+        cmocka_unit_test(a_failure_heard_again_does_not_submit_what_runs),
         cmocka_unit_test(a_job_killed_between_two_tries_to_submit_it_needs_no_cancel),
         cmocka_unit_test(whatever_recover_answers_the_job_goes_on),
         cmocka_unit_test(what_an_interrupted_prolog_left_is_gone_before_the_job_runs),
