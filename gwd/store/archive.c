@@ -15,6 +15,9 @@
 static const char DURABLE[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                               "PRAGMA journal_size_limit=16777216";
 
+/* What is free goes back to the file system. Of use only before there is anything in the file. */
+static const char SHRINKING[] = "PRAGMA auto_vacuum=INCREMENTAL";
+
 static const char TABLES[] =
     /* A batch and its jobs (first id, tasks); specs say the last batch that used them. */
     "CREATE TABLE IF NOT EXISTS batch(id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -146,7 +149,10 @@ int store_archive_begin(struct store *s, struct gw_err *err)
     if (s->archive_writer)
         return 0; /* the state was read before */
     char *path = xasprintf("%s/archive.db", s->dir);
-    int r = s->archive ? 0 : store_open_database(path, FLAGS, &s->archive, err);
+    bool is_new = !s->archive;
+    int r = is_new ? store_open_database(path, FLAGS, &s->archive, err) : 0;
+    if (r == 0 && is_new)
+        r = sql_exec(s->archive, SHRINKING, path, err);
     if (r == 0)
         r = sql_exec(s->archive, DURABLE, path, err);
     if (r == 0)
@@ -229,6 +235,7 @@ enum {
     ADD_TASK,
     ADD_BATCH,
     OLDEST_BATCH,
+    OLDEST_TIME,
     DROP_JOB,
     DROP_TASKS,
     DROP_BATCH,
@@ -244,6 +251,7 @@ static const char *const write_texts[WRITE_COUNT] = {
     [ADD_BATCH] = "INSERT INTO batch(at_us, jobs) VALUES(?, ?)",
     [OLDEST_BATCH] = "SELECT id, jobs FROM batch WHERE id = (SELECT min(id) FROM batch)"
                      " AND at_us < ?",
+    [OLDEST_TIME] = "SELECT at_us FROM batch ORDER BY id LIMIT 1",
     [DROP_JOB] = "DELETE FROM job WHERE id = ? AND batch = ?",
     [DROP_TASKS] = "DELETE FROM job_task WHERE id >= ? AND id < ?",
     [DROP_BATCH] = "DELETE FROM batch WHERE id = ?",
@@ -333,7 +341,7 @@ static int drop_oldest(sqlite3 *db, sqlite3_stmt **q, int64_t before_us, bool *r
     return r;
 }
 
-/* Two for each that comes, so that a shorter time is reached in the end. */
+/* Two at a time: for each that comes, so that a shorter time is reached in the end, or alone. */
 static int drop_old(sqlite3 *db, sqlite3_stmt **q, const struct archive_batch *b,
                     struct gw_err *err)
 {
@@ -342,6 +350,64 @@ static int drop_old(sqlite3 *db, sqlite3_stmt **q, const struct archive_batch *b
     for (int i = 0; r == 0 && is_gone && i < 2; i++)
         r = drop_oldest(db, q, b->at_us - b->retention_us, &is_gone, err);
     return r;
+}
+
+/* Some of what is free; as much as two batches are. */
+static int give_back(sqlite3 *db, bool *ret_has_more, struct gw_err *err)
+{
+    sqlite3_stmt *q;
+    int r = sql_exec(db, "PRAGMA incremental_vacuum(2048)", "making the archive smaller", err);
+    if (r == 0)
+        r = sql_prepare(db,
+                        "SELECT auto_vacuum = 2 AND freelist_count > 0"
+                        " FROM pragma_auto_vacuum, pragma_freelist_count",
+                        &q, err);
+    if (r < 0)
+        return r;
+    int step = sqlite3_step(q);
+    *ret_has_more = step == SQLITE_ROW && sqlite3_column_int(q, 0);
+    if (step != SQLITE_ROW)
+        r = sql_error(db, "looking at the archive's pages", err);
+    sqlite3_finalize(q);
+    return r;
+}
+
+static int find_next(sqlite3 *db, sqlite3_stmt *oldest, int64_t retention_us, int64_t *ret_us,
+                     struct gw_err *err)
+{
+    int step = sqlite3_step(oldest);
+    if (step == SQLITE_ROW && retention_us > 0)
+        *ret_us = sqlite3_column_int64(oldest, 0) + retention_us + 1;
+    else
+        *ret_us = INT64_MAX;
+    int r =
+        step == SQLITE_ROW || step == SQLITE_DONE ? 0 : sql_error(db, "reading the archive", err);
+    sqlite3_reset(oldest);
+    return r;
+}
+
+/* Old ones go; where nothing comes, what they leave free as well. */
+static int clean(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt **q, int64_t *ret_next_us,
+                 struct gw_err *err)
+{
+    bool has_more = false;
+    int r = drop_old(db, q, b, err);
+    if (r == 0 && b->n == 0)
+        r = give_back(db, &has_more, err);
+    if (r == 0)
+        r = find_next(db, q[OLDEST_TIME], b->retention_us, ret_next_us, err);
+    if (r == 0 && has_more)
+        *ret_next_us = b->at_us;
+    return r;
+}
+
+/* The file is cut when all of its log is in it. */
+static int copy_log(sqlite3 *db, struct gw_err *err)
+{
+    int code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED
+               ? 0
+               : sql_error(db, "copying the log into archive.db", err);
 }
 
 static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt **q,
@@ -372,7 +438,7 @@ static int write_rows(sqlite3 *db, const struct archive_batch *b, sqlite3_stmt *
 }
 
 int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64_t *ret_batch,
-                              struct gw_err *err)
+                              int64_t *ret_next_us, struct gw_err *err)
 {
     sqlite3_stmt *q[WRITE_COUNT] = {NULL};
     int r = sql_exec(db, "BEGIN IMMEDIATE", "writing to the archive", err);
@@ -380,10 +446,10 @@ int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64
         return r;
     for (size_t i = 0; r == 0 && i < WRITE_COUNT; i++)
         r = sql_prepare(db, write_texts[i], &q[i], err);
-    if (r == 0)
+    if (r == 0 && b->n)
         r = write_rows(db, b, q, ret_batch, err);
     if (r == 0)
-        r = drop_old(db, q, b, err);
+        r = clean(db, b, q, ret_next_us, err);
     for (size_t i = 0; i < WRITE_COUNT; i++)
         sqlite3_finalize(q[i]);
     crash_point("archive");
@@ -391,7 +457,7 @@ int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64
         r = sql_exec(db, "COMMIT", "writing to the archive", err);
     if (r < 0)
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    return r;
+    return r == 0 && b->n == 0 && *ret_next_us > b->at_us ? copy_log(db, err) : r;
 }
 
 void store_archive_retain(struct store *s, int64_t retention_us)

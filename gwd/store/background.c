@@ -26,6 +26,7 @@ struct background {
     struct archive_batch batch;
     int result; /* of the last batch */
     uint64_t batch_number;
+    int64_t next_us; /* store_archive_next_us() */
     struct gw_err err;
     struct gw_err log_err; /* code 0: none */
     void (*done)(void *ctx);
@@ -75,13 +76,16 @@ static void *run(void *ctx)
             pthread_mutex_unlock(&w->lock);
             struct gw_err err = {0};
             uint64_t number = 0;
-            int r = store_archive_write_batch(s->archive_writer, &w->batch, &number, &err);
+            int64_t next_us = INT64_MAX;
+            int r =
+                store_archive_write_batch(s->archive_writer, &w->batch, &number, &next_us, &err);
             store_archive_clear(&w->batch);
             crash_point("archive");
             pthread_mutex_lock(&w->lock);
             w->has_batch = false;
             w->result = r;
             w->batch_number = number;
+            w->next_us = next_us;
             w->err = err;
             if (w->done)
                 w->done(w->ctx);
@@ -208,6 +212,14 @@ int store_archive_result(struct store *s, struct gw_err *err)
         s->mark.batch = s->background->batch_number; /* written with the next append */
     pthread_mutex_unlock(&s->background->lock);
     return r;
+}
+
+int64_t store_archive_next_us(struct store *s)
+{
+    pthread_mutex_lock(&s->background->lock);
+    int64_t next_us = s->background->next_us;
+    pthread_mutex_unlock(&s->background->lock);
+    return next_us;
 }
 
 void store_archive_quiet(struct store *s)

@@ -62,15 +62,19 @@ int store_read(struct store *s, uint64_t from, bool (*each)(void *ctx, const str
  * the batch is full. */
 bool store_archive_put(struct store *s, const struct job *j, size_t *it);
 bool store_archive_is_full(const struct store *s);
-/* Write the batch; `done` is called on the store's thread. Not while one is written. at_us: of a
- * clock that nobody sets, and never less than that of a batch before. */
+/* Write the batch, and drop some of what is there for too long. Of an empty one nothing is written,
+ * and some of what is free goes back to the file system. `done` is called on the store's thread.
+ * Not while one is written. at_us: of a clock that nobody sets, and never less than that of a batch
+ * before. */
 void store_archive_write(struct store *s, int64_t at_us, void (*done)(void *ctx), void *ctx);
 bool store_archive_is_busy(struct store *s);
 int store_archive_result(struct store *s, struct gw_err *err); /* of the last one */
-void store_archive_quiet(struct store *s);                     /* `done` is not called any more */
+/* After one that was good: from when on there is more to drop, and an empty one to be written;
+ * INT64_MAX: nothing. */
+int64_t store_archive_next_us(struct store *s);
+void store_archive_quiet(struct store *s); /* `done` is not called any more */
 
-/* How long a job stays there, by the clock of store_archive_write; 0: for ever. What is older goes
- * when others come. */
+/* How long a job stays there, by the clock of store_archive_write; 0: for ever. */
 void store_archive_retain(struct store *s, int64_t retention_us);
 /* When the last batch was written; 0: there is none. After store_load. */
 int store_archive_newest(struct store *s, int64_t *ret_us, struct gw_err *err);

@@ -119,9 +119,10 @@ int store_open_database(const char *path, int flags, sqlite3 **ret, struct gw_er
 /* Opened and looked at; then, when the state is known to be good, made ready to be written to. */
 int store_archive_open(struct store *s, struct gw_err *err);
 int store_archive_begin(struct store *s, struct gw_err *err);
-/* By the worker; *ret_batch is the number it got. */
+/* By the worker; *ret_batch is the number it got, and stays when there is nothing in it.
+ * *ret_next_us: store_archive_next_us(). */
 int store_archive_write_batch(sqlite3 *db, const struct archive_batch *b, uint64_t *ret_batch,
-                              struct gw_err *err);
+                              int64_t *ret_next_us, struct gw_err *err);
 void store_archive_clear(struct archive_batch *b);
 
 int background_start(struct store *s, struct gw_err *err);

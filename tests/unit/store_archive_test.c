@@ -128,6 +128,81 @@ static void what_is_older_than_the_archive_keeps_goes_when_others_come(void **st
 
 enum { KEPT_US = 60 * 1000000 };
 
+/* Empty batches, until no more is asked for; how many. */
+static int drop_old(struct world *w)
+{
+    struct gw_err err = {0};
+    int n = 0;
+    do {
+        write_put(w, now_us);
+        if (store_archive_result(w->store, &err) < 0)
+            fail_msg("%s", err.text);
+        n++;
+    } while (store_archive_next_us(w->store) <= now_us && n < 1000);
+    return n;
+}
+
+static void what_is_too_old_goes_when_no_others_come(void **state)
+{
+    struct world *w = *state;
+    open_with_two_that_ended(w);
+    archive(w, 1);
+    assert_true(store_archive_next_us(w->store) == INT64_MAX);
+    store_archive_retain(w->store, KEPT_US);
+    int64_t due_us = now_us - 1 + KEPT_US + 1;
+    now_us += KEPT_US / 2;
+    archive(w, 3);
+    assert_int_equal(store_archive_next_us(w->store), due_us);
+    now_us = due_us - 1;
+    drop_old(w);
+    check_archived(w, 1, "killed");
+    assert_int_equal(store_archive_next_us(w->store), due_us);
+    now_us = due_us;
+    drop_old(w);
+    check_archived(w, 1, NULL);
+    check_archived(w, 3, "killed");
+    now_us += KEPT_US;
+    drop_old(w);
+    check_archived(w, 3, NULL);
+    assert_true(store_archive_next_us(w->store) == INT64_MAX);
+    assert_int_equal(count_archived(w, "batch"), 0);
+    reopen(w); /* its number is still what the mark asks for */
+    archive(w, 1);
+    check_archived(w, 1, "killed");
+}
+
+static long file_size(const struct world *w, const char *name)
+{
+    char *path = xasprintf("%s/%s", w->dir, name);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    free(path);
+    return (long)st.st_size;
+}
+
+static void what_old_ones_leave_free_goes_back_to_the_file_system(void **state)
+{
+    enum { JOBS = 60, LONG = 200000 };
+    struct world *w = *state;
+    open_store(w);
+    create(w);
+    for (int i = 0; i < JOBS; i++) {
+        struct buf source = BUF_INIT;
+        buf_printf(&source, "%s# %0*d\n", plain_job, LONG, i);
+        struct event ev = submit_event(w->state.next_job, 1, buf_str(&source));
+        assert_int_equal(turn(w, &ev, 1, NULL), 0);
+        end_task(w, ev.job, 0, "io");
+        archive(w, ev.job);
+        buf_clear(&source);
+    }
+    assert_true(file_size(w, "archive.db") > JOBS / 2 * LONG);
+    store_archive_retain(w->store, KEPT_US);
+    now_us += 2 * KEPT_US;
+    assert_true(drop_old(w) > JOBS / 4); /* in slices */
+    assert_int_equal(count_archived(w, "job"), 0);
+    assert_true(file_size(w, "archive.db") < LONG);
+}
+
 /* As a start makes of it after a crash between the archive's commit and the state's. */
 static void a_job_that_is_archived_again_goes_with_the_later_batch(void **state)
 {
@@ -243,6 +318,8 @@ int main(void)
         TEST(a_finished_task_is_archived_once_however_often_it_is_written),
         TEST(what_an_earlier_version_archived_is_found),
         TEST(what_is_older_than_the_archive_keeps_goes_when_others_come),
+        TEST(what_is_too_old_goes_when_no_others_come),
+        TEST(what_old_ones_leave_free_goes_back_to_the_file_system),
         TEST(a_job_that_is_archived_again_goes_with_the_later_batch),
         TEST(batches_of_before_begin_their_time_anew),
         TEST(an_archive_that_cannot_be_written_says_so_and_goes_on_later),

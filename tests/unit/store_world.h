@@ -187,17 +187,23 @@ static inline void on_archived(void *ctx)
     sem_post(ctx);
 }
 
-/* Archive a job in a batch of its own; the store's word about it is still to be asked. */
-static inline void write_batch(struct world *w, uint64_t job, int64_t at_us)
+/* What was put into it; the store's word about it is still to be asked. */
+static inline void write_put(struct world *w, int64_t at_us)
 {
     sem_t done;
-    size_t it = 0;
     sem_init(&done, 0, 0);
-    assert_true(store_archive_put(w->store, state_job(&w->state, job), &it));
     store_archive_write(w->store, at_us, on_archived, &done);
     sem_wait(&done);
     assert_false(store_archive_is_busy(w->store));
     sem_destroy(&done);
+}
+
+/* Archive a job in a batch of its own. */
+static inline void write_batch(struct world *w, uint64_t job, int64_t at_us)
+{
+    size_t it = 0;
+    assert_true(store_archive_put(w->store, state_job(&w->state, job), &it));
+    write_put(w, at_us);
 }
 
 #endif
