@@ -105,7 +105,7 @@ int job_of_event(struct state *s, const struct event *ev, struct job **ret, stru
 static int apply_submitted(struct state *s, const struct event *ev, struct gw_err *err)
 {
     struct job *j;
-    if (ev->array_id && ev->array_id < s->next_array)
+    if (ev->array_id && (ev->array_id < s->next_array || state_array(s, ev->array_id)))
         return refuse(err, ev, "its array id was given before");
     int r = job_of_event(s, ev, &j, err);
     if (r < 0)

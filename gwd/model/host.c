@@ -218,7 +218,7 @@ static void queues_update(struct host *h)
         is_other = true;
         for (size_t k = 0; k < n_old; k++)
             if (strcmp(old[k].name, h->queues[i].name) == 0) {
-                h->queues[i].used = old[k].used;
+                h->queues[i].used += old[k].used; /* several may have one name */
                 old[k].used = 0;
             }
     }

@@ -36,7 +36,7 @@ static void check_description(const char *text, size_t len)
     const char *hold = strstr(bare, "(two_phase=");
     FUZZ_CHECK(bare[0] == '&' && hold && !strstr(hold + 1, "(two_phase=") &&
                strstr(bare, "(save_state=yes)"));
-    FUZZ_CHECK(strstr(bare, "(executable=") && !strchr(bare, '+') && !strstr(bare, "(restart"));
+    FUZZ_CHECK(strstr(bare, "(executable=") && !strchr(bare, '+') && !strstr(bare, "(restart="));
     /* Nothing is left to the site to replace, but the home. */
     for (const char *p = bare; (p = strchr(p, '$')); p++)
         FUZZ_CHECK(strncmp(p, "$(HOME)#", 8) == 0);
