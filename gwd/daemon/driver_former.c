@@ -43,6 +43,8 @@ static int put(const char *path, const struct buf *text)
         close(fd);
     if (r == 0 && rename(new, path) < 0)
         r = -errno;
+    if (r < 0)
+        unlink(new);
     free(new);
     return r;
 }

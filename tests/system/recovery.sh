@@ -110,4 +110,11 @@ t_equal "the drivers of the daemon that it is of run on" "$alive" "$(pgrep -P "$
 gwd_stop
 GWD_PID=$former
 gwd_stop
+
+# What cannot take its place is not left beside it.
+rm "$GWD_DIR/drivers" && mkdir "$GWD_DIR/drivers"
+t_check "a daemon starts that cannot note its drivers" gwd_start
+t_match "it says so" "/drivers, from which the next gwd knows" "$(cat "$GWD_DIR.log")"
+t_check "and leaves nothing half made" test ! -e "$GWD_DIR/drivers.new"
+gwd_stop
 t_done
