@@ -70,6 +70,15 @@ static bool needs_config(const struct options *o)
     return o->upkeep != UPKEEP_CHECK || !o->upkeep_dir;
 }
 
+/* To look at a private daemon's state, or to copy it, makes none. */
+static int check_dev(const struct options *o, struct gw_err *err)
+{
+    bool is_looked_at = o->upkeep == UPKEEP_CHECK || o->upkeep == UPKEEP_BACKUP;
+    return is_looked_at && access(o->dev, F_OK) < 0
+               ? gw_err_set(err, GW_ECORRUPT, "%s is not there", o->dev)
+               : 0;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -234,6 +243,8 @@ int main(int argc, char **argv)
     prctl(PR_SET_DUMPABLE, 0);
     if (!needs_config(&o))
         return upkeep_run(o.upkeep, NULL, o.upkeep_dir);
+    if (o.dev && check_dev(&o, &err) < 0)
+        return statedir_fail(NULL, &err);
     if (o.dev && dev_prepare(o.dev, &dev_config, &err) < 0)
         return fail(&err, EXIT_OS);
     const char *config = o.check ? o.check : dev_config ? dev_config : o.config;

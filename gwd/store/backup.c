@@ -102,8 +102,8 @@ static int publish(const char *part, const char *to, struct gw_err *err)
     return r;
 }
 
-int store_backup(const char *dir, const char *to, store_progress *progress, void *ctx,
-                 struct store_summary *ret, struct gw_err *err)
+static int make_backup(const char *dir, const char *to, store_progress *progress, void *ctx,
+                       struct store_summary *ret, struct gw_err *err)
 {
     struct store marked = {.dir = (char *)dir, .mark_fd = -1};
     struct store_summary sum;
@@ -114,6 +114,8 @@ int store_backup(const char *dir, const char *to, store_progress *progress, void
         r = mark_open(&marked, err); /* what is acknowledged by now has to be in it */
     if (marked.mark_fd >= 0)
         close(marked.mark_fd);
+    if (r == 0)
+        r = store_check_there(dir, err);
     if (r < 0)
         return r;
     char *part = xasprintf("%s.part.XXXXXX", to);
@@ -137,5 +139,17 @@ int store_backup(const char *dir, const char *to, store_progress *progress, void
     else
         file_remove_tree(part, NULL);
     free(part);
+    return r;
+}
+
+/* What stands beside it while it is made has its name, and more. */
+int store_backup(const char *dir, const char *to, store_progress *progress, void *ctx,
+                 struct store_summary *ret, struct gw_err *err)
+{
+    char *name = xstrdup(to);
+    for (size_t n = strlen(name); n > 1 && name[n - 1] == '/'; n--)
+        name[n - 1] = '\0';
+    int r = make_backup(dir, name, progress, ctx, ret, err);
+    free(name);
     return r;
 }

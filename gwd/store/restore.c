@@ -267,6 +267,7 @@ int store_restore(const char *dir, const char *from, int64_t now_us, store_progr
         r = store_check(dir, false, NULL, NULL, ret, err);
     if (r == 0) {
         ret->has_archive = w.has_archive;
+        ret->is_in_use = false; /* the lock is ours */
         *ret_aside = w.aside;
         w.aside = NULL;
     }

@@ -131,6 +131,17 @@ int store_check_restored(const char *dir, struct gw_err *err)
                       "%s: a gwd --restore was interrupted: do it again, and it goes on", dir);
 }
 
+int store_check_there(const char *dir, struct gw_err *err)
+{
+    char *path = xasprintf("%s/state.db", dir);
+    struct stat st;
+    int r = stat(path, &st) < 0 || st.st_size == 0
+                ? gw_err_set(err, GW_ECORRUPT, "%s is missing or empty", path)
+                : 0;
+    free(path);
+    return r;
+}
+
 /* A directory without a state is one that was never used; or its state is gone, and an empty one in
  * its place would be the loss of everything, without a word. */
 static int check_absence(const struct store *s, struct gw_err *err)
@@ -291,12 +302,11 @@ int store_open_adopted(const char *dir, struct store **ret, struct gw_err *err)
 static int open_to_read(struct store *s, struct gw_err *err)
 {
     char *path = xasprintf("%s/state.db", s->dir);
-    struct stat st;
     int r = store_check_restored(s->dir, err);
     if (r == 0)
         r = mark_open(s, err); /* before it: what it tells of has to be there */
-    if (r == 0 && (stat(path, &st) < 0 || st.st_size == 0))
-        r = gw_err_set(err, GW_ECORRUPT, "%s is missing or empty", path);
+    if (r == 0)
+        r = store_check_there(s->dir, err);
     if (r == 0)
         r = store_open_database(path, SQLITE_OPEN_READWRITE, &s->state, err);
     if (r == 0)

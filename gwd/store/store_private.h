@@ -103,6 +103,8 @@ int mark_check(const struct store *s, const struct state *state, struct gw_err *
 int store_lock(struct store *s, struct gw_err *err);
 /* -GW_ECORRUPT: a restore into `dir` was interrupted while it put files in their places. */
 int store_check_restored(const char *dir, struct gw_err *err);
+/* -GW_ECORRUPT: there is no state.db in `dir`. */
+int store_check_there(const char *dir, struct gw_err *err);
 /* As store_open, of a state that was put there just now. */
 int store_open_adopted(const char *dir, struct store **ret, struct gw_err *err);
 /* For store_load alone, without the lock: the state as it is now, whoever writes to it meanwhile.

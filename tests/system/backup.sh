@@ -29,6 +29,18 @@ t_equal "a backup is its owner's alone" "700 600 600" "$(stat -c %a b1 b1/state.
 gwd --dev "$GWD_DIR" --backup "$T_DIR/b1" 2>err
 t_equal "a backup does not take the place of another" 75 $?
 t_match "and says so" "b1 exists" "$(cat err)"
+gwd --dev "$GWD_DIR" --backup "$T_DIR/b4//" >/dev/null
+t_equal "a backup's name may end in slashes" 0 $?
+t_check "and is then without them" gwd --check-state="$T_DIR/b4"
+for what in --check-state --backup=$T_DIR/b5; do
+    gwd --dev "$T_DIR/none" "$what" 2>err
+    t_equal "a private daemon's directory that is not there is no state ($what)" 70 $?
+    t_check "and is not made" test ! -e "$T_DIR/none"
+    mkdir empty && gwd --dev "$T_DIR/empty" "$what" 2>err
+    t_equal "nor is one without a state ($what)" 70 $?
+    t_match "which is named" "empty/state.db is missing or empty" "$(cat err)"
+    rm -r empty
+done
 t_equal "nothing half made is left" "" "$(find . -name '*.part.*')"
 gwd --dev "$GWD_DIR" --restore "$T_DIR/b1" 2>err
 t_equal "nothing is restored under a running daemon" 75 $?
@@ -53,7 +65,8 @@ gwwait $later
 pkill -P "$(pgrep -f "^/bin/sh -c echo .*$starts; sleep 1000; exit 6" | head -n 1)" sleep
 gwwait "$running"
 gwd_stop
-t_check "it is put back" gwd --dev "$GWD_DIR" --restore "$T_DIR/early"
+t_check "it is put back" sh -c "gwd --dev $GWD_DIR --restore $T_DIR/early >said"
+t_equal "nobody is said to use it" "" "$(grep 'gwd uses' said)"
 t_equal "what was there is kept" 1 "$(find "$GWD_DIR" -path '*/replaced-*/state.db' | wc -l)"
 t_match "and is a state that can be read" "8 jobs" "$(gwd --check-state="$(echo "$GWD_DIR"/replaced-*)")"
 t_check "the daemon starts" gwd_start
