@@ -77,7 +77,12 @@ static void append(struct daemon *d, struct output *out)
     if (out->n_events == 0)
         return;
     crash_point("append");
-    if (append_when_there_is_space(d, out, &err) < 0) {
+    int r = append_when_there_is_space(d, out, &err);
+    if (r == -GW_ENOSPC) { /* told to stop: what was acknowledged is on disk */
+        log_info("stopped while there is no space");
+        _exit(0);
+    }
+    if (r < 0) {
         log_error("%s; stopping", err.text);
         _exit(74);
     }

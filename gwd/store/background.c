@@ -40,9 +40,9 @@ static void copy_log(struct background *w, sqlite3 *db)
 {
     struct gw_err err = {0};
     int code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_FULL)
+    if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED ||
+        sql_error(db, "copying the log into state.db", &err) == -GW_ENOSPC)
         return;
-    sql_error(db, "copying the log into state.db", &err);
     pthread_mutex_lock(&w->lock);
     w->log_err = err;
     pthread_mutex_unlock(&w->lock);

@@ -14,17 +14,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* SQLite's own word for it is of a write alone, and not of a quota's; sqlite3_system_errno() knows
+ * nothing of a commit. Where one of these was a system call's failure, errno is still its. A sync
+ * is not among them: what it should have brought to disk may be lost for the next one. */
+static bool has_no_space(sqlite3 *db, int cause)
+{
+    switch (sqlite3_extended_errcode(db)) {
+    case SQLITE_IOERR_WRITE:
+    case SQLITE_IOERR_SHMOPEN:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMMAP:
+    case SQLITE_CANTOPEN:
+        return cause == ENOSPC || cause == EDQUOT;
+    default:
+        return sqlite3_errcode(db) == SQLITE_FULL;
+    }
+}
+
 int sql_error(sqlite3 *db, const char *what, struct gw_err *err)
 {
-    int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
-    bool is_full = code == SQLITE_FULL;
+    int cause = errno, code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
+    bool is_full = db && has_no_space(db, cause);
     /* SQLITE_ERROR: our statements are right, so the tables are not ours. */
     bool is_bad = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR;
-    return gw_err_set(err,
-                      is_full  ? GW_ENOSPC
-                      : is_bad ? GW_ECORRUPT
-                               : GW_EIO,
-                      "%s: %s", what, db ? sqlite3_errmsg(db) : "no memory");
+    if (is_full)
+        return gw_err_set(err, GW_ENOSPC, "%s: database or disk is full", what);
+    return gw_err_set(err, is_bad ? GW_ECORRUPT : GW_EIO, "%s: %s", what,
+                      db ? sqlite3_errmsg(db) : "no memory");
 }
 
 int sql_exec(sqlite3 *db, const char *sql, const char *what, struct gw_err *err)

@@ -189,6 +189,15 @@ full_trial() {
     rm "$FULL/fill"
     t_within 20 all_3 || violation "full: gwd does not go on when there is space again" "$(gwps 2>&1)" "$(tail -n 5 "$FULL/log")"
     grep -q 'there is space again' "$FULL/log" || violation "full: gwd did not wait for space"
+    # Told to stop on a full disk: what was acknowledged is on it.
+    long 2
+    fill 0
+    touch "$T_DIR/go"
+    t_within 20 is_waiting || violation "full: gwd answers with nothing on disk"
+    gwd_stop || violation "full: told to stop, gwd ends with $?" "$(tail -n 5 "$FULL/log")"
+    rm "$FULL/fill"
+    full_start || violation "full: gwd does not start after it was stopped on a full disk" "$(tail -n 5 "$FULL/log")"
+    t_within 20 all_3 || violation "full: jobs that ended while gwd was stopped are not done" "$(gwps 2>&1)"
     # Killed on a full disk: it starts there, or says that it cannot, and starts when there is space.
     long 4
     fill 0
@@ -199,7 +208,7 @@ full_trial() {
     rm "$FULL/fill"
     kill -0 "$GWD_PID" 2>/dev/null || full_start || violation "full: gwd does not start when there is space again" "$(tail -n 5 "$FULL/log")"
     t_within 20 all_3 || violation "full: jobs that ended while the disk was full are not done" "$(gwps 2>&1)"
-    [ "$(wc -l <"$T_DIR/starts")" -eq 15 ] || violation "full: $(wc -l <"$T_DIR/starts") starts of 15 jobs"
+    [ "$(wc -l <"$T_DIR/starts")" -eq 17 ] || violation "full: $(wc -l <"$T_DIR/starts") starts of 17 jobs"
     gwd_stop
     umount -l "$FULL"
     echo x >>"$TRIALS/1"

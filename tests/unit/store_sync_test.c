@@ -1,5 +1,6 @@
-/* A sync of the log that fails ends the daemon, whoever asked for it. Between SQLite and the system
- * stands a layer that lets syncs of the log fail which come after a commit's own. */
+/* A sync of the log that fails ends the daemon, whoever asked for it; a lack of space does not.
+ * Between SQLite and the system stands a layer that lets writes of the log fail, or syncs: all, or
+ * those which come after a commit's own. */
 #include "tests/unit/store_world.h"
 
 #include <pthread.h>
@@ -10,7 +11,8 @@ static struct {
     const sqlite3_io_methods *log_below;
     pthread_t loop;
     bool is_failing;
-    int n_syncs, n_failed; /* of the log, by the loop, since they were set to 0 */
+    int write_error, sync_error; /* errno; 0: none */
+    int n_syncs, n_failed;       /* of the log, by the loop, since they were set to 0 */
 } layer;
 
 static int sync_log(sqlite3_file *file, int flags)
@@ -19,7 +21,14 @@ static int sync_log(sqlite3_file *file, int flags)
         layer.n_failed++;
         return SQLITE_IOERR_FSYNC;
     }
-    return layer.log_below->xSync(file, flags);
+    errno = layer.sync_error;
+    return layer.sync_error ? SQLITE_IOERR_FSYNC : layer.log_below->xSync(file, flags);
+}
+
+static int write_log(sqlite3_file *file, const void *data, int len, sqlite3_int64 at)
+{
+    errno = layer.write_error;
+    return layer.write_error ? SQLITE_IOERR_WRITE : layer.log_below->xWrite(file, data, len, at);
 }
 
 static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out)
@@ -30,6 +39,7 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
         layer.log_below = file->pMethods;
         layer.log_methods = *file->pMethods;
         layer.log_methods.xSync = sync_log;
+        layer.log_methods.xWrite = write_log;
         file->pMethods = &layer.log_methods;
     }
     return code;
@@ -78,9 +88,49 @@ static void a_sync_that_fails_while_the_log_is_copied_fails_the_append(void **st
     buf_clear(&source);
 }
 
+/* What may be tried again is a write: what a sync has not brought to disk may be lost. */
+static void a_lack_of_space_is_told_from_a_disk_that_fails(void **state)
+{
+    static const struct {
+        int write_error, sync_error, r;
+    } cases[] = {{EDQUOT, 0, -GW_ENOSPC},
+                 {ENOSPC, 0, -GW_ENOSPC},
+                 {EIO, 0, -GW_EIO},
+                 {0, ENOSPC, -GW_EIO},
+                 {0, EDQUOT, -GW_EIO}};
+    for (size_t i = 0; i < GW_COUNT(cases); i++) {
+        struct world *w = *state;
+        struct buf b = BUF_INIT;
+        struct gw_err err = {0};
+        open_store(w);
+        create(w);
+        struct event ev = submit_event(w->state.next_job, 1, plain_job);
+        ev.seq = w->state.seq + 1;
+        event_encode(&ev, &b);
+        layer.write_error = cases[i].write_error;
+        layer.sync_error = cases[i].sync_error;
+        assert_int_equal(store_append(w->store, ev.seq, 1, &b, &err), cases[i].r);
+        layer.write_error = layer.sync_error = 0;
+        if (cases[i].r == -GW_ENOSPC) {
+            assert_non_null(strstr(err.text, "full"));
+            assert_int_equal(store_append(w->store, ev.seq, 1, &b, &err), 0);
+            assert_int_equal(state_apply(&w->state, &ev, NULL), 0);
+            check_reopened(w);
+        }
+        buf_clear(&b);
+        close_store(w);
+        shell(w, "rm -f state.* archive.*");
+        state_clear(&w->state);
+        state_init(&w->state);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(
-        a_sync_that_fails_while_the_log_is_copied_fails_the_append, setup_layer, teardown_layer)};
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_layer, teardown_layer)
+    const struct CMUnitTest tests[] = {
+        TEST(a_sync_that_fails_while_the_log_is_copied_fails_the_append),
+        TEST(a_lack_of_space_is_told_from_a_disk_that_fails),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
