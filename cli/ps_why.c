@@ -68,6 +68,14 @@ void ps_print_why(const json_t *job)
         output_line("to mend: %s", blame);
     if (advice)
         output_line("advice: %s", advice);
+    size_t i;
+    json_t *left;
+    json_array_foreach(gw_array(job, "left"), i, left)
+    {
+        buf_reset(&words);
+        reason_left(left, &words);
+        output_line("left: %s", buf_str(&words));
+    }
     buf_clear(&words);
 }
 
@@ -76,9 +84,11 @@ json_t *ps_why_json(const json_t *job)
     const json_t *reason = gw_object(job, "reason");
     struct buf words = BUF_INIT;
     put_words(job, &words);
-    json_t *why = json_pack("{sI ss sO? ss ss?}", "job", (json_int_t)gw_int(job, "id", 0), "state",
-                            gw_text(job, "state", "?"), "reason", reason, "words", buf_str(&words),
-                            "advice", reason_advice(reason));
+    json_t *left = (json_t *)gw_array(job, "left");
+    json_t *why =
+        json_pack("{sI ss sO? ss ss? so}", "job", (json_int_t)gw_int(job, "id", 0), "state",
+                  gw_text(job, "state", "?"), "reason", reason, "words", buf_str(&words), "advice",
+                  reason_advice(reason), "left", left ? json_incref(left) : json_array());
     buf_clear(&words);
     return why;
 }

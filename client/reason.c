@@ -217,6 +217,23 @@ void reason_words(const json_t *reason, struct buf *out)
         buf_printf(out, ": %s", message);
 }
 
+void reason_left(const json_t *left, struct buf *out)
+{
+    const json_t *reason = gw_object(left, "reason");
+    int64_t asked = gw_int(left, "asked", 0);
+    time_t until = (time_t)gw_number(left, "until", 0);
+    struct tm tm;
+    char text[24];
+    buf_printf(out, "%s at %s, asked %" PRId64 " time%s since gwd started",
+               gw_bool(left, "may_run", false) ? "a program that may still run" : "a directory",
+               gw_text(left, "host", "?"), asked, asked == 1 ? "" : "s");
+    if (reason)
+        buf_puts(out, "; ");
+    reason_words(reason, out);
+    if (until > 0 && localtime_r(&until, &tm) && strftime(text, sizeof text, "%F %H:%M", &tm))
+        buf_printf(out, "; gwd goes on until %s", text);
+}
+
 /* Then no host was asked whether the job fits: nothing is wrong with it. */
 static bool all_are_drained(const json_t *params)
 {

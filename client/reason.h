@@ -11,6 +11,9 @@
  * for a terminal. */
 void reason_words(const json_t *reason, struct buf *out);
 
+/* The same of a row of a job's `left`: what is where, and why. */
+void reason_left(const json_t *left, struct buf *out);
+
 /* What its reader can do about it, one sentence, or NULL. */
 const char *reason_advice(const json_t *reason);
 

@@ -168,6 +168,8 @@ static void perform(struct front *m, const struct effect *f)
     case EFFECT_CREDENTIAL:
         front_tell_credential(m);
         break;
+    case EFFECT_WARN:
+        break;
     case EFFECT_REPLY:
         people_hear(m, f);
         break;

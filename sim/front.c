@@ -18,6 +18,7 @@ static void configure(struct front *m)
         .gwvm = "/lib/gwvm",
         .vm_uri = "qemu:///embed",
         .attempts_max = 5,
+        .remains_max = 10000,
         .array_max = 1000000,
         .cancel_retry_us = 30 * SECONDS,
         .retry_us = 5 * SECONDS,

@@ -217,6 +217,9 @@ void effect_perform(struct daemon *d, struct effect *f)
     case EFFECT_CREDENTIAL:
         credential_watch(d, f->uid, f->path);
         break;
+    case EFFECT_WARN:
+        log_warn("%s", f->text);
+        break;
     case EFFECT_REPLY:
         ops_reply(d, &f->asker, f->reply);
         break;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_MAX_BYTES = 1 << 20 };
+enum { CONFIG_MAX_BYTES = 1 << 20, REMAINS_MAX = 10000 };
 
 struct settings {
     struct config *config;
@@ -120,6 +120,7 @@ static void fill_engine(struct settings *s, const char *libexec)
                                                   .per_host = c->max_dispatch_resource,
                                                   .per_user = c->max_running_user},
                                        .attempts_max = c->attempts_max,
+                                       .remains_max = REMAINS_MAX,
                                        .jobs_max = c->jobs_max,
                                        .array_max = c->array_max,
                                        .jobs_max_user = c->jobs_max_user,

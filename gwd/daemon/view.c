@@ -193,11 +193,15 @@ static void put_owner(const struct daemon *d, const struct owner_count *o, bool 
             sum.waiting += p->waiting;
             sum.running += p->running;
         }
+    uint64_t n_left, n_given_up;
+    engine_left_count(d->engine, o->uid, &n_left, &n_given_up);
     json_begin(out, NULL, '{');
     json_put_text(out, "user", o->user);
     json_put_uint(out, "uid", o->uid);
     json_put_uint(out, "waiting", sum.waiting);
     json_put_uint(out, "running", sum.running);
+    json_put_uint(out, "left", is_full ? n_left : 0);
+    json_put_uint(out, "given_up", is_full ? n_given_up : 0);
     view_credential(out, d, o->uid, is_full ? o->credential : NULL);
     json_end(out, '}');
 }

@@ -103,7 +103,7 @@ static const char *const members[] = {
     "priority",   "walltime_s",    "attempt",   "token",  "host",      "queue",    "lrms",
     "certain",    "unknown_since", "exit_code", "signal", "started",   "exec_s",   "xfer_s",
     "vms",        "reason",        "submitted", "ended",  "resources", "transfer", "home",
-    "credential", "stdout",        "stderr"};
+    "credential", "stdout",        "stderr",    "left"};
 enum member {
     ID,
     NAME,
@@ -143,13 +143,14 @@ enum member {
     CREDENTIAL,
     STDOUT,
     STDERR,
+    LEFT,
 };
 
 /* What stands in a job's template, where its files are, and what its owner is known by elsewhere:
  * others see that the member exists. */
-static const uint64_t private_members = UINT64_C(1) << TOKEN | UINT64_C(1) << VMS |
-                                        UINT64_C(1) << HOME | UINT64_C(1) << CREDENTIAL |
-                                        UINT64_C(1) << STDOUT | UINT64_C(1) << STDERR;
+static const uint64_t private_members =
+    UINT64_C(1) << TOKEN | UINT64_C(1) << VMS | UINT64_C(1) << HOME | UINT64_C(1) << CREDENTIAL |
+    UINT64_C(1) << STDOUT | UINT64_C(1) << STDERR | UINT64_C(1) << LEFT;
 
 uint64_t view_member(const char *name)
 {
@@ -259,6 +260,9 @@ static void put_progress(const struct show *s, enum member member, const char *n
     case REASON:
         view_why(s);
         break;
+    case LEFT:
+        view_left(s, name);
+        break;
     case SUBMITTED:
         json_put_seconds(s->out, name, j->submitted_us);
         break;
@@ -321,6 +325,7 @@ static void put_member(const struct show *s, enum member member, const char *nam
     case EM:
     case VJOB:
     case REASON:
+    case LEFT:
     case SUBMITTED:
     case ENDED:
     case TRANSFER:
@@ -359,7 +364,7 @@ static void put_member(const struct show *s, enum member member, const char *nam
  */
 static void put_hidden(struct buf *out, enum member member)
 {
-    if (member != VMS) {
+    if (member != VMS && member != LEFT) {
         json_put_null(out, members[member]);
         return;
     }
@@ -396,7 +401,8 @@ void view_strip(json_t *job)
     json_t *reason = json_object_get(job, "reason");
     for (size_t i = 0; i < GW_COUNT(members); i++)
         if (private_members & UINT64_C(1) << i && json_object_get(job, members[i]))
-            json_object_set_new(job, members[i], i == VMS ? json_array() : json_null());
+            json_object_set_new(job, members[i],
+                                i == VMS || i == LEFT ? json_array() : json_null());
     if (json_is_object(reason))
         json_object_set_new(reason, "params", json_object());
 }

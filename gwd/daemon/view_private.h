@@ -19,6 +19,8 @@ struct show {
 
 /* view_why.c */
 void view_why(const struct show *s); /* "reason":{...}|null: as of now */
+/* "left":[...]: what its attempts left at sites, and why nothing is cleaned there */
+void view_left(const struct show *s, const char *name);
 /* "credential":{...}|null: of an owner */
 void view_credential(struct buf *out, const struct daemon *d, uint64_t uid, const char *path);
 

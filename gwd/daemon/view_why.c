@@ -195,6 +195,33 @@ static void put_kill(const struct show *s, const struct reason *trouble)
     json_end(s->out, '}');
 }
 
+static void put_left(const struct show *s, const struct attempt *a, const struct left *left)
+{
+    const struct reason *said = left->said;
+    json_begin(s->out, NULL, '{');
+    json_put_uint(s->out, "attempt", a->number);
+    json_put_text(s->out, "host", a->host);
+    json_put_bool(s->out, "may_run", left->may_run);
+    json_put_uint(s->out, "asked", left->asked);
+    json_put_seconds(s->out, "until", s->now_us + left->until_us - clock_mono_us());
+    view_reason(s->out, "reason", said ? said->code : NULL, said ? said->blame : BLAME_NONE,
+                said ? said->text : NULL);
+    json_end(s->out, '}');
+}
+
+void view_left(const struct show *s, const char *name)
+{
+    struct left left;
+    json_begin(s->out, name, '[');
+    for (size_t i = 0; s->task && i < s->task->n_attempts; i++) {
+        const struct attempt *a = &s->task->attempts[i];
+        struct task_ref ref = {s->j->id, s->index, a->number};
+        if (a->is_left && engine_left(s->d->engine, ref, &left))
+            put_left(s, a, &left);
+    }
+    json_end(s->out, ']');
+}
+
 void view_why(const struct show *s)
 {
     enum phase phase = job_task_phase(s->j, s->index);

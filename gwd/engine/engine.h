@@ -177,6 +177,7 @@ enum effect_kind {
     EFFECT_REMOVE,      /* a tree of the spool */
     EFFECT_CREDENTIAL,  /* look at the credential `path`: IN_CREDENTIAL, and whenever it changes */
     EFFECT_ARCHIVE,     /* write job ref.job to the archive; IN_ARCHIVED when all of a turn's are */
+    EFFECT_WARN,        /* a line for the log: text */
     EFFECT_REPLY,
 };
 
@@ -235,6 +236,7 @@ struct engine_config {
     /* The same of one user; his tasks in the state, finished ones as well; bytes of his templates
      */
     uint64_t jobs_max_user, listed_max_user, templates_max_user;
+    size_t remains_max; /* attempts of one user of which something is left at sites */
     bool hides_others;  /* another user's job is answered as one that does not exist */
     uint64_t array_max; /* tasks of one array */
     int64_t cancel_retry_us, retry_us, backoff_max_us, poll_us, lease_margin_us, retention_us;
@@ -323,6 +325,19 @@ struct kill_progress {
 };
 void engine_kill(const struct engine *e, const struct job *j, const struct task *t,
                  struct kill_progress *ret);
+
+/* What an attempt that has ended left at its site, and what becomes of it. */
+struct left {
+    bool may_run;              /* its payload; else only the directory is left */
+    unsigned asked;            /* how often the site was, since the daemon started */
+    const struct reason *said; /* why nothing of this owner's is cleaned there now; NULL: nothing */
+    int64_t until_us;          /* mono: when it is given up */
+};
+/* False: nothing is, or it was given up. */
+bool engine_left(const struct engine *e, struct task_ref ref, struct left *ret);
+/* Of how many attempts of a user something is left, and how many were given up because of that. */
+void engine_left_count(const struct engine *e, uint64_t uid, uint64_t *ret_n,
+                       uint64_t *ret_dropped);
 
 /* Bytes of the copies under way, or done in this phase, whose size is known; false when none is. */
 bool engine_transfer(const struct engine *e, const struct job *j, const struct task *t,

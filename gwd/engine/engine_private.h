@@ -171,6 +171,7 @@ struct remains {
     struct remain *all; /* by ref, oldest first */
     struct remains_place *places;
     struct remains_job *jobs;
+    struct remains_user *users;
     int64_t timer_us; /* mono: the earliest TIMER_REMAINS that is set, INT64_MAX: none */
 };
 

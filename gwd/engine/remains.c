@@ -9,8 +9,9 @@
  * comes back costs one such request now and then, however much is left there.
  *
  * That something is left is stored with the attempt's end, and its job stays in the state until
- * this is over: a restart begins again. After KEPT_US it is given up, and the oldest one when there
- * are more than REMAINS_MAX. */
+ * this is over: a restart begins again. After KEPT_US it is given up. Of more
+ * than remains_max of one user his oldest is, a mere directory before a payload that may run; what
+ * others have left stays. One costs about 300 bytes here, so a user's share about 3 MB. */
 #include "gwd/engine/engine_private.h"
 #include "lib/mem.h"
 
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { REMAINS_MAX = 10000, OPEN_MAX = 16, BLIND_MAX = 6 };
+enum { OPEN_MAX = 16, BLIND_MAX = 6 };
 #define KEPT_US (INT64_C(7) * 86400 * 1000000)
 
 struct remains_place {
@@ -27,19 +28,31 @@ struct remains_place {
     struct remain *first;
     unsigned n_open, failures; /* requests without an answer yet; in a row */
     int64_t rests_until_us;    /* mono */
+    int64_t due_us;            /* mono: all of them are looked at, by TIMER_REMAINS */
+    struct reason why;         /* the last failure */
+    UT_hash_handle hh;
+};
+
+struct remains_user {
+    uint64_t uid;
+    struct remain *may_run, *mere; /* oldest first; mere: only the directory is left */
+    size_t n;
+    uint64_t n_dropped; /* for the others' sake, while some were left all the time */
     UT_hash_handle hh;
 };
 
 struct remain {
     struct task_ref ref; /* the hash key; drivers know the attempt by it until it is released */
     struct remains_place *place;
-    bool may_run;   /* its payload; else only the directory is left */
-    bool is_open;   /* it was asked for, and not answered */
-    bool is_clean;  /* RMDIR has succeeded, END was sent */
-    bool has_spool; /* files of it may be there */
-    unsigned tries;
-    int64_t due_us, until_us; /* mono: when it is asked for next; when it is given up */
-    struct remain *prev, *next;
+    struct remains_user *user;
+    bool may_run;                         /* its payload; else only the directory is left */
+    bool is_open;                         /* it was asked for, and not answered */
+    bool is_clean;                        /* RMDIR has succeeded, END was sent */
+    bool has_spool;                       /* files of it may be there */
+    unsigned tries, asks;                 /* that failed in a row; ever, since the daemon started */
+    int64_t due_us, until_us;             /* mono: when it is asked for next; when it is given up */
+    struct remain *prev, *next;           /* at its place */
+    struct remain *user_prev, *user_next; /* in one of its user's lists */
     UT_hash_handle hh;
 };
 
@@ -111,10 +124,26 @@ static void forget_job(struct engine *e, uint64_t id)
         forget_later(e, job);
 }
 
+static struct remain **list_of(struct remain *r)
+{
+    return r->may_run ? &r->user->may_run : &r->user->mere;
+}
+
+static void leave_user(struct engine *e, struct remain *r)
+{
+    struct remains_user *u = r->user;
+    DL_DELETE2(*list_of(r), r, user_prev, user_next);
+    if (--u->n)
+        return;
+    HASH_DEL(e->remains.users, u);
+    free(u);
+}
+
 /* A place that nothing is left of is removed by serve(). */
 static void destroy(struct engine *e, struct remain *r)
 {
     answered(r);
+    leave_user(e, r);
     DL_DELETE(r->place->first, r);
     HASH_DEL(e->remains.all, r);
     free(r);
@@ -135,6 +164,7 @@ static void finish(struct engine *e, struct remain *r)
 static void destroy_place(struct engine *e, struct remains_place *p)
 {
     HASH_DEL(e->remains.places, p);
+    reason_clear(&p->why);
     free(p->key);
     free(p);
 }
@@ -162,10 +192,12 @@ static void wait_for(struct engine *e, struct remain *r, int64_t for_us)
     DL_APPEND(r->place->first, r);
 }
 
-static void failed(struct engine *e, struct remain *r)
+static void failed(struct engine *e, struct remain *r, const char *code, enum blame blame,
+                   const char *text)
 {
     struct remains_place *p = r->place;
     answered(r);
+    reason_set(&p->why, code, blame, text);
     wait_for(e, r, backoff_us(e, ++r->tries));
     if (!r->may_run) /* a user's process may end meanwhile */
         effect_add(e, EFFECT_RELEASE)->ref = r->ref;
@@ -179,6 +211,7 @@ static void worked(struct engine *e, struct remain *r)
 {
     answered(r);
     r->place->failures = 0;
+    reason_clear(&r->place->why);
     r->place->rests_until_us = e->mono_us;
 }
 
@@ -208,11 +241,12 @@ static bool ask(struct engine *e, struct remain *r)
         return false;
     }
     if (!d) {
-        failed(e, r);
+        failed(e, r, "driver-down", BLAME_US, NULL);
         return true;
     }
     r->is_open = true;
     r->is_clean = false;
+    r->asks++;
     r->place->n_open++;
     r->due_us = e->mono_us + e->config->backoff_max_us; /* if its driver ends before it answers */
     credential_tell(e, &f, d);
@@ -227,30 +261,43 @@ static bool ask(struct engine *e, struct remain *r)
     return true;
 }
 
-static void set_timer(struct engine *e, int64_t at_us)
+static void set_timer(struct engine *e, struct remains_place *p, int64_t at_us)
 {
+    if (at_us < p->due_us)
+        p->due_us = at_us;
     if (at_us >= e->remains.timer_us)
         return;
     e->remains.timer_us = at_us;
     timers_add(&e->timers, (struct timer){.at_us = at_us, .kind = TIMER_REMAINS});
 }
 
-/* Ask for what is due, and see to it that the rest has its turn. */
-static void serve(struct engine *e, struct remains_place *p)
+static bool may_ask(const struct engine *e, const struct remains_place *p)
+{
+    return p->n_open < (p->failures ? 1 : OPEN_MAX) && p->rests_until_us <= e->mono_us;
+}
+
+/* Ask for what is due, and see to it that the rest has its turn. Without `is_all` it looks no
+ * further than something may be asked: then not all are looked at for each one that is cleaned. */
+static void serve(struct engine *e, struct remains_place *p, bool is_all)
 {
     struct remain *r, *tmp;
     int64_t next_us = INT64_MAX;
+    if (is_all)
+        p->due_us = INT64_MAX;
     DL_FOREACH_SAFE(p->first, r, tmp)
     {
+        if (!is_all && !may_ask(e, p)) {
+            int64_t open_us = e->mono_us + e->config->backoff_max_us; /* all that are, are due */
+            next_us = p->rests_until_us > e->mono_us ? p->rests_until_us : open_us;
+            break;
+        }
         if (r->until_us <= e->mono_us) {
             finish(e, r);
             continue;
         }
         if (r->is_open && r->due_us <= e->mono_us)
-            failed(e, r);
-        unsigned most = p->failures ? 1 : OPEN_MAX;
-        bool may_ask = !r->is_open && p->n_open < most && p->rests_until_us <= e->mono_us;
-        if (may_ask && r->due_us <= e->mono_us && !ask(e, r))
+            failed(e, r, "unreachable", BLAME_SITE, NULL);
+        if (!r->is_open && r->due_us <= e->mono_us && may_ask(e, p) && !ask(e, r))
             continue;
         /* One that only waits for the others is asked for after their answers. */
         int64_t at_us = r->due_us > p->rests_until_us ? r->due_us : p->rests_until_us;
@@ -258,7 +305,7 @@ static void serve(struct engine *e, struct remains_place *p)
             next_us = at_us;
     }
     if (p->first)
-        set_timer(e, next_us);
+        set_timer(e, p, next_us);
     else
         destroy_place(e, p);
 }
@@ -268,32 +315,80 @@ void remains_time(struct engine *e)
     struct remains_place *p, *tmp;
     e->remains.timer_us = INT64_MAX;
     HASH_ITER (hh, e->remains.places, p, tmp)
-        serve(e, p);
+        if (p->due_us <= e->mono_us)
+            serve(e, p, true);
+        else
+            set_timer(e, p, p->due_us);
 }
 
 /* --- what is left --- */
 
+static struct remains_user *user_of(struct engine *e, uint64_t uid)
+{
+    struct remains_user *u;
+    HASH_FIND(hh, e->remains.users, &uid, sizeof uid, u);
+    if (!u) {
+        u = xcalloc(1, sizeof *u);
+        u->uid = uid;
+        HASH_ADD(hh, e->remains.users, uid, sizeof u->uid, u);
+    }
+    return u;
+}
+
+/* It stands in the log at 1, 2, 4, 8, ... */
+static void say_dropped(struct engine *e, const struct remain *r)
+{
+    const struct remains_user *u = r->user;
+    struct flight f = ghost_of(e, r->ref);
+    if (u->n_dropped & (u->n_dropped - 1))
+        return;
+    effect_add(e, EFFECT_WARN)->text = xasprintf(
+        "uid %" PRIu64 " has left more than %zu directories and programs at sites: the oldest is "
+        "given up, %s of job %" PRIu64 " at %s; %" PRIu64 " so far",
+        u->uid, e->config->remains_max,
+        r->may_run ? "a program that may still run" : "the directory", r->ref.job + r->ref.task,
+        flight_attempt(&f)->host, u->n_dropped);
+}
+
+/* Only after the newest came it is known whether it is the one. */
+static void keep_share(struct engine *e, struct remains_user *u)
+{
+    if (u->n <= e->config->remains_max)
+        return;
+    struct remain *r = u->mere ? u->mere : u->may_run;
+    u->n_dropped++;
+    say_dropped(e, r);
+    finish(e, r);
+}
+
+static void count_job(struct engine *e, uint64_t job)
+{
+    struct remains_job *j = job_of(e, job);
+    if (!j) {
+        j = xcalloc(1, sizeof *j);
+        j->job = job;
+        HASH_ADD(hh, e->remains.jobs, job, sizeof j->job, j);
+    }
+    j->n++;
+}
+
 static void add(struct engine *e, const struct flight *f, bool may_run)
 {
-    if (HASH_COUNT(e->remains.all) == REMAINS_MAX)
-        finish(e, e->remains.all);
-    struct remains_job *j = job_of(e, f->ref.job);
     struct remain *r = xcalloc(1, sizeof *r);
     *r = (struct remain){.ref = f->ref,
                          .place = place_of(e, f),
+                         .user = user_of(e, f->job->spec->owner.uid),
                          .may_run = may_run,
                          .has_spool = f->has_spool, /* a copy into it may still be under way */
                          .due_us = e->mono_us + backoff_us(e, 1), /* a payload ends meanwhile */
                          .until_us = e->mono_us + KEPT_US};
     HASH_ADD(hh, e->remains.all, ref, sizeof r->ref, r);
     DL_APPEND(r->place->first, r);
-    if (!j) {
-        j = xcalloc(1, sizeof *j);
-        j->job = f->ref.job;
-        HASH_ADD(hh, e->remains.jobs, job, sizeof j->job, j);
-    }
-    j->n++;
-    set_timer(e, r->due_us);
+    DL_APPEND2(*list_of(r), r, user_prev, user_next);
+    r->user->n++;
+    count_job(e, r->ref.job);
+    set_timer(e, r->place, r->due_us);
+    keep_share(e, r->user);
 }
 
 void remains_add(struct engine *e, const struct flight *f)
@@ -326,6 +421,26 @@ void remains_keep(struct engine *e, uint64_t job)
     job_of(e, job)->is_kept = true;
 }
 
+bool engine_left(const struct engine *e, struct task_ref ref, struct left *ret)
+{
+    const struct remain *r = find(e, ref);
+    if (!r)
+        return false;
+    *ret = (struct left){.may_run = r->may_run,
+                         .asked = r->asks,
+                         .said = r->place->why.code ? &r->place->why : NULL,
+                         .until_us = r->until_us};
+    return true;
+}
+
+void engine_left_count(const struct engine *e, uint64_t uid, uint64_t *ret_n, uint64_t *ret_dropped)
+{
+    const struct remains_user *u;
+    HASH_FIND(hh, e->remains.users, &uid, sizeof uid, u);
+    *ret_n = u ? u->n : 0;
+    *ret_dropped = u ? u->n_dropped : 0;
+}
+
 /* --- answers --- */
 
 static void directory_answer(struct engine *e, struct remain *r, const struct flight *f,
@@ -338,7 +453,10 @@ static void directory_answer(struct engine *e, struct remain *r, const struct fl
     if (is_removal && tm)
         send(e, f, tm, "END", NULL, NULL);
     if (is_removal && !in->answer.is_success) {
-        failed(e, r);
+        struct reason why = {0};
+        reason_from_driver(&why, in->answer.text);
+        failed(e, r, why.code, why.blame, why.text);
+        reason_clear(&why);
     } else if (is_removal) {
         r->is_clean = true;
     } else if (r->is_clean && strcmp(in->answer.verb, "END") == 0) {
@@ -351,6 +469,8 @@ static void directory_answer(struct engine *e, struct remain *r, const struct fl
 /* It does not run, or nobody will ever say: the directory is what is left. */
 static void end_payload(struct engine *e, struct remain *r)
 {
+    DL_DELETE2(r->user->may_run, r, user_prev, user_next);
+    DL_APPEND2(r->user->mere, r, user_prev, user_next);
     r->may_run = false;
     r->tries = 0;
     r->due_us = e->mono_us;
@@ -371,18 +491,18 @@ static void payload_failure(struct engine *e, struct remain *r, const struct fli
     bool is_gone =
         strcmp(why.code, "lost") == 0 || (is_recover && strcmp(why.code, "not-found") == 0);
     const struct driver *em = driver_of(e, f, DRIVER_EM);
-    reason_clear(&why);
     if (is_gone) {
         worked(e, r);
         end_payload(e, r);
     } else if (em && !is_recover && recover(e, r, f, em)) {
-        return;
+        /* its answer says more */
     } else if (em && (!is_recover || is_blind(em, r))) {
         answered(r);
         end_payload(e, r);
     } else {
-        failed(e, r);
+        failed(e, r, why.code, why.blame, why.text);
     }
+    reason_clear(&why);
 }
 
 static void payload_answer(struct engine *e, struct remain *r, const struct flight *f,
@@ -421,7 +541,7 @@ void remains_answer(struct engine *e, const struct input *in)
         directory_answer(e, r, &f, in);
     else if (in->answer.kind == DRIVER_EM && strcmp(in->answer.driver, a->em) == 0)
         payload_answer(e, r, &f, in);
-    serve(e, p);
+    serve(e, p, false);
 }
 
 void remains_clear(struct engine *e)

@@ -71,6 +71,7 @@ static const struct engine_config config = {.spool = "/spool",
                                             .gwvm = "/lib/gwvm",
                                             .vm_uri = "qemu:///embed",
                                             .attempts_max = 3,
+                                            .remains_max = 2,
                                             .jobs_max = 40,
                                             .array_max = 20,
                                             .cancel_retry_us = 10000000,
@@ -184,6 +185,7 @@ static void perform(struct play *p, const struct effect *f)
         break;
     case EFFECT_RELEASE:
     case EFFECT_CREDENTIAL:
+    case EFFECT_WARN:
         break;
     case EFFECT_ARCHIVE:
         p->has_to_archive = true;

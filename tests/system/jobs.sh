@@ -107,10 +107,16 @@ t_equal "what it had printed is there" up "$(gwlogs "$stubborn")"
 
 hard=$(gwsubmit -v -- /bin/sleep 1001 | sed -n 's/^JOB ID: //p')
 t_within 20 sh -c "gwps $hard | grep -q actv" || t_not_ok "a sleeping job becomes active"
+site=$GWD_DIR/site-$(gwps --json "$hard" | jq -r '.jobs[0].host | .[-1:]')
+mv "$site" "$site.away" && ln -s "$site" "$site"
 t_check "gwkill -9 does not wait for the site" gwkill -9 "$hard"
 no_job_directory() {
     [ -z "$(find "$GWD_DIR"/site-? -maxdepth 1 -name '.gw_*.*.*')" ]
 }
+says_left() { gwps --why "$hard" | grep -q '^left: a directory at .*, asked [0-9]* times* since gwd started; .*; gwd goes on until 20'; }
+t_check "gwps --why says what is left at the site, why, and until when gwd goes on" t_within 30 says_left
+t_equal "and gwuser counts it" 1 "$(gwuser --json | jq '[.users[].left] | add')"
+rm "$site" && mv "$site.away" "$site"
 t_check "and what is left there is removed afterwards" t_within 60 no_job_directory
 
 # --- failures say whose they are ---

@@ -36,6 +36,13 @@
 #define PENDING                                                                                    \
     JOB(12, "PENDING", "pend", "null", "{\"code\":\"no-host\",\"blame\":\"site\",\"params\":{}}")
 #define DONE(code) JOB(12, "DONE", "done", #code, "null")
+#define LEFT                                                                                       \
+    JOB(12, "DONE", "done", "0",                                                                   \
+        "null,\"left\":[{\"attempt\":1,\"host\":\"he\\u001b[31mre\",\"may_run\":false,\"asked\":"  \
+        "3,"                                                                                       \
+        "\"until\":1767830400.0,\"reason\":{\"code\":\"unreachable\",\"blame\":\"site\","          \
+        "\"params\":{"                                                                             \
+        "\"message\":\"no route\"}}}]")
 #define JOBS(list) "{\"id\":@jobs,\"ok\":true,\"seq\":10,\"jobs\":[" list "]}"
 #define HOST                                                                                       \
     "{\"id\":0,\"name\":\"localhost\",\"im\":\"static\",\"tm\":\"local\",\"em\":\"fork\","         \
@@ -284,9 +291,18 @@ static const struct scenario scenarios[] = {
      .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING)}, {0}},
      .out = "12 he\\x1b[31mllo pend: no host is known\nto mend: the site\n"
             "advice: gwhost --drivers shows whether the information drivers work\n"},
+    {.name = "gwps --why says what is left at sites",
+     .args = {"gwps", "--why", "12"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(LEFT)}, {0}},
+     .out_part = "left: a directory at he\\x1b[31mre, asked 3 times since gwd started; the site "
+                 "cannot be reached: no route; gwd goes on until 2026-01-0"},
     {.name = "gwps --why --json",
      .args = {"gwps", "--why", "12", "--json"},
      .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(PENDING)}, {0}},
+     .schema = "why_output"},
+    {.name = "gwps --why --json of what is left",
+     .args = {"gwps", "--why", "12", "--json"},
+     .steps = {{FAKE_ACCEPT, NULL}, {FAKE_EXPECT, "jobs"}, {FAKE_SEND, JOBS(LEFT)}, {0}},
      .schema = "why_output"},
     {.name = "gwps -o c shows that a credential has expired",
      .args = {"gwps", "-o", "Jc"},

@@ -200,6 +200,77 @@ static void after_a_week_what_is_left_is_given_up(void **state)
     world_destroy(w);
 }
 
+static bool is_left(struct world *w, uint64_t id)
+{
+    struct left left;
+    return engine_left(w->engine, (struct task_ref){id, 0, 1}, &left);
+}
+
+static uint64_t left_by(struct world *w, uint64_t uid, const char *source, bool may_run)
+{
+    struct submission sub = submission_of(source, 1);
+    sub.owner.uid = uid;
+    uint64_t id = world_submit_as(w, &sub);
+    world_pass(w, 5);
+    if (!may_run)
+        run_end(w, run_of(w, (struct task_ref){id, 0, 1}), "DONE");
+    world_pass(w, 2);
+    struct input in = {.kind = IN_WISH,
+                       .asker = {.connection = 1, .uid = uid},
+                       .wish = {.wish = WISH_GONE, .is_hard = true, .ids = &id, .n_ids = 1}};
+    world_step(w, &in);
+    assert_true(phase_is_final(world_phase(w, id)));
+    world_pass(w, 60);
+    return id;
+}
+
+static void over_his_share_a_user_loses_his_own_oldest_and_programs_last(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    uint64_t n, n_dropped, own[8];
+    w->config.remains_max = 3;
+    w->is_endless = true;
+    cut(w, NULL, NULL, true);
+    uint64_t other = left_by(w, 7, job, false);
+    static const bool may_run[] = {true, false, false, false, true, true, false, true};
+    for (size_t i = 0; i < GW_COUNT(own); i++)
+        own[i] = left_by(w, 8, job, may_run[i]);
+    /* Three programs stayed while directories came and went; then the oldest of them went. */
+    static const bool stays[] = {false, false, false, false, true, true, false, true};
+    for (size_t i = 0; i < GW_COUNT(own); i++)
+        if (is_left(w, own[i]) != stays[i])
+            fail_msg("number %zu is %sleft", i, stays[i] ? "not " : "");
+    assert_true(is_left(w, other));
+    engine_left_count(w->engine, 8, &n, &n_dropped);
+    assert_int_equal(n, 3);
+    assert_int_equal(n_dropped, 5);
+    /* The first, the second and the fourth. */
+    assert_int_equal(count_of(buf_str(&w->warnings), "\n"), 3);
+    assert_non_null(strstr(buf_str(&w->warnings), "uid 8 has left more than 3 "));
+    assert_null(strstr(buf_str(&w->warnings), "uid 7"));
+    world_destroy(w);
+}
+
+static void what_is_left_tells_how_often_and_why(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    struct left left = {0};
+    w->faults[0] = (struct fault){"RMDIR", NULL, "not-allowed:site that is mine", 0, 1000000};
+    uint64_t id = world_submit(w, job);
+    world_pass(w, 600);
+    assert_true(engine_left(w->engine, (struct task_ref){id, 0, 1}, &left));
+    assert_false(left.may_run);
+    assert_in_range(left.asked, 5, 20);
+    assert_string_equal(left.said->code, "not-allowed");
+    assert_string_equal(left.said->text, "that is mine");
+    w->faults[0].times = 0;
+    world_pass(w, 120);
+    assert_false(engine_left(w->engine, (struct task_ref){id, 0, 1}, &left));
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +281,8 @@ int main(void)
         cmocka_unit_test(a_payload_that_nobody_can_ask_about_does_not_keep_its_directory),
         cmocka_unit_test(a_site_that_does_not_come_back_costs_little),
         cmocka_unit_test(after_a_week_what_is_left_is_given_up),
+        cmocka_unit_test(over_his_share_a_user_loses_his_own_oldest_and_programs_last),
+        cmocka_unit_test(what_is_left_tells_how_often_and_why),
     };
     return cmocka_run_group_tests_name("engine_remains", tests, NULL, NULL);
 }

@@ -73,6 +73,9 @@ static inline void world_perform(struct world *w, const struct effect *f)
         w->n_lease_files++;
         world_send(w, &put);
         break;
+    case EFFECT_WARN:
+        buf_printf(&w->warnings, "%s\n", f->text);
+        break;
     case EFFECT_REMOVE:
         world_remove(w, url);
         break;
@@ -241,6 +244,7 @@ static inline struct world *world_create(void)
                                        .gwvm = "/lib/gwvm",
                                        .vm_uri = "qemu:///session",
                                        .attempts_max = 4,
+                                       .remains_max = 10000,
                                        .array_max = 1000000,
                                        .cancel_retry_us = 10000000,
                                        .retry_us = 1000000,
@@ -279,6 +283,7 @@ static inline void world_destroy(struct world *w)
     }
     buf_clear(&w->journal);
     buf_clear(&w->trace);
+    buf_clear(&w->warnings);
     output_clear(&w->out);
     free(w->seen);
     free(w);

@@ -76,7 +76,8 @@ struct world {
     struct run *runs;
     struct buf journal;
     struct output out;
-    struct buf trace; /* "START MKDIR CP ..." : what was sent */
+    struct buf warnings; /* lines for the log */
+    struct buf trace;    /* "START MKDIR CP ..." : what was sent */
     uint64_t n_effects, n_events, crash_at, crash_at_event, stop_driver_at;
     const char *deadly_verb; /* drivers die when that is asked for one of these jobs, a bit each */
     uint64_t deadly_jobs;
