@@ -6,7 +6,7 @@ cd "$T_DIR" || exit 1
 
 # setting NAME VALUE
 setting() { sed -i "/^$1 =/d" "$GWD_DIR/gwd.conf" && echo "$1 = $2" >>"$GWD_DIR/gwd.conf"; }
-is_archived() { gwps "$1" >/dev/null && ! gwps -n | grep -q "^ *$1 "; }
+is_archived() { gwps "$1" >/dev/null && [ "$(gwps --json | jq "[.jobs[] | select(.id == $1)] | length")" = 0 ]; }
 is_gone() { gwps "$1" 2>&1 | grep -q 'is not in the archive any more'; }
 
 gwd_start || t_not_ok "the daemon starts"
