@@ -1,6 +1,7 @@
 /* One connection: lines in, lines out. What it sends is served in the time that its user has in a
  * round of the loop; what it does not read waits, up to a limit of its own and one of its user's. A
  * client that is silent, sends rubbish or does not read harms nobody but itself. */
+#include "gwd/daemon/request.h"
 #include "gwd/daemon/server_private.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
@@ -13,9 +14,6 @@
 
 enum {
     LINE_MAX_BYTES = 4 << 20, /* parsing it is one step */
-    LINE_PLAIN_BYTES = 4096,  /* too short for what_is_too_much() */
-    VALUES_MAX = 500000,      /* in it; and so many arrays and objects, which take much memory */
-    CONTAINERS_MAX = 64,
     CHUNK_BYTES = 65536,
     CHUNK_LATE_BYTES = 4096,     /* when its user's time is over: this much is kept of it */
     SERVE_MAX_US = 4000,         /* one user in a round of the loop; then the others */
@@ -354,27 +352,6 @@ void connection_refuse(struct connection *c, const char *text)
 
 /* --- input --- */
 
-/* Would it take too much memory and time to read this line? NULL: no; else why. Strings count by
- * their bytes alone. */
-static const char *what_is_too_much(const char *line, size_t len)
-{
-    size_t values = 0, containers = 0;
-    bool is_text = false;
-    for (size_t i = 0; i < len; i++) {
-        if (is_text && line[i] == '\\')
-            i++;
-        else if (line[i] == '"')
-            is_text = !is_text;
-        else if (!is_text && line[i] == ',')
-            values++;
-        else if (!is_text && (line[i] == '[' || line[i] == '{'))
-            containers++;
-    }
-    return values > VALUES_MAX           ? "a request has more than 500,000 values"
-           : containers > CONTAINERS_MAX ? "a request has more than 64 arrays and objects"
-                                         : NULL;
-}
-
 static bool is_over_limit(struct connection *c, json_int_t id)
 {
     if (c->user->held_bytes <= USER_HELD_MAX_BYTES)
@@ -388,23 +365,14 @@ static bool is_over_limit(struct connection *c, json_int_t id)
 
 static void take_line(struct connection *c, const char *line, size_t len)
 {
-    json_error_t error;
-    const char *refusal = len > LINE_PLAIN_BYTES ? what_is_too_much(line, len) : NULL;
-    if (refusal) {
-        connection_refuse(c, refusal);
+    struct gw_err err;
+    json_t *request;
+    if (request_read(line, len, &request, &err) < 0) {
+        connection_refuse(c, err.text);
         return;
     }
-    json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    json_t *id = json_object_get(request, "id");
-    if (!json_is_object(request)) {
-        char *text = xasprintf("not a JSON object: %s at byte %d", error.text, error.position);
-        connection_refuse(c, request ? "not a JSON object" : text);
-        free(text);
-    } else if (!json_is_integer(id) || json_integer_value(id) < 1 || json_integer_value(id) >> 53) {
-        connection_refuse(c, "a request needs an id, an integer from 1 to 2^53-1");
-    } else if (!is_over_limit(c, json_integer_value(id))) {
+    if (!is_over_limit(c, json_integer_value(json_object_get(request, "id"))))
         ops_serve(c, request);
-    }
     json_decref(request);
 }
 

@@ -3,7 +3,8 @@
  *
  *   turn.c      the turn: step, append, sync, effects
  *   driver.c    driver processes; driver_line.c their lines; driver_user.c those of users
- *   server.c    clients connect; connection.c their lines; peer.c who they are
+ *   server.c    clients connect; connection.c their lines; request.c what is one; peer.c who they
+ *               are
  *   ops*.c      what they may ask; view*.c how it is shown; sight.c to whom
  *   admission.c does gw_launch serve who submits?
  *   watch.c     events for those who watch; logs.c payload output for those who follow

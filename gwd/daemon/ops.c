@@ -3,6 +3,7 @@
  */
 #include "gwd/daemon/daemon.h"
 #include "gwd/daemon/ops_private.h"
+#include "gwd/daemon/request.h"
 #include "lib/json_write.h"
 #include "lib/mem.h"
 
@@ -248,24 +249,36 @@ static void drop_nulls(json_t *request)
     }
 }
 
-void ops_serve(struct connection *c, json_t *request)
+static const struct op *op_of(json_t *request)
 {
-    json_int_t id = asked_int(request, "id", 0);
     const char *name = asked_text(request, "op");
-    const struct op *op = NULL;
     for (size_t i = 0; name && i < GW_COUNT(ops); i++)
         if (strcmp(ops[i].name, name) == 0)
-            op = &ops[i];
+            return &ops[i];
+    return NULL;
+}
+
+int ops_check(json_t *request, struct gw_err *err)
+{
+    const struct op *op = op_of(request);
+    const char *name = asked_text(request, "op");
     drop_nulls(request);
     const char *bad = op ? bad_field(op, request) : NULL;
-    if (op && !bad) {
-        op->serve(c, id, request);
-        return;
-    }
-    char *text = op ? xasprintf("%s: field \"%.60s\" is unknown or of another type", op->name, bad)
-                    : xasprintf("no operation is named \"%.60s\"", name ? name : "");
-    connection_error(c, id, GW_EINVAL, text, NULL);
-    free(text);
+    if (!op)
+        return gw_err_set(err, GW_EINVAL, "no operation is named \"%.60s\"", name ? name : "");
+    return bad ? gw_err_set(err, GW_EINVAL, "%s: field \"%.60s\" is unknown or of another type",
+                            op->name, bad)
+               : 0;
+}
+
+void ops_serve(struct connection *c, json_t *request)
+{
+    struct gw_err err;
+    json_int_t id = asked_int(request, "id", 0);
+    if (ops_check(request, &err) < 0)
+        connection_error(c, id, GW_EINVAL, err.text, NULL);
+    else
+        op_of(request)->serve(c, id, request);
 }
 
 /* --- answers of the engine --- */

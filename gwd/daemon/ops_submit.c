@@ -1,5 +1,6 @@
 /* Submissions: checked here, acknowledged by the engine when they are on disk. */
 #include "gwd/daemon/ops_private.h"
+#include "gwd/daemon/request.h"
 #include "gwd/daemon/settings.h"
 #include "gwd/daemon/statedir.h"
 #include "lib/mem.h"
@@ -167,8 +168,8 @@ static void submit_checked(struct connection *c, json_int_t id, json_t *request,
     free(credential);
 }
 
-/* Texts that are kept as long as the job. False: one is too long, and the client was told. */
-static bool texts_fit(struct connection *c, json_int_t id, json_t *request)
+/* Texts that are kept as long as the job. */
+static int check_texts(json_t *request, struct gw_err *err)
 {
     static const struct {
         const char *name;
@@ -180,47 +181,45 @@ static bool texts_fit(struct connection *c, json_int_t id, json_t *request)
                  {"key", 255}};
     for (size_t i = 0; i < GW_COUNT(texts); i++) {
         size_t len = json_string_length(json_object_get(request, texts[i].name));
-        if (len <= texts[i].max)
-            continue;
-        char *text =
-            xasprintf("%s: at most %zu bytes; this has %zu", texts[i].name, texts[i].max, len);
-        connection_error(c, id, GW_EINVAL, text, NULL);
-        free(text);
-        return false;
+        if (len > texts[i].max)
+            return gw_err_set(err, GW_EINVAL, "%s: at most %zu bytes; this has %zu", texts[i].name,
+                              texts[i].max, len);
     }
-    return true;
+    return 0;
+}
+
+int ops_check_submit(json_t *request, bool is_admin, struct gw_err *err)
+{
+    const char *home = asked_text(request, "home"), *credential = asked_text(request, "credential");
+    json_int_t priority = asked_int(request, "priority", 0);
+    int r = check_texts(request, err);
+    if (r < 0)
+        return r;
+    if (credential && credential[0] != '/')
+        return gw_err_set(err, GW_EINVAL, "a credential is the absolute path of a file");
+    if (!asked_text(request, "template") || !home || home[0] != '/')
+        return gw_err_set(err, GW_EINVAL,
+                          "a submission needs a template and an absolute home directory");
+    if (priority > 20 || (priority == 20 && !is_admin))
+        return gw_err_set(err, GW_EINVAL, "a priority is 0 to 19; 20 is for administrators");
+    if (json_array_size(json_object_get(request, "depends")))
+        return gw_err_set(err, GW_EINVAL,
+                          "dependencies between jobs are not acted upon by this version");
+    return 0;
 }
 
 void ops_submit(struct connection *c, json_int_t id, json_t *request)
 {
     const char *source = asked_text(request, "template"), *file = asked_text(request, "file");
-    const char *home = asked_text(request, "home");
     struct asker asker = connection_asker(c, id);
-    json_int_t priority = asked_int(request, "priority", 0);
-    const char *credential = asked_text(request, "credential");
-    if (!texts_fit(c, id, request))
-        return;
-    if (credential && credential[0] != '/') {
-        connection_error(c, id, GW_EINVAL, "a credential is the absolute path of a file", NULL);
-        return;
-    }
-    if (!source || !home || home[0] != '/') {
-        connection_error(c, id, GW_EINVAL,
-                         "a submission needs a template and an absolute home directory", NULL);
-        return;
-    }
-    if (priority > 20 || (priority == 20 && !asker.is_admin)) {
-        connection_error(c, id, GW_EINVAL, "a priority is 0 to 19; 20 is for administrators", NULL);
-        return;
-    }
-    if (json_array_size(json_object_get(request, "depends"))) {
-        connection_error(c, id, GW_EINVAL,
-                         "dependencies between jobs are not acted upon by this version", NULL);
+    struct known_template checked;
+    struct gw_err err;
+    if (ops_check_submit(request, asker.is_admin, &err) < 0) {
+        connection_error(c, id, GW_EINVAL, err.text, NULL);
         return;
     }
     if (!may_submit(c, id, &asker, (uint64_t)asked_int(request, "tasks", 1)) || !has_space(c, id))
         return;
-    struct known_template checked;
     if (!check_template(c, id, file ? file : "stdin", source, &checked))
         return;
     connection_note_warnings(c, id, checked.warnings);
