@@ -13,11 +13,11 @@ hostile() {
 [ -x "$BUILD/fault/hostile_client" ] && [ -x "$BUILD/fault/hostile_trials" ] || skip_row "make tests builds the hostile clients"
 
 mkdir home && cd home || exit 1
-gwd_start || result 0 "gwd did not become ready"
+gwd_start || result 0 1 "gwd did not become ready"
 gwd_stop
 echo "SOCKET_MODE = 0666" >>"$GWD_DIR/gwd.conf"
 chmod 711 "$T_DIR" "$GWD_DIR"
-gwd_start || result 0 "gwd did not become ready"
+gwd_start || result 0 1 "gwd did not become ready"
 for ((i = 0; i < 2000; i++)); do echo "EXECUTABLE = /bin/true" && echo ---; done | gwsubmit -o - || violation "jobs cannot be submitted"
 pid=$GWD_PID
 files=$(descriptors "$pid")
@@ -26,7 +26,7 @@ memory() { # KIND: VmRSS, VmHWM in MiB
     awk -v k="$1:" '$1 == k { print int($2 / 1024) }' "/proc/$pid/status"
 }
 
-slowest=0 submitted=2000
+slowest=0 submitted=2000 trials=0
 exec {say}>&2
 # beside SENTENCE COMMAND ...: the command, while a good client of ours submits one job after the other.
 beside() {
@@ -50,8 +50,9 @@ beside() {
     echo "$what: $(tail -n 1 hostile.out | cut -c 1-100); $says; gwd has $(memory VmRSS) MiB" >&2
     if ! kill -0 "$pid" 2>/dev/null; then
         violation "$what: gwd is gone" "$(tail -n 20 "$GWD_DIR.log")"
-        result 1
+        result "$trials" 1
     fi
+    trials=$((trials + 1))
     progress "$what"
 }
 
@@ -65,11 +66,12 @@ all_trials() {
         trials $first $((n - first < slice ? n - first : slice)) || return 1
         progress "trial $((first + slice)) of $n" 2>&"$say"
     done
+    trials=$n
 }
 n=$(share 10000 300)
 if [[ $FAULT_ONLY =~ ^trial\ ([0-9]+)$ ]]; then
     trials "${BASH_REMATCH[1]}" 1 || violation "$FAULT_ONLY"
-    result 1
+    result 1 1
 fi
 beside "$n trials of a misbehaving client" all_trials
 beside "a line without an end" hostile flood $(($(share 1024 64) << 20))
@@ -136,7 +138,7 @@ gwd_stop || violation "gwd does not end as it should"
 
 # --- jobs of the archive, whose template is as large as may be ---
 echo "JOB_RETENTION = 1" >>"$GWD_DIR/gwd.conf"
-gwd_start || result 0 "gwd did not become ready"
+gwd_start || result 0 1 "gwd did not become ready"
 pid=$GWD_PID
 { printf 'EXECUTABLE = /bin/true\nENVIRONMENT = A=' && head -c 1000000 /dev/zero | tr '\0' x && echo; } >large.jt
 first=$(gwsubmit -v -o -n 1000 -t large.jt | awk '$1 == "0" { print $2 }')
@@ -148,4 +150,5 @@ t_within 30 is_archived || violation "what has ended stays in the listing"
 beside "asking again and again for 1,000 jobs of the archive" hostile half "$(share 6 1)" "{\"id\":1,\"op\":\"jobs\",\"ids\":[$(seq -s, "$first" $((first + 999)))]}"
 [ -n "$FAULT_ONLY" ] || [ "$(gwps -n "$first-$((first + 999))" | wc -l)" -eq 1000 ] || violation "of 1,000 jobs of the archive $(gwps -n "$first-$((first + 999))" | wc -l) are listed"
 gwd_stop || violation "gwd does not end as it should"
-result "$(share 10000 300)" "a good client's slowest submission took $slowest ms, gwd had at most $peak MiB$unread"
+# Each of the twelve ways to be hostile is one more.
+result "$trials" $(($(share 10000 300) + 12)) "a good client's slowest submission took $slowest ms, gwd had at most $peak MiB$unread"

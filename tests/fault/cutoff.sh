@@ -370,7 +370,7 @@ all_cuts() {
         cuts stop site-a 1 10 60 300 & pids+=($!)
         for pid in 5 60; do replaced stop site-d site-e $pid; done & pids+=($!)
     fi
-    for pid in "${pids[@]}"; do wait "$pid"; done
+    parts_end "${pids[@]}"
 }
 
 # Killed hard while its site is cut off, a job is over; its program is ended and its directory removed when the site is back, also
@@ -419,4 +419,9 @@ fi
 [ -z "$FAULT_SHARE" ] && [ "$FAULT_ONLY" != local ] || MODE=local
 [ "${FAULT_ONLY:-two}" != two ] || two_daemons
 [ "$FAULT_ONLY" = two ] || cut_off
-result $trials "$note"
+# 11 in a round of two daemons, 8 in a cut, 2 that may be replaced, and one that is killed hard.
+case $MODE in
+grid) planned=$((2 * 11 + 12 * 8 + 3 * 2)) ;;
+*) planned=$(share $((2 * 11 + 4 * 8 + 2 * 2 + 1)) $((11 + 8 + 1))) ;;
+esac
+result $trials $planned "$note"

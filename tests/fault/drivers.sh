@@ -216,7 +216,7 @@ run_case() { # MODE LINE
     trial "$kind" "$name" "$1" "$reason" "${script# }"
 }
 
-run_some() { # NUMBER: each at_once-th
+worker() { # NUMBER: each at_once-th
     local i=0 mode line
     T_DIR=$T_DIR/w$1 && mkdir "$T_DIR" || exit 1
     for mode in once always; do
@@ -238,7 +238,7 @@ if [ -n "$FAULT_ONLY" ]; then
     run_case "${mode:-once}" "$(cases | grep "^$kind $name ")"
     echo x >>"$TRIALS"
 else
-    for ((w = 0; w < at_once; w++)); do run_some $w & done
-    wait
+    run_workers "$at_once"
 fi
-result "$(wc -l <"$TRIALS")"
+planned=$((2 * $(cases | wc -l)))
+result "$(wc -l <"$TRIALS")" "$(share $planned $(((planned + FAULT_SEED) / 8 - FAULT_SEED / 8)))"

@@ -52,4 +52,4 @@ if [ $code -eq 0 ]; then
 else # and jobs would run while they are compared
     crash_violation "a user waits in vain" "$(cat "$dir/users.out")"
 fi
-result "$killed" "$(grep -c '^submitted' "$dir/ledger") submissions, $(grep -c '^start' "$dir/ledger") programs"
+result "$killed" "$kills" "$(grep -c '^submitted' "$dir/ledger") submissions, $(grep -c '^start' "$dir/ledger") programs"

@@ -1,4 +1,4 @@
-# Helpers of the rows of the fault matrix: `. "$(dirname "$0")/lib.sh"` as a script's first command, `result TRIALS` as its
+# Helpers of the rows of the fault matrix: `. "$(dirname "$0")/lib.sh"` as a script's first command, `result TRIALS PLANNED` as its
 # last. With those of the system tests; a check of theirs that fails is a violation.
 #
 # In a row's head: "# row: SENTENCE" for the table, "# limit: SECONDS" that it may take in full, "# alone" when nothing may run
@@ -60,11 +60,14 @@ share() {
     if [ -n "$FAULT_SHARE" ]; then echo "$2"; else echo "$1"; fi
 }
 
-# result TRIALS [NOTE]: the row's last command.
+# result TRIALS PLANNED [NOTE]: the row's last command. With fewer trials than planned a row has not shown what it says; of one that
+# is repeated there is one.
 result() {
-    local n
+    local n planned=$2
+    [ -z "$FAULT_ONLY" ] || planned=1
+    [ "$1" -ge "$planned" ] || violation "of $planned trials there were $1"
     n=$(violations)
-    echo "RESULT trials=$1 violations=$n${2:+ note=$2}"
+    echo "RESULT trials=$1 violations=$n${3:+ note=$3}"
     [ "$n" -eq 0 ] && [ "$1" -gt 0 ]
     exit
 }
@@ -100,11 +103,17 @@ descriptors_note() {
 
 # run_workers N: the row's function worker with 0 ... N-1, all at a time, each in a shell of its own.
 run_workers() {
-    local w
+    local w pids=()
     for ((w = 0; w < $1; w++)); do
-        worker $w &
+        worker $w & pids+=($!)
     done
-    wait
+    parts_end "${pids[@]}"
+}
+
+# parts_end PID ...: what the row does at a time; each comes to its end.
+parts_end() {
+    local pid
+    for pid; do wait "$pid" || violation "a part of the row breaks off with exit code $?"; done
 }
 
 random_seed "$FAULT_SEED"

@@ -22,7 +22,7 @@ trials() {
     if [ -n "$FAULT_ONLY" ]; then
         read -r kind seed <<<"$FAULT_ONLY"
         "$F_SIM" --kind "$kind" --seed "$seed" --trials 1 -v || violation "$kind, seed $seed"
-        result 1
+        result 1 1
     fi
     for kind; do
         "$F_SIM" --kind "$kind" --seed $((FAULT_SEED * 1000000)) --trials "$(share "$full" "$share")" \
@@ -30,5 +30,5 @@ trials() {
         while IFS= read -r line; do take_line "$line"; done <"$T_DIR/out"
         [[ $(tail -n 1 "$T_DIR/out") == *' trials, '* ]] || violation "$kind: the trials come to their end"
     done
-    result "$F_TRIALS"
+    result "$F_TRIALS" $(($(share "$full" "$share") * $#))
 }

@@ -156,6 +156,11 @@ broken() { # TEXT [DETAIL ...]
     evidence "$T_DIR/damaged"
 }
 
+# says_what_is_in_the_way DIR: a file of the database that was damaged cannot be opened, and why.
+says_what_is_in_the_way() {
+    grep -qE "^gwd: (.*[ :])?$1/${WHAT%%.*}\.(db|mark): ([^:]*: )?(unable to open database file|attempt to write a readonly database|Is a directory)\$" "$1.log"
+}
+
 trial() { # NUMBER
     local dir=$T_DIR/t code before said
     random_seed "$FAULT_SEED" "$1"
@@ -185,7 +190,7 @@ trial() { # NUMBER
         GWD_PID=
         case $code in
         70) grep -q -- '--restore' "$dir.log" || broken "trial $1 ($WHAT): gwd refuses without saying how to go on" "$(cat "$dir.log")" ;;
-        74) grep -q "$dir" "$dir.log" || broken "trial $1 ($WHAT): gwd refuses without saying what is wrong" "$(cat "$dir.log")" ;;
+        74) says_what_is_in_the_way "$dir" || broken "trial $1 ($WHAT): gwd refuses without saying what is wrong" "$(cat "$dir.log")" ;;
         *) broken "trial $1 ($WHAT): gwd ended with $code" "$(tail -n 20 "$dir.log")" ;;
         esac
         [ "$before" = "$(print_of "$dir")" ] || broken "trial $1 ($WHAT): what was refused was changed" "$before" "$(print_of "$dir")" "$(cat "$dir.log")"
@@ -224,4 +229,4 @@ if [ -n "$FAULT_ONLY" ]; then
 else
     run_workers "$workers"
 fi
-result "$(cat "$TRIALS"/* | wc -l)" "$(cat "$TRIALS"/* | grep -c refused) refused"
+result "$(cat "$TRIALS"/* | wc -l)" "$n_trials" "$(cat "$TRIALS"/* | grep -c refused) refused"
