@@ -3,10 +3,11 @@
  * wall clock says and also over a start.
  *
  * It is noted in STATE_DIR/clock now and then, with moments: by when which events were there. From
- * these a start knows how long finished jobs have been so. The file is never synced; without one,
- * or with one of another history of the state, or that cannot be opened, things only stay longer.
- * So nothing that is wrong with it is a reason not to start. */
+ * these a start knows how long finished jobs have been so, and what is left at sites. The file is
+ * never synced; without one, or with one of another history of the state, or that cannot be opened,
+ * things only stay longer. So nothing that is wrong with it is a reason not to start. */
 #include "gwd/daemon/daemon.h"
+#include "gwd/daemon/moments.h"
 #include "gwd/daemon/settings.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -21,23 +22,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The oldest moment is as old as a job gets that is still in the listing. */
-enum { STEPS = 64, MOMENTS = STEPS + 2, FILE_MAX = 64 * MOMENTS };
+enum { FILE_MAX = 64 * MOMENTS };
 #define STEP_MIN_US INT64_C(1000000)
 #define NOTE_EVERY_US (INT64_C(3600) * 1000000) /* at least */
-
-struct moment {
-    uint64_t seq;
-    int64_t at_us;
-};
 
 struct served {
     int fd;
     int64_t ahead_us; /* of clock_mono_us() */
-    int64_t step_us;  /* between two moments */
-    struct moment moments[MOMENTS];
+    int64_t step_us;  /* between two of the newest moments */
+    struct moments moments;
     struct seen seen[MOMENTS];
-    size_t n;
     uv_timer_t timer;
 };
 
@@ -56,8 +50,9 @@ static void note(struct daemon *d)
         return;
     buf_printf(&b, "gwd-clock 1 %" PRIu64 " %" PRId64 "\n", engine_state(d->engine)->epoch,
                served_us(d));
-    for (size_t i = 0; i < v->n; i++)
-        buf_printf(&b, "%" PRIu64 " %" PRId64 "\n", v->moments[i].seq, v->moments[i].at_us);
+    for (size_t i = 0; i < v->moments.n; i++)
+        buf_printf(&b, "%" PRIu64 " %" PRId64 "\n", v->moments.items[i].seq,
+                   v->moments.items[i].at_us);
     buf_printf(&b, "cksum %" PRIu32 "\n", num_cksum(b.data, b.len));
     if (pwrite(v->fd, b.data, b.len, 0) != (ssize_t)b.len || ftruncate(v->fd, (off_t)b.len) < 0)
         log_debug("STATE_DIR/clock: %s", strerror(errno));
@@ -82,8 +77,8 @@ static int64_t read_note(struct served *v, const char *path, uint64_t *ret_epoch
         last && strcmp(last + 1, end) == 0 &&
         sscanf(line, "gwd-clock 1 %" SCNu64 " %" SCNd64 "\n%n", ret_epoch, &at_us, &used) == 2 &&
         used > 0;
-    for (v->n = 0; is_good && v->n < MOMENTS; v->n++) {
-        struct moment *m = &v->moments[v->n];
+    for (v->moments.n = 0; is_good && v->moments.n < MOMENTS; v->moments.n++) {
+        struct moment *m = &v->moments.items[v->moments.n];
         line += used;
         if (sscanf(line, "%" SCNu64 " %" SCNd64 "\n%n", &m->seq, &m->at_us, &used) != 2)
             break;
@@ -97,21 +92,16 @@ static int64_t read_note(struct served *v, const char *path, uint64_t *ret_epoch
 /* Events after `seq` may be others than those that it spoke of. */
 static void forget_after(struct served *v, uint64_t seq)
 {
-    for (size_t i = 0; i < v->n; i++)
-        if (v->moments[i].seq > seq)
-            v->moments[i].seq = seq;
+    for (size_t i = 0; i < v->moments.n; i++)
+        if (v->moments.items[i].seq > seq)
+            v->moments.items[i].seq = seq;
 }
 
 static void add_moment(struct daemon *d)
 {
     struct served *v = d->served;
     struct moment now = {engine_state(d->engine)->seq, served_us(d)};
-    const struct moment *last = v->n ? &v->moments[v->n - 1] : NULL;
-    if (last && (now.seq == last->seq || now.at_us - last->at_us < v->step_us))
-        return;
-    if (v->n == MOMENTS)
-        memmove(v->moments, v->moments + 1, --v->n * sizeof *v->moments);
-    v->moments[v->n++] = now;
+    moments_add(&v->moments, now, v->step_us);
 }
 
 static void on_time(uv_timer_t *timer)
@@ -123,7 +113,7 @@ static void on_time(uv_timer_t *timer)
 
 static int64_t step_of(int64_t retention_us)
 {
-    int64_t step_us = retention_us / STEPS;
+    int64_t step_us = retention_us / MOMENT_STEPS;
     if (retention_us == 0) /* nobody asks for moments */
         return NOTE_EVERY_US;
     return step_us > STEP_MIN_US ? step_us : STEP_MIN_US;
@@ -148,12 +138,12 @@ void served_begin(struct daemon *d, struct input *start)
     v->ahead_us = (at_us ? at_us : clock_wall_us()) - clock_mono_us();
     v->step_us = step_of(settings_engine(d->settings)->retention_us);
     if (epoch != s->epoch_before)
-        v->n = 0;
+        v->moments.n = 0;
     forget_after(v, s->seq);
-    for (size_t i = 0; i < v->n; i++)
-        v->seen[i] = (struct seen){v->moments[i].seq, at_us - v->moments[i].at_us};
+    for (size_t i = 0; i < v->moments.n; i++)
+        v->seen[i] = (struct seen){v->moments.items[i].seq, at_us - v->moments.items[i].at_us};
     start->seen = v->seen;
-    start->n_seen = v->n;
+    start->n_seen = v->moments.n;
     note(d);
 }
 

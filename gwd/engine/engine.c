@@ -128,7 +128,7 @@ static void start(struct engine *e, const struct input *in)
     size_t it = 0;
     lease_start(e, in->lease_seq);
     for (struct job *j; (j = state_next_job(&e->state, &it));) {
-        remains_start(e, j);
+        remains_start(e, j, in);
         if (job_is_final(j)) {
             forget_loaded(e, j, in);
             continue;

@@ -103,6 +103,9 @@ struct seen {
     int64_t age_us;
 };
 
+/* What attempts leave at sites is tried for so long; only served time counts. */
+#define REMAINS_KEPT_US (INT64_C(7) * 86400 * 1000000)
+
 struct input {
     enum input_kind kind;
     int64_t now_us;  /* wall clock, microseconds since 1970 */

@@ -453,7 +453,8 @@ void stall_answer(struct engine *e, struct flight *f, const struct input *in);
 
 /* remains.c */
 void remains_add(struct engine *e, const struct flight *f); /* its end does not wait for them */
-void remains_start(struct engine *e, const struct job *j);  /* those of before a restart */
+/* Those of before the restart that IN_START tells of. */
+void remains_start(struct engine *e, const struct job *j, const struct input *start);
 void remains_time(struct engine *e);
 void remains_answer(struct engine *e, const struct input *in);
 bool remains_has(const struct engine *e, uint64_t job); /* something of the job is left */
@@ -478,6 +479,8 @@ void inquests_clear(struct driver *d);
 
 /* forget.c */
 void forget_later(struct engine *e, const struct job *j); /* it is final now; */
+/* At least so long ago was the event `seq`, as IN_START says. */
+int64_t seen_age_us(const struct input *start, uint64_t seq);
 /* it was when the state was loaded */
 void forget_loaded(struct engine *e, const struct job *j, const struct input *start);
 void forget_start(struct engine *e); /* after those */

@@ -59,10 +59,10 @@ static uint64_t last_event(const struct job *j)
     return last;
 }
 
-/* At least so old. */
-static int64_t age_of(uint64_t seq, const struct seen *seen, size_t n)
+int64_t seen_age_us(const struct input *start, uint64_t seq)
 {
-    size_t low = 0, high = n; /* the first that is not before it */
+    const struct seen *seen = start->seen;
+    size_t low = 0, high = start->n_seen; /* the first that is not before it */
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         if (seen[mid].seq < seq)
@@ -70,12 +70,12 @@ static int64_t age_of(uint64_t seq, const struct seen *seen, size_t n)
         else
             high = mid;
     }
-    return low < n ? seen[low].age_us : 0;
+    return low < start->n_seen ? seen[low].age_us : 0;
 }
 
 void forget_loaded(struct engine *e, const struct job *j, const struct input *start)
 {
-    add(e, j, age_of(last_event(j), start->seen, start->n_seen));
+    add(e, j, seen_age_us(start, last_event(j)));
 }
 
 static int by_time(const void *a, const void *b)

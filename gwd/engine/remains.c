@@ -9,7 +9,7 @@
  * comes back costs one such request now and then, however much is left there.
  *
  * That something is left is stored with the attempt's end, and its job stays in the state until
- * this is over: a restart begins again. After KEPT_US it is given up. Of more
+ * this is over: a restart goes on. After REMAINS_KEPT_US of served time it is given up. Of more
  * than remains_max of one user his oldest is, a mere directory before a payload that may run; what
  * others have left stays. One costs about 300 bytes here, so a user's share about 3 MB. */
 #include "gwd/engine/engine_private.h"
@@ -21,7 +21,6 @@
 #include <utlist.h>
 
 enum { OPEN_MAX = 16, BLIND_MAX = 6 };
-#define KEPT_US (INT64_C(7) * 86400 * 1000000)
 
 struct remains_place {
     char *key;
@@ -372,7 +371,7 @@ static void count_job(struct engine *e, uint64_t job)
     j->n++;
 }
 
-static void add(struct engine *e, const struct flight *f, bool may_run)
+static void add(struct engine *e, const struct flight *f, bool may_run, int64_t age_us)
 {
     struct remain *r = xcalloc(1, sizeof *r);
     *r = (struct remain){.ref = f->ref,
@@ -381,7 +380,7 @@ static void add(struct engine *e, const struct flight *f, bool may_run)
                          .may_run = may_run,
                          .has_spool = f->has_spool, /* a copy into it may still be under way */
                          .due_us = e->mono_us + backoff_us(e, 1), /* a payload ends meanwhile */
-                         .until_us = e->mono_us + KEPT_US};
+                         .until_us = e->mono_us + REMAINS_KEPT_US - age_us};
     HASH_ADD(hh, e->remains.all, ref, sizeof r->ref, r);
     DL_APPEND(r->place->first, r);
     DL_APPEND2(*list_of(r), r, user_prev, user_next);
@@ -395,20 +394,22 @@ void remains_add(struct engine *e, const struct flight *f)
 {
     const struct attempt *a = flight_attempt(f);
     bool may_run = f->task->phase == PHASE_WRAPPER && (a->contact || f->may_be_submitted);
-    add(e, f, may_run);
+    add(e, f, may_run, 0);
 }
 
-void remains_start(struct engine *e, const struct job *j)
+void remains_start(struct engine *e, const struct job *j, const struct input *start)
 {
     size_t it = 0;
-    for (struct task *t; (t = job_next_task(j, &it));)
-        for (size_t i = 0; i < t->n_attempts; i++) {
+    for (struct task *t; (t = job_next_task(j, &it));) {
+        int64_t age_us = seen_age_us(start, t->seq); /* of an attempt before it: at least */
+        for (size_t i = 0; i < t->n_attempts && age_us < REMAINS_KEPT_US; i++) {
             const struct attempt *a = &t->attempts[i];
             if (!a->is_left)
                 continue;
             struct flight f = ghost_of(e, (struct task_ref){j->id, t->index, a->number});
-            add(e, &f, a->staged_us && !a->exited_us);
+            add(e, &f, a->staged_us && !a->exited_us, age_us);
         }
+    }
 }
 
 bool remains_has(const struct engine *e, uint64_t job)

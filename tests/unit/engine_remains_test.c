@@ -200,6 +200,27 @@ static void after_a_week_what_is_left_is_given_up(void **state)
     world_destroy(w);
 }
 
+/* Only the daemon's own time counts, and all of it. */
+static void the_week_goes_on_over_restarts(void **state)
+{
+    (void)state;
+    struct world *w = new_world();
+    w->config.backoff_max_us = INT64_C(600000000);
+    w->faults[0] = (struct fault){"RMDIR", NULL, "not-allowed:site x", 0, 1000000};
+    uint64_t id = world_submit(w, job);
+    for (int day = 0; day < 6; day++) {
+        world_pass(w, 86400);
+        world_restart(w);
+    }
+    assert_non_null(world_task(w, id));
+    world_pass(w, 86400 / 2);
+    world_restart(w);
+    assert_non_null(world_task(w, id));
+    world_pass(w, 86400);
+    assert_null(world_task(w, id));
+    world_destroy(w);
+}
+
 static bool is_left(struct world *w, uint64_t id)
 {
     struct left left;
@@ -281,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_payload_that_nobody_can_ask_about_does_not_keep_its_directory),
         cmocka_unit_test(a_site_that_does_not_come_back_costs_little),
         cmocka_unit_test(after_a_week_what_is_left_is_given_up),
+        cmocka_unit_test(the_week_goes_on_over_restarts),
         cmocka_unit_test(over_his_share_a_user_loses_his_own_oldest_and_programs_last),
         cmocka_unit_test(what_is_left_tells_how_often_and_why),
     };
