@@ -200,9 +200,9 @@ static void put_owner(const struct daemon *d, const struct owner_count *o, bool 
     json_put_uint(out, "uid", o->uid);
     json_put_uint(out, "waiting", sum.waiting);
     json_put_uint(out, "running", sum.running);
+    view_credential(out, d, o->uid, is_full ? o->credential : NULL);
     json_put_uint(out, "left", is_full ? n_left : 0);
     json_put_uint(out, "given_up", is_full ? n_given_up : 0);
-    view_credential(out, d, o->uid, is_full ? o->credential : NULL);
     json_end(out, '}');
 }
 
