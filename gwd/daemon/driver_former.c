@@ -135,10 +135,9 @@ void drivers_await_former(const char *state_dir)
         pidfd_send_signal(f.fds[i].fd, SIGKILL, NULL, 0);
     former_wait(&f, KILLED_MS);
     if (f.n)
-        log_warn(
-            "of the gwd before %lu drivers cannot be ended: what they were told last may still "
-            "happen",
-            (unsigned long)f.n);
+        log_warn("%lu drivers of the gwd before cannot be ended: what they were told last may "
+                 "still happen",
+                 (unsigned long)f.n);
     for (nfds_t i = 0; i < f.n; i++)
         close(f.fds[i].fd);
     free(f.fds);

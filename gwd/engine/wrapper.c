@@ -331,8 +331,8 @@ static void submitted(struct engine *e, struct flight *f, const struct input *in
         commit(e, f);
         return;
     }
-    if (f->em !=
-        EM_NONE) { /* the site has it: this is the failure of an earlier try, heard again */
+    /* The site has it: this is the failure of an earlier try, heard again. */
+    if (f->em != EM_NONE) {
         go_on_without_contact(e, f);
         return;
     }

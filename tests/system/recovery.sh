@@ -84,7 +84,7 @@ cat >endless_em <<EOF
 trap '' PIPE TERM
 $LIBEXEC/gw_em_fork "\$@"
 echo \$\$ >$T_DIR/endless
-while :; do sleep 1; done
+exec sleep infinity
 EOF
 chmod +x slow_tm endless_em
 {
